@@ -1,0 +1,85 @@
+/**
+ * @module The one interface to an ONNX engine. It takes bytes and weights and knows no graph: what the bytes compute is
+ * `src/graph`'s business. A backend is one file beside this one and exports a {@link Backend}.
+ */
+import type { Tensor } from "../core/tensor.ts"
+
+/** Which lowering of a graph a runtime wants: see `src/graph/lower`. */
+export type Lowering = "fused" | "standard"
+
+/** Backends by name. */
+export type BackendName = "native" | "wasm" | "webgpu"
+
+/**
+ * The frozen weights that models point into: one blob, held once where the backend can share it.
+ * ONNX models name it by `location` in their external-data entries.
+ */
+export interface FrozenWeights {
+  /** The sha256 of the blob, in hex: sessions and caches are keyed by it. */
+  readonly hash: string
+  /** The external-data location that models name, such as `weights.bin`. */
+  readonly location: string
+  /** Bytes of the blob. */
+  readonly size: number
+  /** Where it lies as a file, for backends that open it by path; null where there are no files. */
+  readonly path: string | null
+  /** The whole blob, for backends that copy it. */
+  bytes(): Promise<Uint8Array>
+}
+
+/** What a session is made of. */
+export interface SessionSpec {
+  /** A serialised ONNX ModelProto. */
+  readonly model: Uint8Array
+  /** The weights it points into, or null when it has none. */
+  readonly weights: FrozenWeights | null
+  /**
+   * Let the engine repack weights for its kernels: faster at batch 1, but the session then holds a copy of its own.
+   * @default {false}
+   */
+  readonly prepack?: boolean
+}
+
+/** One compiled graph. Calls of `run` must not overlap. */
+export interface Session {
+  /**
+   * Runs the graph once.
+   * @param feeds a tensor for each input of the model
+   * @param into tensors that outputs are to be written into, by output name (they may be feeds of the same run, as a KV
+   *   cache is). A backend that can't write in place copies the result there instead.
+   * @returns every output by name; those of `into` are the tensors given.
+   */
+  run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>
+  /** Gives back the session's memory. Calling it twice is harmless. */
+  dispose(): Promise<void>
+}
+
+/** An engine that is ready to make sessions. */
+export interface Runtime {
+  readonly name: BackendName
+  /** For people: library, version, provider, threads. */
+  readonly detail: string
+  readonly lowering: Lowering
+  readonly threads: number
+  /** Whether the same feeds give the same bits in every run (same machine, same thread count). */
+  readonly deterministic: boolean
+  createSession(spec: SessionSpec): Promise<Session>
+  dispose(): Promise<void>
+}
+
+/** Settings of an engine. */
+export interface RuntimeOptions {
+  /** Threads for one operator. @default the number of physical cores, at most 8 */
+  readonly threads?: number
+  /** A folder for files the engine needs (graphs beside their weights). @default a folder under the cache folder */
+  readonly workFolder?: string
+}
+
+/** A backend: whether it can run here, and the way to open it. Nothing is loaded before one of the two is called. */
+export interface Backend {
+  readonly name: BackendName
+  /** Whether this backend can run here; `reason` says why not, for people. */
+  probe(): Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>
+  /** @throws {EspalierError} `unavailable` if it can't run here. */
+  open(options?: RuntimeOptions): Promise<Runtime>
+}

@@ -1,0 +1,47 @@
+/**
+ * @module The contract between the scheduler and the model: token ids in, logits out. A decoder knows nothing of
+ * requests, text or sampling; the scheduler knows nothing of graphs.
+ */
+import type { LoadedAdapter } from "../forms/form.ts"
+
+/** What the scheduler needs to know of the base. */
+export interface DecoderInfo {
+  readonly vocabSize: number
+  /** Positions the base can hold: prompt, virtual tokens and completion together. */
+  readonly contextLength: number
+}
+
+/** A loaded adapter, bound to a decoder's base and ready to be fed. */
+export interface BoundAdapter {
+  readonly hash: string
+  /** Positions that it takes of the context (virtual tokens). */
+  readonly virtualTokens: number
+  /** Gives back what it holds. Sequences that use it must be closed before. */
+  dispose(): Promise<void>
+}
+
+/** One sequence with its KV cache. */
+export interface Sequence {
+  /** Positions filled so far, virtual tokens included. */
+  readonly length: number
+  /**
+   * Appends tokens and computes the logits that follow them.
+   * @param tokens at least one id
+   * @param all return the logits after every one of `tokens`, not only after the last
+   * @returns f32 logits [1, vocab], or [tokens.length, vocab] with `all`; valid until the next call
+   * @throws {RangeError} If the context would overflow.
+   */
+  append(tokens: readonly number[], all?: boolean): Promise<Float32Array>
+  /** Gives back the KV cache. Calling it twice is harmless. */
+  close(): void
+}
+
+/** One frozen base that decodes sequences, each with its own adapter or none. Calls must not overlap. */
+export interface Decoder {
+  readonly info: DecoderInfo
+  /** Checks an adapter's forms against the base and prepares it. @throws {EspalierError} `adapter_mismatch` */
+  bind(adapter: LoadedAdapter): Promise<BoundAdapter>
+  /** Opens an empty sequence. @param capacity the most positions it will hold, at most `contextLength` */
+  open(adapter: BoundAdapter | null, capacity: number): Promise<Sequence>
+  dispose(): Promise<void>
+}
