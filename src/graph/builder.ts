@@ -1,0 +1,207 @@
+/**
+ * @module The fluent builder that methods and architectures write in: each call adds a node (or finds the same one again)
+ * and returns its value. A builder runs nothing.
+ */
+import { f32, type DType, type Tensor } from "../core/tensor.ts"
+import { product, sameDim, sameShape, type Dim, type Shape } from "./dim.ts"
+import type { GraphModel, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
+import type { Op } from "./op.ts"
+import { causalMask, cachedAttention, type CachedAttentionAttrs } from "./ops/attention.ts"
+import { add, div, exp, geluTanh, log, mul, neg, relu, sigmoid, silu, sqrt, step, sub, tanh } from "./ops/elementwise.ts"
+import { linearCrossEntropy } from "./ops/loss.ts"
+import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
+import { concat, expand, gather, reshape, scatterAdd, split, transpose, zeros } from "./ops/movement.ts"
+import { layerNorm, rmsNorm } from "./ops/norm.ts"
+import { reduceSum, softmax } from "./ops/reduce.ts"
+import { rope } from "./ops/rope.ts"
+
+/** Rotation tables, [positions, D/2] each. */
+export interface RopeTables {
+  readonly cos: Value
+  readonly sin: Value
+  readonly negativeSin: Value
+}
+
+/** An operand: a value, or a number that becomes a scalar constant. */
+export type Operand = Value | number
+
+/** Builds one graph. */
+export class GraphBuilder {
+  readonly #inputs: Value[] = []
+  readonly #outputs: { name: string; value: Value }[] = []
+  /** Nodes by operator, attributes and inputs: building the same thing twice gives the same value. */
+  readonly #known = new Map<string, readonly Value[]>()
+  readonly #scalars = new Map<number, Value>()
+  readonly #weights = new Map<string, Value>()
+  #count = 0
+
+  /** A graph input. @throws {TypeError} If the name is taken. */
+  input(name: string, dtype: DType, shape: Shape): Value {
+    if (this.#inputs.some((value) => value.origin.kind === "input" && value.origin.name === name)) {
+      throw new TypeError(`The graph has an input "${name}" already`)
+    }
+    const value = this.#value({ dtype, shape }, { kind: "input", name })
+    this.#inputs.push(value)
+    return value
+  }
+
+  /** A frozen f32 weight inside the weights blob. */
+  weight(name: string, shape: readonly number[], range: WeightRange): Value {
+    const known = this.#weights.get(name)
+    if (known) return known
+    const value = this.#value({ dtype: "f32", shape }, { kind: "weight", name, range })
+    this.#weights.set(name, value)
+    return value
+  }
+
+  /** A constant that is stored inside the graph. */
+  constant(tensor: Tensor): Value {
+    return this.#value({ dtype: tensor.dtype, shape: tensor.shape }, { kind: "constant", tensor })
+  }
+
+  /** Names a value as a graph output. */
+  output(name: string, value: Value): void {
+    this.#outputs.push({ name, value })
+  }
+
+  /** The graph so far. */
+  finish(name: string): GraphModel {
+    return { name, inputs: [...this.#inputs], outputs: [...this.#outputs] }
+  }
+
+  /** Applies any operator. */
+  apply<Attrs>(op: Op<Attrs>, inputs: readonly Value[], attrs: Attrs): readonly Value[] {
+    const key = `${op.name}|${JSON.stringify(attrs)}|${inputs.map((value) => value.id).join(",")}`
+    const known = this.#known.get(key)
+    if (known) return known
+    const outputs: Value[] = []
+    const node: Node = { op: op as Op<unknown>, attrs, inputs, outputs }
+    op.infer(inputs, attrs).forEach((spec, index) => {
+      outputs.push(this.#value(spec, { kind: "node", node, index }))
+    })
+    this.#known.set(key, outputs)
+    return outputs
+  }
+
+  add(a: Operand, b: Operand): Value {
+    return this.apply(add, [this.#operand(a), this.#operand(b)], {})[0]!
+  }
+  sub(a: Operand, b: Operand): Value {
+    return this.apply(sub, [this.#operand(a), this.#operand(b)], {})[0]!
+  }
+  mul(a: Operand, b: Operand): Value {
+    if (b === 1) return this.#operand(a)
+    return this.apply(mul, [this.#operand(a), this.#operand(b)], {})[0]!
+  }
+  div(a: Operand, b: Operand): Value {
+    return this.apply(div, [this.#operand(a), this.#operand(b)], {})[0]!
+  }
+  neg = (x: Value): Value => this.apply(neg, [x], {})[0]!
+  exp = (x: Value): Value => this.apply(exp, [x], {})[0]!
+  log = (x: Value): Value => this.apply(log, [x], {})[0]!
+  sqrt = (x: Value): Value => this.apply(sqrt, [x], {})[0]!
+  tanh = (x: Value): Value => this.apply(tanh, [x], {})[0]!
+  sigmoid = (x: Value): Value => this.apply(sigmoid, [x], {})[0]!
+  relu = (x: Value): Value => this.apply(relu, [x], {})[0]!
+  step = (x: Value): Value => this.apply(step, [x], {})[0]!
+  silu = (x: Value): Value => this.apply(silu, [x], {})[0]!
+  geluTanh = (x: Value): Value => this.apply(geluTanh, [x], {})[0]!
+  softmax = (x: Value): Value => this.apply(softmax, [x], {})[0]!
+
+  /** alpha op(a) op(b) + c on matrices: see {@link gemm}. */
+  gemm(a: Value, b: Value, attrs: Partial<ProductAttrs> & { readonly c?: Value } = {}): Value {
+    const { transA = false, transB = false, alpha = 1, c } = attrs
+    return this.apply(gemm, c ? [a, b, c] : [a, b], { transA, transB, alpha })[0]!
+  }
+  /** alpha op(a) op(b) on batches of matrices: see {@link matmul}. */
+  matmul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 }: Partial<ProductAttrs> = {}): Value {
+    return this.apply(matmul, [a, b], { transA, transB, alpha })[0]!
+  }
+
+  reduceSum(x: Value, axes: readonly number[], keep = false): Value {
+    return this.apply(reduceSum, [x], { axes, keep })[0]!
+  }
+  /** Sums a gradient down to the shape its operand had before broadcasting. */
+  sumTo(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x
+    const lead = x.shape.length - shape.length
+    const axes = x.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && x.shape[i] !== 1))
+    return this.reshape(axes.length > 0 ? this.reduceSum(x, axes, true) : x, shape)
+  }
+
+  reshape(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x
+    return this.apply(reshape, [x], { shape })[0]!
+  }
+  transpose = (x: Value, perm: readonly number[]): Value => this.apply(transpose, [x], { perm })[0]!
+  /** @param dim a name for the joint size, where the sum of symbolic sizes has no spelling */
+  concat(values: readonly Value[], axis: number, dim: Dim | null = null): Value {
+    return values.length === 1 ? values[0]! : this.apply(concat, values, { axis, dim })[0]!
+  }
+  split(x: Value, axis: number, sizes: Shape): Value[] {
+    return sizes.length === 1 ? [x] : [...this.apply(split, [x], { axis, sizes })]
+  }
+  gather = (table: Value, indices: Value): Value => this.apply(gather, [table, indices], {})[0]!
+  scatterAdd = (base: Value, indices: Value, updates: Value): Value =>
+    this.apply(scatterAdd, [base, indices, updates], {})[0]!
+  expand(x: Value, shape: Shape): Value {
+    return sameShape(x.shape, shape) ? x : this.apply(expand, [x], { shape })[0]!
+  }
+  zeros = (shape: Shape): Value => this.apply(zeros, [], { shape })[0]!
+
+  rmsNorm = (x: Value, weight: Value, epsilon: number): Value => this.apply(rmsNorm, [x, weight], { epsilon })[0]!
+  layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
+    this.apply(layerNorm, [x, weight, bias], { epsilon })[0]!
+  rope(x: Value, { cos, sin, negativeSin }: RopeTables, positions: Value, headDim: number): Value {
+    return this.apply(rope, [x, cos, sin, negativeSin, positions], { headDim })[0]!
+  }
+  causalMask = (length: Dim): Value => this.apply(causalMask, [], { length })[0]!
+  cachedAttention(inputs: readonly Value[], attrs: CachedAttentionAttrs): readonly Value[] {
+    return this.apply(cachedAttention, inputs, attrs)
+  }
+
+  /**
+   * The weighted cross-entropy of a linear head over rows, in chunks so that [rows, vocabulary] never exists whole.
+   * @param rows h [n, C], n a multiple of `chunks`
+   * @returns the loss [] and the number of rows whose most likely token is the label []
+   */
+  linearCrossEntropy(
+    { rows, head, labels, weights }: { rows: Value; head: Value; labels: Value; weights: Value },
+    chunks = 1,
+  ): { loss: Value; correct: Value } {
+    const sizes = chunkSizes(rows.shape[0]!, chunks)
+    const parts = [rows, labels, weights].map((value) => this.split(value, 0, sizes))
+    let loss: Value | null = null
+    let correct: Value | null = null
+    for (let i = 0; i < chunks; i++) {
+      const [l, c] = this.apply(linearCrossEntropy, [parts[0]![i]!, head, parts[1]![i]!, parts[2]![i]!], {})
+      loss = loss ? this.add(loss, l!) : l!
+      correct = correct ? this.add(correct, c!) : c!
+    }
+    return { loss: loss!, correct: correct! }
+  }
+
+  #operand(operand: Operand): Value {
+    if (typeof operand !== "number") return operand
+    const known = this.#scalars.get(operand)
+    if (known) return known
+    const value = this.constant(f32([], [operand]))
+    this.#scalars.set(operand, value)
+    return value
+  }
+
+  #value(spec: Spec, origin: Origin): Value {
+    return { id: this.#count++, dtype: spec.dtype, shape: spec.shape, origin }
+  }
+}
+
+/** `chunks` equal sizes that make up `dim`. */
+function chunkSizes(dim: Dim, chunks: number): Dim[] {
+  if (chunks === 1) return [dim]
+  const [coefficient, ...rest] = typeof dim === "number" ? [dim] : dim.split("*")
+  const size = Number(coefficient) / chunks
+  if (!Number.isInteger(size)) throw new TypeError(`Expected a number of rows divisible by ${chunks} but found ${dim}`)
+  const part = product([size, ...rest])
+  if (!sameDim(product([part, chunks]), dim)) throw new TypeError(`Can't cut ${dim} into ${chunks} chunks`)
+  return Array.from({ length: chunks }, () => part)
+}

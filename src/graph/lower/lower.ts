@@ -1,0 +1,131 @@
+/**
+ * @module Lowers a graph to ONNX records: each operator emits its nodes under the chosen lowering, unused nodes fall
+ * away, weights become external initializers, and symbolic sizes are computed from the inputs that carry them.
+ */
+import { f32, i64, type DType, type Tensor } from "../../core/tensor.ts"
+import { nodesBelow } from "../autodiff.ts"
+import { parseDim, type Dim, type Shape } from "../dim.ts"
+import type { GraphModel, Value } from "../ir.ts"
+import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/schema.ts"
+import { int, type Emitter, type Lowering } from "../op.ts"
+
+/** The location that every model names for its external weights. */
+export const WEIGHTS_LOCATION = "weights.bin"
+
+/** Opset 18 has axes of reductions as inputs and ScatterND's addition; the newest that every backend runs whole. */
+const OPSETS = { "": 18, "com.microsoft": 1 }
+
+/** A graph as ONNX records. Equal graphs give equal records. */
+export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
+  const nodes: OnnxNode[] = []
+  const initializers: OnnxTensor[] = []
+  const names = new Map<number, string>()
+  const constants = new Map<string, string>()
+  let fresh = 0
+
+  const inline = (name: string, tensor: Tensor): string => {
+    const { buffer, byteOffset, byteLength } = tensor.data
+    const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
+    initializers.push({ name, dtype: tensor.dtype, shape: tensor.shape, data: { kind: "inline", bytes } })
+    return name
+  }
+  const constant = (key: string, tensor: () => Tensor): string => {
+    const known = constants.get(key)
+    if (known) return known
+    constants.set(key, key)
+    return inline(key, tensor())
+  }
+  const nameOf = (value: Value): string => {
+    const known = names.get(value.id)
+    if (known) return known
+    const { origin } = value
+    let name = `v${value.id}`
+    if (origin.kind === "input") name = origin.name
+    else if (origin.kind === "constant") name = inline(`c${value.id}`, origin.tensor)
+    else if (origin.kind === "weight") {
+      name = origin.name
+      const shape = value.shape as readonly number[]
+      initializers.push({ name, dtype: value.dtype, shape, data: { kind: "external", location: WEIGHTS_LOCATION, ...origin.range } })
+    }
+    names.set(value.id, name)
+    return name
+  }
+
+  const e: Emitter = {
+    lowering,
+    node(opType, inputs, attributes = {}, options = {}) {
+      const wanted = options.outputs ?? 1
+      const outputs = typeof wanted === "number" ? Array.from({ length: wanted }, () => `t${fresh++}`) : [...wanted]
+      nodes.push({ name: `n${nodes.length}_${opType}`, opType, domain: options.domain ?? "", inputs, outputs, attributes })
+      return outputs
+    },
+    ints: (values) => constant(`i64_${values.join("_").replaceAll("-", "m")}_`, () => i64([values.length], values)),
+    scalar(value, dtype = "f32") {
+      const key = `${dtype}_${String(value).replace("-", "m")}`
+      return constant(key, () => scalarTensor(value, dtype))
+    },
+    dims(shape) {
+      if (shape.every((dim) => typeof dim === "number")) return e.ints(shape as readonly number[])
+      const parts = shape.map((dim) => (typeof dim === "number" ? e.ints([dim]) : dimension(dim)))
+      return parts.length === 1 ? parts[0]! : memo(`dims_${shape.join(",")}`, () => e.node("Concat", parts, { axis: int(0) })[0]!)
+    },
+  }
+
+  const computed = new Map<string, string>()
+  const memo = (key: string, make: () => string): string => {
+    const known = computed.get(key)
+    if (known) return known
+    const name = make()
+    computed.set(key, name)
+    return name
+  }
+  /** A symbolic size as an i64 vector of one element. */
+  const dimension = (dim: Dim): string =>
+    memo(`dim_${dim}`, () => {
+      const { coefficient, symbols } = parseDim(dim)
+      let name: string | null = null
+      for (const symbol of symbols) {
+        const factor = memo(`symbol_${symbol}`, () => symbolSize(symbol))
+        name = name ? e.node("Mul", [name, factor])[0]! : factor
+      }
+      return coefficient === 1 ? name! : e.node("Mul", [name!, e.ints([coefficient])])[0]!
+    })
+  /** A named size, read off the first input that carries it alone. */
+  const symbolSize = (symbol: string): string => {
+    for (const input of graph.inputs) {
+      for (const [axis, dim] of input.shape.entries()) {
+        const { coefficient, symbols } = parseDim(dim)
+        if (symbols.length !== 1 || symbols[0] !== symbol) continue
+        const [size] = e.node("Shape", [nameOf(input)], { start: int(axis), end: int(axis + 1) })
+        return coefficient === 1 ? size! : e.node("Div", [size!, e.ints([coefficient])])[0]!
+      }
+    }
+    throw new TypeError(`No input of graph "${graph.name}" carries the size ${symbol}`)
+  }
+
+  const outputNames = new Map(graph.outputs.map(({ name, value }) => [value.id, name]))
+  for (const { name, value } of graph.outputs) if (value.origin.kind === "node" && outputNames.get(value.id) === name) names.set(value.id, name)
+  for (const node of nodesBelow(...graph.outputs.map(({ value }) => value))) {
+    node.op.emit(e, node, node.inputs.map(nameOf), node.outputs.map(nameOf))
+  }
+  for (const { name, value } of graph.outputs) if (nameOf(value) !== name) e.node("Identity", [nameOf(value)], {}, { outputs: [name] })
+
+  const info = (name: string, dtype: DType, shape: Shape) => ({ name, dtype, shape: shape.map(onnxDim) })
+  return {
+    name: graph.name,
+    opsets: OPSETS,
+    inputs: graph.inputs.map((value) => info(nameOf(value), value.dtype, value.shape)),
+    outputs: graph.outputs.map(({ name, value }) => info(name, value.dtype, value.shape)),
+    initializers,
+    nodes,
+  }
+}
+
+/** ONNX takes any text as a symbolic size; products are spelled without a star to be safe with readers. */
+const onnxDim = (dim: Dim): number | string => (typeof dim === "number" ? dim : dim.replaceAll("*", "_x_"))
+
+function scalarTensor(value: number, dtype: DType): Tensor {
+  if (dtype === "f32") return f32([], [value])
+  if (dtype === "i64") return i64([], [value])
+  throw new TypeError(`Expected a scalar of f32 or i64 but found ${dtype}`)
+}

@@ -1,0 +1,107 @@
+/**
+ * @module Operators that move elements and compute nothing.
+ */
+import { product, sameShape, sum, type Shape } from "../dim.ts"
+import { axisOf, defineOp, int, ints } from "../op.ts"
+
+/** The same elements in another shape. */
+export const reshape = defineOp<{ readonly shape: Shape }>({
+  name: "reshape",
+  infer([x], { shape }) {
+    if (product(x!.shape) !== product(shape)) throw new TypeError(`Can't reshape [${x!.shape}] to [${shape}]`)
+    return [{ dtype: x!.dtype, shape }]
+  },
+  vjp: (g, { inputs: [x] }, [dy]) => [g.reshape(dy!, x!.shape)],
+  emit(e, { attrs: { shape } }, [x], outputs) {
+    const symbolic = shape.filter((dim) => typeof dim !== "number").length
+    const target = symbolic <= 1 ? e.ints(shape.map((dim) => (typeof dim === "number" ? dim : -1))) : e.dims(shape)
+    e.node("Reshape", [x!, target], {}, { outputs })
+  },
+})
+
+/** Axes in another order: output axis i is input axis perm[i]. */
+export const transpose = defineOp<{ readonly perm: readonly number[] }>({
+  name: "transpose",
+  infer: ([x], { perm }) => [{ dtype: x!.dtype, shape: perm.map((axis) => x!.shape[axisOf(axis, x!.shape.length)]!) }],
+  vjp(g, { attrs: { perm } }, [dy]) {
+    const inverse = perm.map((_, i) => perm.indexOf(i))
+    return [g.transpose(dy!, inverse)]
+  },
+  emit: (e, { attrs: { perm } }, inputs, outputs) => void e.node("Transpose", inputs, { perm: ints(perm) }, { outputs }),
+})
+
+/** Tensors one after the other along an axis; `dim` names the joint size where the sum has no spelling. */
+export const concat = defineOp<{ readonly axis: number; readonly dim: number | string | null }>({
+  name: "concat",
+  infer(inputs, { axis, dim }) {
+    const joint = dim ?? sum(inputs.map((x) => x.shape[axis]!))
+    if (joint === null) throw new TypeError(`concat of ${inputs.map((x) => `[${x.shape}]`).join(", ")} needs a name for its joint size`)
+    return [{ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape.map((size, i) => (i === axis ? joint : size)) }]
+  },
+  vjp(g, { inputs, attrs: { axis } }, [dy]) {
+    return g.split(dy!, axis, inputs.map((x) => x.shape[axis]!))
+  },
+  emit: (e, { attrs: { axis } }, inputs, outputs) => void e.node("Concat", inputs, { axis: int(axis) }, { outputs }),
+})
+
+/** A tensor cut along an axis into parts of the given sizes. */
+export const split = defineOp<{ readonly axis: number; readonly sizes: Shape }>({
+  name: "split",
+  infer([x], { axis, sizes }) {
+    return sizes.map((size) => ({ dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === axis ? size : dim)) }))
+  },
+  vjp(g, { inputs: [x], outputs, attrs: { axis } }, grads) {
+    const parts = grads.map((grad, i) => grad ?? g.zeros(outputs[i]!.shape))
+    return [g.concat(parts, axis, x!.shape[axis]!)]
+  },
+  emit(e, { attrs: { axis, sizes } }, [x], outputs) {
+    e.node("Split", [x!, e.dims(sizes)], { axis: int(axis) }, { outputs })
+  },
+})
+
+/** Rows of a table: data [n, ...], indices i64 [...] -> [...indices, ...]. Equal indices add up in the gradient. */
+export const gather = defineOp<Record<string, never>>({
+  name: "gather",
+  infer: ([data, indices]) => [{ dtype: data!.dtype, shape: [...indices!.shape, ...data!.shape.slice(1)] }],
+  vjp(g, { inputs: [data, indices] }, [dy], needs) {
+    if (!needs[0]) return [null, null]
+    const flat = g.reshape(indices!, [product(indices!.shape)])
+    const updates = g.reshape(dy!, [product(indices!.shape), ...data!.shape.slice(1)])
+    return [g.scatterAdd(g.zeros(data!.shape), flat, updates), null]
+  },
+  emit: (e, _node, inputs, outputs) => void e.node("Gather", inputs, { axis: int(0) }, { outputs }),
+})
+
+/** base [n, ...] plus updates [k, ...] added at the rows indices i64 [k]; equal indices add up. */
+export const scatterAdd = defineOp<Record<string, never>>({
+  name: "scatterAdd",
+  infer: ([base]) => [base!],
+  vjp: (g, { inputs: [, indices] }, [dy], needs) => [
+    needs[0] ? dy! : null,
+    null,
+    needs[2] ? g.gather(dy!, indices!) : null,
+  ],
+  emit(e, _node, [base, indices, updates], outputs) {
+    const [column] = e.node("Unsqueeze", [indices!, e.ints([1])])
+    e.node("ScatterND", [base!, column!, updates!], { reduction: { kind: "string", value: "add" } }, { outputs })
+  },
+})
+
+/** A tensor repeated along axes of size 1, and along new leading axes, up to `shape`. */
+export const expand = defineOp<{ readonly shape: Shape }>({
+  name: "expand",
+  infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
+  vjp: (g, { inputs: [x] }, [dy]) => [g.sumTo(dy!, x!.shape)],
+  emit(e, { inputs: [x], attrs: { shape } }, [xn], outputs) {
+    if (sameShape(x!.shape, shape)) e.node("Identity", [xn!], {}, { outputs })
+    else e.node("Expand", [xn!, e.dims(shape)], {}, { outputs })
+  },
+})
+
+/** Zeros of a shape. */
+export const zeros = defineOp<{ readonly shape: Shape }>({
+  name: "zeros",
+  infer: (_inputs, { shape }) => [{ dtype: "f32", shape }],
+  vjp: null,
+  emit: (e, { attrs: { shape } }, _inputs, outputs) => void e.node("ConstantOfShape", [e.dims(shape)], {}, { outputs }),
+})
