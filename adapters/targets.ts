@@ -1,0 +1,40 @@
+/**
+ * @module Which linear layers a method means, by PEFT's rules: a list of names matches the end of a module's path, a text
+ * is a regular expression for the whole path, and `all-linear` is every linear layer but the output layer.
+ * Source: peft `tuners_utils.py`, `check_target_module_exists`.
+ */
+import * as v from "valibot"
+import type { LinearSite, Site } from "../src/models/site.ts"
+
+/** Target modules as a setting. */
+export const targetsSchema = v.union([v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)), v.pipe(v.string(), v.minLength(1))])
+
+/** Targets as they are set: names, a regular expression, or `all-linear`. */
+export type Targets = v.InferOutput<typeof targetsSchema>
+
+/** Whether a path is meant. */
+export function matchesTargets(path: string, targets: Targets): boolean {
+  if (targets === "all-linear" || targets === "all") return path !== "lm_head"
+  if (typeof targets === "string") return new RegExp(`^(?:${targets})$`).test(path)
+  return targets.some((name) => path === name || path.endsWith(`.${name}`))
+}
+
+/** Whether a site is a linear layer that is meant. */
+export const isTarget = (site: Site, targets: Targets, layers: readonly number[] | null): site is LinearSite =>
+  site.kind === "linear" && matchesTargets(site.path, targets) && (!layers || layers.includes(site.layer))
+
+/** The value that a pattern table gives a path, or the fallback; keys match a path's end or are regular expressions. */
+export function fromPattern(patterns: Readonly<Record<string, number>>, path: string, fallback: number): number {
+  for (const [key, value] of Object.entries(patterns)) {
+    if (new RegExp(`^(?:.*\\.)?(?:${key})$`).test(path)) return value
+  }
+  return fallback
+}
+
+/** Names for `target_modules`, sorted: the last parts of the paths that are meant, or the regular expression itself. */
+export function targetModules(sites: readonly Site[], targets: Targets): string | string[] {
+  if (typeof targets !== "string") return [...targets].sort()
+  if (targets !== "all-linear" && targets !== "all") return targets
+  const names = sites.filter((site) => site.kind === "linear" && matchesTargets(site.path, targets)).map((site) => site.path.split(".").at(-1)!)
+  return [...new Set(names)].sort()
+}

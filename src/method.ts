@@ -1,0 +1,230 @@
+/**
+ * @module The contract of a fine-tuning method: which parameters it wants at which sites, what it does with them there,
+ * and which forms it leaves behind. A method is one file in `adapters/`; nothing else in the repository knows its name.
+ */
+import * as v from "valibot"
+import { EspalierError } from "./core/errors.ts"
+import type { Rng } from "./core/rng.ts"
+import type { Tensor } from "./core/tensor.ts"
+import type { Form } from "./forms/form.ts"
+import type { GraphBuilder } from "./graph/builder.ts"
+import type { Value } from "./graph/ir.ts"
+import type { ModelConfig } from "./models/architecture.ts"
+import type { Hooks, LayerContext, ResidualContext } from "./models/hooks.ts"
+import type { EmbeddingSite, LinearSite, NormSite, PromptSite, Site } from "./models/site.ts"
+
+/** How a parameter begins. */
+export type Init =
+  | { readonly kind: "zeros" }
+  | { readonly kind: "ones" }
+  | { readonly kind: "uniform"; readonly bound: number }
+  | { readonly kind: "normal"; readonly std: number }
+  /** Normal with the standard deviation of a frozen weight's elements. */
+  | { readonly kind: "normal-like"; readonly weight: string }
+  /** A copy of a frozen weight. */
+  | { readonly kind: "weight"; readonly name: string }
+  /** Rows of a frozen table. */
+  | { readonly kind: "rows"; readonly weight: string; readonly ids: readonly number[] }
+
+/** A parameter that a method wants at a site. */
+export interface ParameterSpec<N extends string = string> {
+  /** Its name at the site, by which hooks find it. */
+  readonly name: N
+  /** Its key in the adapter file, unique in the adapter. */
+  readonly key: string
+  readonly shape: readonly number[]
+  readonly init: Init
+  /** Whether weight decay applies. @default {true} */
+  readonly decay?: boolean
+  /** Factor on the learning rate. @default {1} */
+  readonly lrScale?: number
+}
+
+/** What a method may ask of the base. */
+export interface MethodEnv {
+  readonly config: ModelConfig
+  readonly sites: readonly Site[]
+  /** Checkpoint name of the token embedding. */
+  readonly tokenEmbedding: string
+  /** Text to token ids. @throws {EspalierError} `invalid_request` where the base has no tokenizer. */
+  encode(text: string): readonly number[]
+  /** A stream of random numbers for one purpose. */
+  rng(purpose: string): Rng
+}
+
+/** Nodes that a method adds, by kind of site; a site without parameters is left alone. */
+export interface MethodHooks<C, N extends string> {
+  linear?(context: LayerContext<LinearSite>, p: Record<N, Value>, config: C): Value
+  norm?(context: LayerContext<NormSite>, p: Record<N, Value>, config: C): Value
+  residual?(context: ResidualContext, p: Record<N, Value>, config: C): Value
+  embedding?(context: { readonly g: GraphBuilder; readonly site: EmbeddingSite; weight(): Value }, p: Record<N, Value>, config: C): Value
+  head?(context: { readonly g: GraphBuilder; readonly site: LinearSite; weight(): Value }, p: Record<N, Value>, config: C): Value
+  prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }, p: Record<N, Value>, config: C): Value
+}
+
+/** How a method is written to and read from a PEFT folder. */
+export interface PeftLayout<C> {
+  /** `peft_type` of adapter_config.json. */
+  readonly type: string
+  /** Whether this method is the one that wrote a configuration of that type. @default always */
+  matches?(json: Readonly<Record<string, unknown>>): boolean
+  /** The method's own part of adapter_config.json. */
+  write(config: C, env: MethodEnv): Record<string, unknown>
+  /** The method's settings from an adapter_config.json. @throws {EspalierError} `unsupported` for what it can't compute. */
+  read(json: Readonly<Record<string, unknown>>): unknown
+}
+
+/** A method as its file declares it. */
+export interface MethodDefinition<S extends v.GenericSchema, N extends string> {
+  readonly name: string
+  /** One line for `--help`: what it is for. */
+  readonly summary: string
+  /** The paper. */
+  readonly source: string
+  readonly config: S
+  /** A learning rate that works for it. */
+  readonly learningRate: number
+  params(site: Site, config: v.InferOutput<S>, env: MethodEnv): readonly ParameterSpec<N>[]
+  readonly hooks: MethodHooks<v.InferOutput<S>, N>
+  /** What the trained parameters of a site amount to. */
+  finish(site: Site, p: Record<N, Tensor<"f32">>, config: v.InferOutput<S>): readonly Form[]
+  /** Null where PEFT has no such method: the result is then saved as a base of its own. */
+  readonly peft: PeftLayout<v.InferOutput<S>> | null
+}
+
+/** A site's parameters. */
+export interface SiteParameters {
+  readonly site: Site
+  readonly params: readonly ParameterSpec[]
+}
+
+/** A method with its settings filled in. */
+export interface PreparedMethod {
+  readonly name: string
+  /** The settings, defaults included: plain JSON. */
+  readonly config: unknown
+  readonly learningRate: number
+  readonly peftType: string | null
+  /** All parameters, in the order of the sites. @throws {EspalierError} `invalid_request` if there are none. */
+  parameters(env: MethodEnv): SiteParameters[]
+  /** Hooks over the parameters' values, given by key. */
+  hooks(all: readonly SiteParameters[], values: ReadonlyMap<string, Value>): Hooks
+  /** Forms of the trained tensors, given by key. */
+  finish(all: readonly SiteParameters[], tensors: ReadonlyMap<string, Tensor<"f32">>): Form[]
+  /** The method's part of adapter_config.json, or null. */
+  writePeft(env: MethodEnv): Record<string, unknown> | null
+}
+
+/** A method as the rest of the project sees it. */
+export interface Method {
+  readonly name: string
+  readonly summary: string
+  readonly source: string
+  readonly config: v.GenericSchema
+  readonly learningRate: number
+  readonly peft: Pick<PeftLayout<unknown>, "type" | "read"> & { matches(json: Readonly<Record<string, unknown>>): boolean } | null
+  /** @throws {EspalierError} `invalid_request` naming each field that is wrong. */
+  prepare(config: unknown): PreparedMethod
+}
+
+const siteKey = (site: Site): string => `${site.kind}:${site.path}`
+
+/** Turns a declaration into a method. */
+export function defineMethod<S extends v.GenericSchema, const N extends string>(definition: MethodDefinition<S, N>): Method {
+  const { name, summary, source, learningRate, peft } = definition
+  return {
+    name,
+    summary,
+    source,
+    config: definition.config,
+    learningRate,
+    peft: peft && { type: peft.type, read: peft.read, matches: peft.matches ?? (() => true) },
+    prepare(raw) {
+      const config = parseSettings(name, definition.config, raw)
+      return {
+        name,
+        config,
+        learningRate,
+        peftType: peft?.type ?? null,
+        parameters(env) {
+          const all = env.sites
+            .map((site) => ({ site, params: definition.params(site, config, env) }))
+            .filter(({ params }) => params.length > 0)
+          if (all.length === 0) throw new EspalierError("invalid_request", `Method ${name} finds nothing to train with these settings`, { param: "method" })
+          return all
+        },
+        hooks: (all, values) => hooksOver(definition, config, all, values),
+        finish: (all, tensors) =>
+          all.flatMap(({ site, params }) => definition.finish(site, pick(params, tensors) as Record<N, Tensor<"f32">>, config)),
+        writePeft: (env) => (peft ? { peft_type: peft.type, ...peft.write(config, env) } : null),
+      }
+    },
+  }
+}
+
+function pick<T>(params: readonly ParameterSpec[], values: ReadonlyMap<string, T>): Record<string, T> {
+  return Object.fromEntries(
+    params.map(({ name, key }) => {
+      const value = values.get(key)
+      if (value === undefined) throw new TypeError(`Parameter ${key} has no value`)
+      return [name, value]
+    }),
+  )
+}
+
+function hooksOver<S extends v.GenericSchema, N extends string>(
+  { hooks }: MethodDefinition<S, N>,
+  config: v.InferOutput<S>,
+  all: readonly SiteParameters[],
+  values: ReadonlyMap<string, Value>,
+): Hooks {
+  const bySite = new Map(all.map(({ site, params }) => [siteKey(site), pick(params, values) as Record<N, Value>]))
+  return {
+    linear(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.linear ? hooks.linear(context, p, config) : context.base(context.x)
+    },
+    norm(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.norm ? hooks.norm(context, p, config) : context.base(context.x)
+    },
+    residual(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.residual ? hooks.residual(context, p, config) : context.branch
+    },
+    embedding(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.embedding ? hooks.embedding(context, p, config) : null
+    },
+    head(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.head ? hooks.head(context, p, config) : null
+    },
+    prompt(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.prompt ? hooks.prompt(context, p, config) : null
+    },
+  }
+}
+
+/** Settings checked by a method's schema. */
+function parseSettings<S extends v.GenericSchema>(method: string, schema: S, raw: unknown): v.InferOutput<S> {
+  const result = v.safeParse(schema, raw)
+  if (result.success) return result.output
+  const lines = result.issues.map((issue) => `${v.getDotPath(issue) ?? "settings"}: ${issue.message}`)
+  throw new EspalierError("invalid_request", `Settings of method ${method} are wrong: ${lines.join("; ")}`, {
+    param: `method.${v.getDotPath(result.issues[0]) ?? ""}`,
+  })
+}
+
+/** The method that reads an adapter_config.json. @throws {EspalierError} `unsupported` naming the types that are known. */
+export function methodOfPeft(json: Readonly<Record<string, unknown>>, methods: readonly Method[]): Method {
+  const type = json["peft_type"]
+  const found = methods.find(({ peft }) => peft && peft.type === type && peft.matches(json))
+  if (found) return found
+  const known = methods.flatMap(({ peft }) => (peft ? [peft.type] : []))
+  throw new EspalierError("unsupported", `adapter_config.json: peft_type ${JSON.stringify(type)} with these options is not a method of this version`, {
+    param: "peft_type",
+    hint: `Known: ${known.join(", ")}`,
+  })
+}

@@ -1,0 +1,49 @@
+/**
+ * @module Attention of whole rows, for training and scoring. Grouped-query attention without repeating K and V: the
+ * heads that share a key are laid along the rows of one matrix (DESIGN section 2).
+ */
+import { product } from "../../graph/dim.ts"
+import type { Value } from "../../graph/ir.ts"
+import type { Attend, Forward } from "../forward.ts"
+
+/** Causal attention with rotary positions where the base has them. Rows are padded on the right, so no key needs a mask. */
+export const rowAttention =
+  (f: Forward): Attend =>
+  (layer, q, k, v) => {
+    const { g, batch: B, length: T, config } = f
+    const { heads, kvHeads: K, headDim: D } = config
+    const G = heads / K
+    const turned = (x: Value) => (config.rope ? g.rope(x, f.ropeTables(), f.positions, D) : x)
+    const GT = product([G, T])
+    const perHead = (x: Value) => g.transpose(g.reshape(x, [B, T, K, D]), [0, 2, 1, 3]) // [B, K, T, D]
+    const grouped = g.transpose(g.reshape(turned(q), [B, T, K, G, D]), [0, 2, 3, 1, 4]) // [B, K, G, T, D]
+    const queries = g.reshape(grouped, [B, K, GT, D])
+    const prefix = f.prefix(layer)
+    const keys = perHead(turned(k))
+    const values = perHead(v)
+    const scale = 1 / Math.sqrt(D)
+    const own = g.matmul(queries, keys, { transB: true, alpha: scale }) // [B, K, G*T, T]
+    const masked = g.add(g.reshape(own, [B, K, G, T, T]), g.causalMask(T))
+    if (!prefix) {
+      const weights = g.reshape(g.softmax(masked), [B, K, GT, T])
+      return ungroup(f, g.matmul(weights, values), G)
+    }
+    // Every position sees the whole prefix: its scores stand before the row's own.
+    const P = prefix.keys.shape[0]!
+    const shared = (x: Value) => g.transpose(x, [1, 0, 2]) // [K, P, D]
+    const early = g.matmul(queries, shared(prefix.keys), { transB: true, alpha: scale }) // [B, K, G*T, P]
+    const S = "PrefixedLength"
+    const all = g.concat([g.reshape(early, [B, K, G, T, P]), masked], 4, S)
+    const [first, rest] = g.split(g.softmax(all), 4, [P, T])
+    const fromPrefix = g.matmul(g.reshape(first!, [B, K, GT, P]), shared(prefix.values))
+    const fromRow = g.matmul(g.reshape(rest!, [B, K, GT, T]), values)
+    return ungroup(f, g.add(fromPrefix, fromRow), G)
+  }
+
+/** [B, K, G*T, D] back to [B, T, heads * D]. */
+function ungroup(f: Forward, y: Value, G: number): Value {
+  const { g, batch: B, length: T } = f
+  const { heads, kvHeads: K, headDim: D } = f.config
+  const apart = g.transpose(g.reshape(y, [B, K, G, T, D]), [0, 3, 1, 2, 4]) // [B, T, K, G, D]
+  return g.reshape(apart, [B, T, heads * D])
+}

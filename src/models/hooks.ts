@@ -1,0 +1,51 @@
+/**
+ * @module Hooks: where a fine-tuning method (in training) or a form (in serving) puts its nodes into a forward pass.
+ * A hook is handed the frozen computation as a function `base`, because some scale its input, some replace its weight
+ * and some add to its output.
+ */
+import type { GraphBuilder } from "../graph/builder.ts"
+import type { Value } from "../graph/ir.ts"
+import type { EmbeddingSite, LinearSite, NormSite, PromptSite, ResidualSite } from "./site.ts"
+
+/** Weights in place of the frozen ones. */
+export interface Replacement {
+  readonly weight?: Value
+  readonly bias?: Value
+}
+
+/** What a hook of a layer gets. */
+export interface LayerContext<S> {
+  readonly g: GraphBuilder
+  readonly site: S
+  /** The layer's input, flat [N, in]. */
+  readonly x: Value
+  /** The frozen layer, on any input, optionally with other weights. */
+  base(x: Value, replacement?: Replacement): Value
+  /** The frozen weight itself. */
+  weight(): Value
+}
+
+/** What a hook of a residual branch gets. */
+export interface ResidualContext {
+  readonly g: GraphBuilder
+  readonly site: ResidualSite
+  /** The branch's output before it is added, flat [N, hidden]. */
+  readonly branch: Value
+  /** The stream it is added to, flat [N, hidden]. */
+  readonly stream: Value
+}
+
+/** Hooks by kind of site; a missing one leaves the frozen computation as it is. */
+export interface Hooks {
+  linear?(context: LayerContext<LinearSite>): Value
+  norm?(context: LayerContext<NormSite>): Value
+  residual?(context: ResidualContext): Value
+  /** The table [entries, features] to use in place of the frozen one, or null. */
+  embedding?(context: { readonly g: GraphBuilder; readonly site: EmbeddingSite; weight(): Value }): Value | null
+  /** The output layer's weight [vocabulary, hidden] to use in place of an untied head's frozen one, or null. */
+  head?(context: { readonly g: GraphBuilder; readonly site: LinearSite; weight(): Value }): Value | null
+  /** Virtual token embeddings [virtual tokens, hidden] to put before the first token, or null. */
+  prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }): Value | null
+  /** Keys and values [virtual tokens, kvHeads, headDim] that every row starts with, or null. */
+  prefix?(context: { readonly g: GraphBuilder; readonly layer: number }): { keys: Value; values: Value } | null
+}

@@ -1,0 +1,133 @@
+/**
+ * @module The training step over a runtime session: batches in, loss and gradients out. Graphs have symbolic sizes, so
+ * one session serves every batch; another, without gradients, is made when something is first evaluated.
+ */
+import { i64, sizeOf, f32, type Tensor } from "../core/tensor.ts"
+import { IGNORE, type Batch } from "../data/batch.ts"
+import { encodeModel } from "../graph/onnx/write.ts"
+import { lower } from "../graph/lower/lower.ts"
+import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
+import type { Base } from "../models/base.ts"
+import type { Runtime, Session } from "../runtime/runtime.ts"
+import { initialise } from "./initialise.ts"
+import type { EvalSums, Parameter, TrainStep } from "./step.ts"
+import { trainGraph } from "./train-graph.ts"
+
+/** What a step is made of. */
+export interface GraphStepOptions {
+  readonly runtime: Runtime
+  readonly base: Base
+  readonly method: PreparedMethod
+  readonly env: MethodEnv
+  /** The longest row in tokens, virtual tokens aside. */
+  readonly maxLength: number
+  /** The most labelled positions of a batch: decides in how many parts the loss is computed. */
+  readonly maxLabelled: number
+  /** Values to start from, by key, in place of the method's initialisation. */
+  readonly start?: ReadonlyMap<string, Tensor<"f32">>
+}
+
+/** Probabilities of one part of the loss take at most this many bytes. */
+const CHUNK_BYTES = 64 * 2 ** 20
+/** Labelled rows are padded to a multiple of this, so that the engine sees few different sizes. */
+const ROW_BUCKET = 16
+
+/** A step whose trainables can be read back by key. */
+export interface GraphStep extends TrainStep {
+  readonly sites: readonly SiteParameters[]
+  /** The trainables by key: views into `values`. */
+  tensors(): Map<string, Tensor<"f32">>
+}
+
+/**
+ * Makes a step, with its trainables initialised.
+ * @throws {EspalierError} If the method finds nothing to train.
+ */
+export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
+  const { runtime, base, method, env, maxLength, maxLabelled, start } = options
+  const sites = method.parameters(env)
+  const specs = sites.flatMap(({ params }) => params)
+  let total = 0
+  const parameters: Parameter[] = specs.map(({ key, shape, decay = true, lrScale = 1 }) => {
+    const size = sizeOf(shape)
+    const parameter = { name: key, shape, offset: total, size, decay, lrScale }
+    total += size
+    return parameter
+  })
+  const values = new Float32Array(total)
+  for (const [i, spec] of specs.entries()) {
+    const given = start?.get(spec.key)
+    if (given && given.shape.join() !== spec.shape.join()) {
+      throw new TypeError(`Expected ${spec.key} to be [${spec.shape}] but found [${given.shape}]`)
+    }
+    values.set(given?.data ?? (await initialise(spec, base, env)), parameters[i]!.offset)
+  }
+
+  const chunks = Math.max(1, Math.ceil((maxLabelled * base.config.vocabSize * 4) / CHUNK_BYTES))
+  const bucket = ROW_BUCKET * chunks
+  const build = async (withGradients: boolean) => {
+    // Rotation tables hold every virtual token too; which method brings how many only the graph knows, so leave room.
+    const reserve = specs.find(({ key }) => key === "prompt_embeddings")?.shape[0] ?? 0
+    const built = trainGraph({ base, method, sites, maxPositions: maxLength + reserve, chunks, withGradients })
+    const model = encodeModel(lower(built.graph, runtime.lowering))
+    return { ...built, session: await runtime.createSession({ model, weights: base.weights }) }
+  }
+  const training = await build(true)
+  const { virtualTokens } = training
+  let evaluation: Session | null = null
+
+  const view = (flat: Float32Array) =>
+    parameters.map(({ name, shape, offset, size }) => [name, f32(shape, flat.subarray(offset, offset + size))] as const)
+  const trainables = Object.fromEntries(view(values))
+  const scratch = new Float32Array(total)
+  const into = Object.fromEntries(view(scratch).map(([name, tensor]) => [`grad:${name}`, tensor]))
+
+  return {
+    parameters,
+    values,
+    sites,
+    tensors: () => new Map(view(values)),
+    async forwardBackward(batch, scale, gradients) {
+      const feeds = { ...feedsOf(batch, scale, virtualTokens, bucket), ...trainables }
+      const { loss } = await training.session.run(feeds, into)
+      for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
+      return (loss!.data as Float32Array)[0]!
+    },
+    async evaluate(batch): Promise<EvalSums> {
+      evaluation ??= (await build(false)).session
+      const { loss, correct } = await evaluation.run({ ...feedsOf(batch, 1, virtualTokens, bucket), ...trainables })
+      return { loss: (loss!.data as Float32Array)[0]!, labelled: batch.labelled, correct: (correct!.data as Float32Array)[0]! }
+    },
+    async dispose() {
+      await training.session.dispose()
+      await evaluation?.dispose()
+    },
+  }
+}
+
+/** A batch as feeds; position t predicts the label at t + 1. */
+function feedsOf(batch: Batch, scale: number, virtualTokens: number, bucket: number): Record<string, Tensor> {
+  const { rows: B, length: T } = batch
+  const S = virtualTokens + T
+  const rows: number[] = []
+  const labels: number[] = []
+  for (let b = 0; b < B; b++) {
+    for (let t = 0; t + 1 < T; t++) {
+      const label = batch.labels[b * T + t + 1]!
+      if (label === IGNORE) continue
+      rows.push(b * S + virtualTokens + t)
+      labels.push(label)
+    }
+  }
+  const count = Math.max(bucket, Math.ceil(rows.length / bucket) * bucket)
+  const weights = new Float32Array(count).fill(scale, 0, rows.length)
+  const padded = (values: number[]) => i64([count], values.concat(new Array<number>(count - values.length).fill(0)))
+  const positions = Array.from({ length: B * S }, (_, i) => i % S)
+  return {
+    input_ids: i64([B, T], batch.ids),
+    position_ids: i64([B, S], positions),
+    rows: padded(rows),
+    labels: padded(labels),
+    weights: f32([count], weights),
+  }
+}

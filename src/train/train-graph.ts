@@ -1,0 +1,67 @@
+/**
+ * @module The training graph: forward pass, loss on labelled rows only, and the gradient of every trainable.
+ *
+ * Inputs: input_ids and position_ids, rows (flat indices of the positions that predict a label), labels, weights (the
+ * factor of each row's loss; 0 pads), and each trainable under its key. Outputs: loss, correct, and grad:<key>.
+ */
+import { gradients } from "../graph/autodiff.ts"
+import { GraphBuilder } from "../graph/builder.ts"
+import type { GraphModel } from "../graph/ir.ts"
+import type { SiteParameters, PreparedMethod } from "../method.ts"
+import type { Base } from "../models/base.ts"
+import { rowAttention } from "../models/blocks/attention.ts"
+import { Forward } from "../models/forward.ts"
+
+/** What a training graph is built from. */
+export interface TrainGraphOptions {
+  readonly base: Base
+  readonly method: PreparedMethod
+  readonly sites: readonly SiteParameters[]
+  /** The longest row, virtual tokens included. */
+  readonly maxPositions: number
+  /** Parts that the loss is computed in. */
+  readonly chunks: number
+  readonly withGradients: boolean
+}
+
+/** A built graph and the virtual tokens that its rows start with. */
+export interface TrainGraph {
+  readonly graph: GraphModel
+  readonly virtualTokens: number
+}
+
+/** Builds the graph, for any batch size and length. */
+export function trainGraph({ base, method, sites, maxPositions, chunks, withGradients }: TrainGraphOptions): TrainGraph {
+  const g = new GraphBuilder()
+  const { architecture, config } = base
+  const ids = g.input("input_ids", "i64", ["B", "T"])
+  const trainables = sites.flatMap(({ params }) => params.map(({ key, shape }) => ({ key, value: g.input(key, "f32", shape) })))
+  const hooks = method.hooks(sites, new Map(trainables.map(({ key, value }) => [key, value])))
+  const prompt = hooks.prompt?.({ g, site: { kind: "prompt", path: "", features: config.hiddenSize } })
+  const virtualTokens = (prompt?.shape[0] ?? 0) as number
+  const positions = g.input("position_ids", "i64", ["B", virtualTokens > 0 ? "S" : "T"])
+  const f = new Forward({
+    g,
+    architecture,
+    config,
+    layout: base.layout,
+    hooks,
+    embed: (table) => g.gather(table, ids),
+    positions,
+    maxPositions,
+    attend: rowAttention,
+  })
+  const hidden = architecture.forward(f, config) // [B*S, hidden]
+  const count = chunks === 1 ? "N" : `${chunks}*N`
+  const labelled = g.gather(hidden, g.input("rows", "i64", [count]))
+  const labels = g.input("labels", "i64", [count])
+  const weights = g.input("weights", "f32", [count])
+  const { loss, correct } = g.linearCrossEntropy({ rows: labelled, head: f.head(), labels, weights }, chunks)
+  g.output("loss", loss)
+  g.output("correct", correct)
+  if (withGradients) {
+    const found = gradients(g, loss, trainables.map(({ value }) => value))
+    trainables.forEach(({ key }, i) => g.output(`grad:${key}`, found[i]!))
+  }
+  return { graph: g.finish(`train-${method.name}`), virtualTokens }
+}
