@@ -21,6 +21,8 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
   const initializers: OnnxTensor[] = []
   const names = new Map<number, string>()
   const constants = new Map<string, string>()
+  /** Values whose nodes are emitted. */
+  const made: Value[] = []
   let fresh = 0
 
   const inline = (name: string, tensor: Tensor): string => {
@@ -90,23 +92,24 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
       }
       return coefficient === 1 ? name! : e.node("Mul", [name!, e.ints([coefficient])])[0]!
     })
-  /** A named size, read off the first input that carries it alone. */
+  /** A named size, read off the first input, or else the first value made so far, that carries it alone. */
   const symbolSize = (symbol: string): string => {
-    for (const input of graph.inputs) {
-      for (const [axis, dim] of input.shape.entries()) {
+    for (const carrier of [...graph.inputs, ...made]) {
+      for (const [axis, dim] of carrier.shape.entries()) {
         const { coefficient, symbols } = parseDim(dim)
         if (symbols.length !== 1 || symbols[0] !== symbol) continue
-        const [size] = e.node("Shape", [nameOf(input)], { start: int(axis), end: int(axis + 1) })
+        const [size] = e.node("Shape", [nameOf(carrier)], { start: int(axis), end: int(axis + 1) })
         return coefficient === 1 ? size! : e.node("Div", [size!, e.ints([coefficient])])[0]!
       }
     }
-    throw new TypeError(`No input of graph "${graph.name}" carries the size ${symbol}`)
+    throw new TypeError(`Nothing in graph "${graph.name}" carries the size ${symbol} before it is needed`)
   }
 
   const outputNames = new Map(graph.outputs.map(({ name, value }) => [value.id, name]))
   for (const { name, value } of graph.outputs) if (value.origin.kind === "node" && outputNames.get(value.id) === name) names.set(value.id, name)
   for (const node of nodesBelow(...graph.outputs.map(({ value }) => value))) {
     node.op.emit(e, node, node.inputs.map(nameOf), node.outputs.map(nameOf))
+    made.push(...node.outputs)
   }
   for (const { name, value } of graph.outputs) if (nameOf(value) !== name) e.node("Identity", [nameOf(value)], {}, { outputs: [name] })
 

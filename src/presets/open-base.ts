@@ -1,0 +1,106 @@
+/**
+ * @module Opens a base folder: its architecture, its weights as one frozen blob, its tokenizer, its stop tokens.
+ */
+import { basename, resolve } from "node:path"
+import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { decodeUtf8 } from "../core/bytes.ts"
+import { parseGenerationConfig } from "../formats/hf-config.ts"
+import type { Architecture } from "../models/architecture.ts"
+import type { Base } from "../models/base.ts"
+import { architectureOf, architectures } from "../models/mod.ts"
+import { cacheFolder } from "../store/cache.ts"
+import { openCheckpoint } from "../store/checkpoint-reader.ts"
+import { fsFolder, type Folder } from "../store/folder.ts"
+import { packWeights } from "../store/weights-file.ts"
+import { loadTokenizer } from "../text/tokenizer.ts"
+import type { Tokenizer } from "../text/tokenizer-contract.ts"
+
+/** A base with what is needed to talk to it. */
+export interface OpenBase {
+  readonly base: Base
+  /** Null where the folder brings no tokenizer.json. */
+  readonly tokenizer: Tokenizer | null
+  /** Tokens that end an answer. */
+  readonly eosIds: readonly number[]
+  /** config.json as it stands in the folder. */
+  readonly configJson: Readonly<Record<string, unknown>>
+  readonly folder: Folder
+}
+
+/** Settings of {@link openBase}. */
+export interface OpenBaseOptions {
+  readonly architectures?: readonly Architecture[]
+  /** Where the weights blob is kept between runs; null keeps it in memory. @default the cache folder */
+  readonly cacheFolder?: string | null
+}
+
+/**
+ * Opens a Hugging Face folder.
+ * @throws {EspalierError} `not_found` if there is no such folder, `invalid_file` naming a file or tensor that is wrong,
+ *   `unsupported` for an architecture that is not known.
+ */
+export async function openBase(path: string, options: OpenBaseOptions = {}): Promise<OpenBase> {
+  const folder = fsFolder(resolve(path))
+  const files = await filesOf(folder, path)
+  if (!files.includes("config.json")) {
+    throw new EspalierError("not_found", `Base folder ${path} has no config.json`, { param: "base", hint: "Point --base at a Hugging Face model folder" })
+  }
+  const configJson = await readJson(folder, "config.json")
+  const architecture = architectureOf(configJson, options.architectures ?? architectures)
+  const config = architecture.parseConfig(configJson)
+  const checkpoint = await openCheckpoint(folder)
+  const packed = await packWeights(checkpoint, architecture.weights(config), {
+    cacheFolder: options.cacheFolder === undefined ? cacheFolder(process.env) : options.cacheFolder,
+  })
+  const tokenizer = files.includes("tokenizer.json") ? await openTokenizer(folder, files) : null
+  const base: Base = {
+    name: basename(resolve(path)),
+    architecture,
+    config,
+    layout: packed.layout,
+    weights: packed.weights,
+    hash: await checkpoint.hash(),
+    read: (name) => checkpoint.readF32(name),
+  }
+  return { base, tokenizer, eosIds: await eosOf(folder, files, configJson, tokenizer), configJson, folder }
+}
+
+async function filesOf(folder: Folder, path: string): Promise<string[]> {
+  try {
+    return await folder.list()
+  } catch (cause) {
+    if (isEspalierError(cause)) throw cause
+    throw new EspalierError("not_found", `There is no base folder ${path}`, { param: "base", cause })
+  }
+}
+
+async function readJson(folder: Folder, file: string): Promise<Record<string, unknown>> {
+  const text = decodeUtf8(await folder.read(file))
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new EspalierError("invalid_file", `${file} is not valid JSON: ${(cause as Error).message}`, { cause })
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) throw new EspalierError("invalid_file", `${file}: expected a JSON object`)
+  return json as Record<string, unknown>
+}
+
+async function openTokenizer(folder: Folder, files: readonly string[]): Promise<Tokenizer> {
+  const tokenizerJson = await readJson(folder, "tokenizer.json")
+  return loadTokenizer({
+    tokenizerJson,
+    ...(files.includes("tokenizer_config.json") && { tokenizerConfig: await readJson(folder, "tokenizer_config.json") }),
+    ...(files.includes("chat_template.jinja") && { chatTemplate: decodeUtf8(await folder.read("chat_template.jinja")) }),
+  })
+}
+
+/** Stop tokens: generation_config.json's, else config.json's, else the tokenizer's. */
+async function eosOf(folder: Folder, files: readonly string[], config: Record<string, unknown>, tokenizer: Tokenizer | null): Promise<number[]> {
+  const found = new Set<number>()
+  const sources = files.includes("generation_config.json") ? [await readJson(folder, "generation_config.json"), config] : [config]
+  for (const source of sources) for (const id of parseGenerationConfig(source).eosIds) found.add(id)
+  // A chat model's end-of-turn token is often the tokenizer's eos, and not the base's.
+  if (tokenizer?.eosId != null) found.add(tokenizer.eosId)
+  return [...found]
+}
