@@ -59,12 +59,20 @@ export const lora = defineMethod({
   learningRate: 1e-3,
   params(site, c) {
     if (!isTarget(site, c.targets, c.layers)) return []
-    if (site.role === "head") throw new EspalierError("unsupported", "LoRA on the output layer lm_head is not supported", { param: "method.targets" })
+    if (site.role === "head")
+      throw new EspalierError("unsupported", "LoRA on the output layer lm_head is not supported", {
+        param: "method.targets",
+      })
     const r = rankOf(site.path, c)
     const key = `base_model.model.${site.path}`
     return [
       // kaiming_uniform with a = sqrt(5), as loralib and PEFT: a bound of 1 / sqrt(in).
-      { name: "lora_A", key: `${key}.lora_A.weight`, shape: [r, site.inFeatures], init: { kind: "uniform", bound: 1 / Math.sqrt(site.inFeatures) } },
+      {
+        name: "lora_A",
+        key: `${key}.lora_A.weight`,
+        shape: [r, site.inFeatures],
+        init: { kind: "uniform", bound: 1 / Math.sqrt(site.inFeatures) },
+      },
       { name: "lora_B", key: `${key}.lora_B.weight`, shape: [site.outFeatures, r], init: { kind: "zeros" } },
     ]
   },
@@ -74,7 +82,9 @@ export const lora = defineMethod({
       return g.gemm(down, lora_B, { transB: true, alpha: scaleOf(site.path, c), c: base(x) })
     },
   },
-  finish: (site, { lora_A, lora_B }, c) => [{ form: "lowrank", path: site.path, a: lora_A, b: lora_B, scale: scaleOf(site.path, c) }],
+  finish: (site, { lora_A, lora_B }, c) => [
+    { form: "lowrank", path: site.path, a: lora_A, b: lora_B, scale: scaleOf(site.path, c) },
+  ],
   peft: {
     type: "LORA",
     matches: (json) => !json["use_dora"],
@@ -106,7 +116,11 @@ export const lora = defineMethod({
       for (const [option, plain] of Object.entries(foreign)) {
         const value = json[option] ?? null
         if (value !== null && value !== plain && !(Array.isArray(value) && value.length === 0)) {
-          throw new EspalierError("unsupported", `adapter_config.json: ${option} = ${JSON.stringify(value)} is not supported`, { param: option })
+          throw new EspalierError(
+            "unsupported",
+            `adapter_config.json: ${option} = ${JSON.stringify(value)} is not supported`,
+            { param: option },
+          )
         }
       }
       const layers = json["layers_to_transform"] ?? null

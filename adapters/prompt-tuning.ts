@@ -23,10 +23,17 @@ function initOf(c: Config, env: MethodEnv): Init {
   if (c.init === "random") return { kind: "normal-like", weight }
   if (c.init === "sample-vocab") {
     const random = env.rng("prompt-tuning:sample-vocab")
-    return { kind: "rows", weight, ids: Array.from({ length: c.virtualTokens }, () => random.below(env.config.vocabSize)) }
+    return {
+      kind: "rows",
+      weight,
+      ids: Array.from({ length: c.virtualTokens }, () => random.below(env.config.vocabSize)),
+    }
   }
   const ids = c.initText ? env.encode(c.initText) : []
-  if (ids.length === 0) throw new EspalierError("invalid_request", "Initialising from text needs a text of at least one token", { param: "method.initText" })
+  if (ids.length === 0)
+    throw new EspalierError("invalid_request", "Initialising from text needs a text of at least one token", {
+      param: "method.initText",
+    })
   // As PEFT: the text is repeated, then cut, to the wanted number of tokens.
   return { kind: "rows", weight, ids: Array.from({ length: c.virtualTokens }, (_, i) => ids[i % ids.length]!) }
 }
@@ -39,7 +46,14 @@ export const promptTuning = defineMethod({
   learningRate: 3e-2,
   params: (site, c, env) =>
     site.kind === "prompt"
-      ? [{ name: "prompt_embeddings", key: "prompt_embeddings", shape: [c.virtualTokens, site.features], init: initOf(c, env) }]
+      ? [
+          {
+            name: "prompt_embeddings",
+            key: "prompt_embeddings",
+            shape: [c.virtualTokens, site.features],
+            init: initOf(c, env),
+          },
+        ]
       : [],
   hooks: { prompt: (_context, { prompt_embeddings }) => prompt_embeddings },
   finish: (_site, { prompt_embeddings }) => [{ form: "prompt", embeddings: prompt_embeddings }],
@@ -62,7 +76,11 @@ export const promptTuning = defineMethod({
     }),
     read(json) {
       const submodules = json["num_transformer_submodules"] ?? 1
-      if (submodules !== 1) throw new EspalierError("unsupported", `adapter_config.json: num_transformer_submodules = ${submodules} is not supported`)
+      if (submodules !== 1)
+        throw new EspalierError(
+          "unsupported",
+          `adapter_config.json: num_transformer_submodules = ${submodules} is not supported`,
+        )
       return { virtualTokens: json["num_virtual_tokens"], init: "random" }
     },
   },

@@ -7,7 +7,10 @@ import * as v from "valibot"
 import type { LinearSite, Site } from "../src/models/site.ts"
 
 /** Target modules as a setting. */
-export const targetsSchema = v.union([v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)), v.pipe(v.string(), v.minLength(1))])
+export const targetsSchema = v.union([
+  v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)),
+  v.pipe(v.string(), v.minLength(1)),
+])
 
 /** Targets as they are set: names, a regular expression, or `all-linear`. */
 export type Targets = v.InferOutput<typeof targetsSchema>
@@ -35,6 +38,8 @@ export function fromPattern(patterns: Readonly<Record<string, number>>, path: st
 export function targetModules(sites: readonly Site[], targets: Targets): string | string[] {
   if (typeof targets !== "string") return [...targets].sort()
   if (targets !== "all-linear" && targets !== "all") return targets
-  const names = sites.filter((site) => site.kind === "linear" && matchesTargets(site.path, targets)).map((site) => site.path.split(".").at(-1)!)
+  const names = sites
+    .filter((site) => site.kind === "linear" && matchesTargets(site.path, targets))
+    .map((site) => site.path.split(".").at(-1)!)
   return [...new Set(names)].sort()
 }

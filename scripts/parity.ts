@@ -6,11 +6,11 @@
  * Usage: bun run parity <case-folder> [--backend native|wasm|webgpu] [--only lora,prompt_tuning] [--out folder] [--json]
  */
 import { parseArgs } from "node:util"
-import { runParity, type ParityCheck } from "../src/eval/parity.ts"
-import { openRuntime } from "../src/presets/open-runtime.ts"
 import { methods } from "../adapters/mod.ts"
-import type { BackendName } from "../src/runtime/runtime.ts"
 import { messageOf } from "../src/core/errors.ts"
+import { type ParityCheck, runParity } from "../src/eval/parity.ts"
+import { openRuntime } from "../src/presets/open-runtime.ts"
+import type { BackendName } from "../src/runtime/runtime.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -41,12 +41,17 @@ const report = (check: ParityCheck): void => {
   else {
     const difference = check.max_abs_diff === null ? "" : `  max |diff| ${check.max_abs_diff.toExponential(2)}`
     const verdict = check.ok === true ? "ok" : check.ok === false ? "FAIL" : check.ok
-    console.log(`${verdict.padEnd(11)} ${check.case}  ${check.method.padEnd(14)} ${check.check}${difference}${check.detail ? `  ${check.detail}` : ""}`)
+    console.log(
+      `${verdict.padEnd(11)} ${check.case}  ${check.method.padEnd(14)} ${check.check}${difference}${check.detail ? `  ${check.detail}` : ""}`,
+    )
   }
 }
 
 try {
-  const { runtime } = await openRuntime(values.backend as BackendName | "auto", values.threads ? { threads: Number(values.threads) } : {})
+  const { runtime } = await openRuntime(
+    values.backend as BackendName | "auto",
+    values.threads ? { threads: Number(values.threads) } : {},
+  )
   for (const folder of positionals) {
     await runParity(folder, {
       runtime,

@@ -57,8 +57,16 @@ export interface MethodHooks<C, N extends string> {
   linear?(context: LayerContext<LinearSite>, p: Record<N, Value>, config: C): Value
   norm?(context: LayerContext<NormSite>, p: Record<N, Value>, config: C): Value
   residual?(context: ResidualContext, p: Record<N, Value>, config: C): Value
-  embedding?(context: { readonly g: GraphBuilder; readonly site: EmbeddingSite; weight(): Value }, p: Record<N, Value>, config: C): Value
-  head?(context: { readonly g: GraphBuilder; readonly site: LinearSite; weight(): Value }, p: Record<N, Value>, config: C): Value
+  embedding?(
+    context: { readonly g: GraphBuilder; readonly site: EmbeddingSite; weight(): Value },
+    p: Record<N, Value>,
+    config: C,
+  ): Value
+  head?(
+    context: { readonly g: GraphBuilder; readonly site: LinearSite; weight(): Value },
+    p: Record<N, Value>,
+    config: C,
+  ): Value
   prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }, p: Record<N, Value>, config: C): Value
 }
 
@@ -122,7 +130,9 @@ export interface Method {
   readonly source: string
   readonly config: v.GenericSchema
   readonly learningRate: number
-  readonly peft: Pick<PeftLayout<unknown>, "type" | "read"> & { matches(json: Readonly<Record<string, unknown>>): boolean } | null
+  readonly peft:
+    | (Pick<PeftLayout<unknown>, "type" | "read"> & { matches(json: Readonly<Record<string, unknown>>): boolean })
+    | null
   /** @throws {EspalierError} `invalid_request` naming each field that is wrong. */
   prepare(config: unknown): PreparedMethod
 }
@@ -130,7 +140,9 @@ export interface Method {
 const siteKey = (site: Site): string => `${site.kind}:${site.path}`
 
 /** Turns a declaration into a method. */
-export function defineMethod<S extends v.GenericSchema, const N extends string>(definition: MethodDefinition<S, N>): Method {
+export function defineMethod<S extends v.GenericSchema, const N extends string>(
+  definition: MethodDefinition<S, N>,
+): Method {
   const { name, summary, source, learningRate, peft } = definition
   return {
     name,
@@ -150,12 +162,17 @@ export function defineMethod<S extends v.GenericSchema, const N extends string>(
           const all = env.sites
             .map((site) => ({ site, params: definition.params(site, config, env) }))
             .filter(({ params }) => params.length > 0)
-          if (all.length === 0) throw new EspalierError("invalid_request", `Method ${name} finds nothing to train with these settings`, { param: "method" })
+          if (all.length === 0)
+            throw new EspalierError("invalid_request", `Method ${name} finds nothing to train with these settings`, {
+              param: "method",
+            })
           return all
         },
         hooks: (all, values) => hooksOver(definition, config, all, values),
         finish: (all, tensors) =>
-          all.flatMap(({ site, params }) => definition.finish(site, pick(params, tensors) as Record<N, Tensor<"f32">>, config)),
+          all.flatMap(({ site, params }) =>
+            definition.finish(site, pick(params, tensors) as Record<N, Tensor<"f32">>, config),
+          ),
         writePeft: (env) => (peft ? { peft_type: peft.type, ...peft.write(config, env) } : null),
       }
     },
@@ -223,8 +240,12 @@ export function methodOfPeft(json: Readonly<Record<string, unknown>>, methods: r
   const found = methods.find(({ peft }) => peft && peft.type === type && peft.matches(json))
   if (found) return found
   const known = methods.flatMap(({ peft }) => (peft ? [peft.type] : []))
-  throw new EspalierError("unsupported", `adapter_config.json: peft_type ${JSON.stringify(type)} with these options is not a method of this version`, {
-    param: "peft_type",
-    hint: `Known: ${known.join(", ")}`,
-  })
+  throw new EspalierError(
+    "unsupported",
+    `adapter_config.json: peft_type ${JSON.stringify(type)} with these options is not a method of this version`,
+    {
+      param: "peft_type",
+      hint: `Known: ${known.join(", ")}`,
+    },
+  )
 }

@@ -75,7 +75,9 @@ export function i32(shape: readonly number[], data: Int32Array | ArrayLike<numbe
 
 function checked<T extends Tensor>(tensor: T): T {
   if (tensor.data.length !== sizeOf(tensor.shape)) {
-    throw new TypeError(`Shape [${tensor.shape}] wants ${sizeOf(tensor.shape)} elements but found ${tensor.data.length}`)
+    throw new TypeError(
+      `Shape [${tensor.shape}] wants ${sizeOf(tensor.shape)} elements but found ${tensor.data.length}`,
+    )
   }
   return tensor
 }

@@ -2,12 +2,27 @@
  * @module The fluent builder that methods and architectures write in: each call adds a node (or finds the same one again)
  * and returns its value. A builder runs nothing.
  */
-import { f32, type DType, type Tensor } from "../core/tensor.ts"
-import { product, sameDim, sameShape, type Dim, type Shape } from "./dim.ts"
+import { type DType, f32, type Tensor } from "../core/tensor.ts"
+import { type Dim, product, type Shape, sameDim, sameShape } from "./dim.ts"
 import type { GraphModel, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
 import type { Op } from "./op.ts"
-import { causalMask, cachedAttention, type CachedAttentionAttrs } from "./ops/attention.ts"
-import { add, div, exp, geluTanh, log, mul, neg, relu, sigmoid, silu, sqrt, step, sub, tanh } from "./ops/elementwise.ts"
+import { type CachedAttentionAttrs, cachedAttention, causalMask } from "./ops/attention.ts"
+import {
+  add,
+  div,
+  exp,
+  geluTanh,
+  log,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  silu,
+  sqrt,
+  step,
+  sub,
+  tanh,
+} from "./ops/elementwise.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
 import { concat, expand, gather, reshape, scatterAdd, split, transpose, zeros } from "./ops/movement.ts"

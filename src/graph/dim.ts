@@ -51,7 +51,8 @@ export function product(dims: Shape): Dim {
 export const sameDim = (a: Dim, b: Dim): boolean => product([a]) === product([b])
 
 /** Whether two shapes are the same. */
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => sameDim(dim, b[i]!))
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((dim, i) => sameDim(dim, b[i]!))
 
 /** The sum of sizes, where it has a spelling: all fixed, or all multiples of the same symbols. */
 export function sum(dims: Shape): Dim | null {

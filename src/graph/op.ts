@@ -3,8 +3,8 @@
  * lowerings, so that adding an operator touches one file.
  */
 import type { DType } from "../core/tensor.ts"
-import type { Dim, Shape } from "./dim.ts"
 import type { GraphBuilder } from "./builder.ts"
+import type { Dim, Shape } from "./dim.ts"
 import type { Node, Spec, Value } from "./ir.ts"
 import type { OnnxAttribute } from "./onnx/schema.ts"
 
@@ -54,7 +54,14 @@ export interface Op<Attrs> {
    * @param grads the gradient of each output, null where nothing depends on it
    * @param needs whether each input's gradient is wanted
    */
-  vjp: ((g: GraphBuilder, node: OpNode<Attrs>, grads: readonly (Value | null)[], needs: readonly boolean[]) => (Value | null)[]) | null
+  vjp:
+    | ((
+        g: GraphBuilder,
+        node: OpNode<Attrs>,
+        grads: readonly (Value | null)[],
+        needs: readonly boolean[],
+      ) => (Value | null)[])
+    | null
   /** Emits ONNX nodes that end in exactly `outputs`. */
   emit(e: Emitter, node: OpNode<Attrs>, inputs: readonly string[], outputs: readonly string[]): void
 }
@@ -70,7 +77,8 @@ export const defineOp = <Attrs>(op: Op<Attrs>): Op<Attrs> => op
 /** An axis counted from the front. @throws {RangeError} If it is outside the rank. */
 export function axisOf(axis: number, rank: number): number {
   const at = axis < 0 ? axis + rank : axis
-  if (!Number.isInteger(at) || at < 0 || at >= rank) throw new RangeError(`Axis ${axis} is outside a tensor of rank ${rank}`)
+  if (!Number.isInteger(at) || at < 0 || at >= rank)
+    throw new RangeError(`Axis ${axis} is outside a tensor of rank ${rank}`)
   return at
 }
 

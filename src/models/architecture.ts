@@ -3,8 +3,8 @@
  * may act, and how it turns token embeddings into final hidden states. One file each, named by `model_type`.
  */
 import type { Value } from "../graph/ir.ts"
-import type { Forward } from "./forward.ts"
 import type { RopeSettings } from "./blocks/rope-tables.ts"
+import type { Forward } from "./forward.ts"
 import type { Site } from "./site.ts"
 
 /** What every architecture's configuration comes down to. */

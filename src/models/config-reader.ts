@@ -17,14 +17,16 @@ export function asObject(json: unknown, file = "config.json"): Json {
 /** A whole number of at least 1, or the fallback where the field is absent or null. */
 export function count(json: Json, field: string, fallback?: number): number {
   const value = json[field] ?? fallback
-  if (!Number.isSafeInteger(value) || (value as number) < 1) throw wrong(field, "a whole number of at least 1", json[field])
+  if (!Number.isSafeInteger(value) || (value as number) < 1)
+    throw wrong(field, "a whole number of at least 1", json[field])
   return value as number
 }
 
 /** A finite positive number. */
 export function positive(json: Json, field: string, fallback?: number): number {
   const value = json[field] ?? fallback
-  if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) throw wrong(field, "a positive number", json[field])
+  if (typeof value !== "number" || !Number.isFinite(value) || value <= 0)
+    throw wrong(field, "a positive number", json[field])
   return value
 }
 
@@ -39,10 +41,14 @@ export function flag(json: Json, field: string, fallback: boolean): boolean {
 export function expectOneOf(json: Json, field: string, allowed: readonly unknown[], fallback?: unknown): void {
   const value = json[field] ?? fallback
   if (!allowed.includes(value)) {
-    throw new EspalierError("unsupported", `config.json: ${field} is ${describe(value)}, which this version can't compute`, {
-      param: field,
-      hint: `Supported: ${allowed.map(describe).join(", ")}`,
-    })
+    throw new EspalierError(
+      "unsupported",
+      `config.json: ${field} is ${describe(value)}, which this version can't compute`,
+      {
+        param: field,
+        hint: `Supported: ${allowed.map(describe).join(", ")}`,
+      },
+    )
   }
 }
 
@@ -56,7 +62,12 @@ export function ropeTheta(json: Json, fallback: number): number {
 }
 
 function wrong(field: string, expected: string, found: unknown): EspalierError {
-  return new EspalierError("invalid_file", `config.json: expected ${field} to be ${expected} but found ${describe(found)}`, { param: field })
+  return new EspalierError(
+    "invalid_file",
+    `config.json: expected ${field} to be ${expected} but found ${describe(found)}`,
+    { param: field },
+  )
 }
 
-const describe = (value: unknown): string => (value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 80))
+const describe = (value: unknown): string =>
+  value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 80)

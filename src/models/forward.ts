@@ -3,7 +3,7 @@
  * hooks act at sites, and joins layers that read the same input into one product.
  */
 import type { GraphBuilder, RopeTables } from "../graph/builder.ts"
-import { product, type Dim } from "../graph/dim.ts"
+import { type Dim, product } from "../graph/dim.ts"
 import type { Value, WeightRange } from "../graph/ir.ts"
 import type { Architecture, ModelConfig } from "./architecture.ts"
 import { ropeTables } from "./blocks/rope-tables.ts"
@@ -11,7 +11,10 @@ import type { Hooks, LayerContext, Replacement } from "./hooks.ts"
 import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site } from "./site.ts"
 
 /** Where the weights of a base lie: by checkpoint name, in bytes. */
-export type WeightLayout = ReadonlyMap<string, { readonly shape: readonly number[]; readonly offset: number; readonly length: number }>
+export type WeightLayout = ReadonlyMap<
+  string,
+  { readonly shape: readonly number[]; readonly offset: number; readonly length: number }
+>
 
 /** Attention of one layer: given by training (whole rows) or decoding (over a cache). q, k, v are [B, T, heads * D]. */
 export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value
@@ -29,6 +32,11 @@ export interface ForwardOptions {
   readonly positions: Value
   /** Positions the rotation tables hold. */
   readonly maxPositions: number
+  /**
+   * Compute layers that read the same input in one product, where their weights lie side by side. It pays where rows are
+   * few (decoding); in training, cutting the wide result apart costs more than it saves (4 x 128 rows: 7 % of a step).
+   */
+  readonly join: boolean
   /** Made once the forward pass exists, as attention may need its tables. */
   readonly attend: (f: Forward) => Attend
 }
@@ -112,8 +120,13 @@ export class Forward {
     let parts: Value[] | null = null
     return sites.map((site, i) =>
       this.#layer(site, x, (input, replacement) => {
-        if (!joined || input !== x || replacement.weight || replacement.bias) return this.#product(site, input, replacement)
-        parts ??= this.g.split(joined(x), 1, sites.map((each) => each.outFeatures))
+        if (!joined || input !== x || replacement.weight || replacement.bias)
+          return this.#product(site, input, replacement)
+        parts ??= this.g.split(
+          joined(x),
+          1,
+          sites.map((each) => each.outFeatures),
+        )
         return parts[i]!
       }),
     )
@@ -130,7 +143,13 @@ export class Forward {
     }
     const hook = this.#options.hooks.norm
     if (!hook) return base(x, {})
-    return hook({ g, site, x, base: (input, replacement = {}) => base(input, replacement), weight: () => this.weight(`${path}.weight`) })
+    return hook({
+      g,
+      site,
+      x,
+      base: (input, replacement = {}) => base(input, replacement),
+      weight: () => this.weight(`${path}.weight`),
+    })
   }
 
   /** The residual stream plus a branch. */
@@ -154,7 +173,11 @@ export class Forward {
     if (!rope) throw new TypeError("This base has no rotary positions")
     const tables = ropeTables(rope, headDim, this.#options.maxPositions)
     const { g } = this
-    this.#tables = { cos: g.constant(tables.cos), sin: g.constant(tables.sin), negativeSin: g.constant(tables.negativeSin) }
+    this.#tables = {
+      cos: g.constant(tables.cos),
+      sin: g.constant(tables.sin),
+      negativeSin: g.constant(tables.negativeSin),
+    }
     return this.#tables
   }
 
@@ -184,7 +207,12 @@ export class Forward {
 
   /** One product for several layers, where their weights (and biases) lie side by side in the blob. */
   #joined(sites: readonly LinearSite[]): ((x: Value) => Value) | null {
-    if (sites.length < 2 || sites.some((site) => site.transposed || site.bias !== sites[0]!.bias)) return null
+    if (
+      !this.#options.join ||
+      sites.length < 2 ||
+      sites.some((site) => site.transposed || site.bias !== sites[0]!.bias)
+    )
+      return null
     const weight = this.#join(sites.map((site) => `${site.path}.weight`))
     const bias = sites[0]!.bias ? this.#join(sites.map((site) => `${site.path}.bias`)) : null
     if (!weight || (sites[0]!.bias && !bias)) return null
@@ -196,7 +224,10 @@ export class Forward {
     for (let i = 1; i < ranges.length; i++) {
       if (ranges[i - 1]!.offset + ranges[i - 1]!.length !== ranges[i]!.offset) return null
     }
-    const range: WeightRange = { offset: ranges[0]!.offset, length: ranges.reduce((total, { length }) => total + length, 0) }
+    const range: WeightRange = {
+      offset: ranges[0]!.offset,
+      length: ranges.reduce((total, { length }) => total + length, 0),
+    }
     const shape = [ranges.reduce((total, each) => total + each.shape[0]!, 0), ...ranges[0]!.shape.slice(1)]
     return () => this.g.weight(names.join("+"), shape, range)
   }

@@ -31,10 +31,31 @@ function linears({ hiddenSize, intermediateSize }: ModelConfig, layer: number): 
 
 function sites(config: ModelConfig): Site[] {
   const { hiddenSize: features, layers } = config
-  const norm = (path: string, role: "attention" | "mlp" | "final", layer: number): Site => ({ kind: "norm", path, role, layer, features, bias: true })
+  const norm = (path: string, role: "attention" | "mlp" | "final", layer: number): Site => ({
+    kind: "norm",
+    path,
+    role,
+    layer,
+    features,
+    bias: true,
+  })
   const all: Site[] = [
-    { kind: "embedding", path: "transformer.wte", role: "tokens", entries: config.vocabSize, features, tiedHead: config.tiedHead },
-    { kind: "embedding", path: "transformer.wpe", role: "positions", entries: config.contextLength, features, tiedHead: false },
+    {
+      kind: "embedding",
+      path: "transformer.wte",
+      role: "tokens",
+      entries: config.vocabSize,
+      features,
+      tiedHead: config.tiedHead,
+    },
+    {
+      kind: "embedding",
+      path: "transformer.wpe",
+      role: "positions",
+      entries: config.contextLength,
+      features,
+      tiedHead: false,
+    },
     { kind: "prompt", path: "", features },
     { kind: "prefix", path: "", layers, kvHeads: config.kvHeads, headDim: config.headDim },
   ]
@@ -49,7 +70,16 @@ function sites(config: ModelConfig): Site[] {
   }
   all.push(norm("transformer.ln_f", "final", layers))
   if (!config.tiedHead) {
-    all.push({ kind: "linear", path: "lm_head", role: "head", layer: layers, inFeatures: features, outFeatures: config.vocabSize, transposed: false, bias: false })
+    all.push({
+      kind: "linear",
+      path: "lm_head",
+      role: "head",
+      layer: layers,
+      inFeatures: features,
+      outFeatures: config.vocabSize,
+      transposed: false,
+      bias: false,
+    })
   }
   return all
 }
@@ -64,7 +94,10 @@ function weights(config: ModelConfig): WeightGroup[] {
       add(`${site.path}.bias`, [site.features])
     }
     if (site.kind === "linear") {
-      add(`${site.path}.weight`, site.transposed ? [site.inFeatures, site.outFeatures] : [site.outFeatures, site.inFeatures])
+      add(
+        `${site.path}.weight`,
+        site.transposed ? [site.inFeatures, site.outFeatures] : [site.outFeatures, site.inFeatures],
+      )
       if (site.bias) add(`${site.path}.bias`, [site.outFeatures])
     }
   }

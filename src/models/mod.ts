@@ -16,8 +16,12 @@ export function architectureOf(json: unknown, known: readonly Architecture[] = a
   const type = asObject(json)["model_type"]
   const found = known.find((architecture) => architecture.modelType === type)
   if (found) return found
-  throw new EspalierError("unsupported", `config.json: model_type ${JSON.stringify(type)} is not an architecture of this version`, {
-    param: "model_type",
-    hint: `Known: ${known.map(({ modelType }) => modelType).join(", ")}`,
-  })
+  throw new EspalierError(
+    "unsupported",
+    `config.json: model_type ${JSON.stringify(type)} is not an architecture of this version`,
+    {
+      param: "model_type",
+      hint: `Known: ${known.map(({ modelType }) => modelType).join(", ")}`,
+    },
+  )
 }

@@ -2,15 +2,15 @@
  * @module Opens a base folder: its architecture, its weights as one frozen blob, its tokenizer, its stop tokens.
  */
 import { basename, resolve } from "node:path"
-import { EspalierError, isEspalierError } from "../core/errors.ts"
 import { decodeUtf8 } from "../core/bytes.ts"
+import { EspalierError, isEspalierError } from "../core/errors.ts"
 import { parseGenerationConfig } from "../formats/hf-config.ts"
 import type { Architecture } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
 import { architectureOf, architectures } from "../models/mod.ts"
 import { cacheFolder } from "../store/cache.ts"
 import { openCheckpoint } from "../store/checkpoint-reader.ts"
-import { fsFolder, type Folder } from "../store/folder.ts"
+import { type Folder, fsFolder } from "../store/folder.ts"
 import { packWeights } from "../store/weights-file.ts"
 import { loadTokenizer } from "../text/tokenizer.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
@@ -43,7 +43,10 @@ export async function openBase(path: string, options: OpenBaseOptions = {}): Pro
   const folder = fsFolder(resolve(path))
   const files = await filesOf(folder, path)
   if (!files.includes("config.json")) {
-    throw new EspalierError("not_found", `Base folder ${path} has no config.json`, { param: "base", hint: "Point --base at a Hugging Face model folder" })
+    throw new EspalierError("not_found", `Base folder ${path} has no config.json`, {
+      param: "base",
+      hint: "Point --base at a Hugging Face model folder",
+    })
   }
   const configJson = await readJson(folder, "config.json")
   const architecture = architectureOf(configJson, options.architectures ?? architectures)
@@ -82,7 +85,8 @@ async function readJson(folder: Folder, file: string): Promise<Record<string, un
   } catch (cause) {
     throw new EspalierError("invalid_file", `${file} is not valid JSON: ${(cause as Error).message}`, { cause })
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw new EspalierError("invalid_file", `${file}: expected a JSON object`)
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new EspalierError("invalid_file", `${file}: expected a JSON object`)
   return json as Record<string, unknown>
 }
 
@@ -90,15 +94,26 @@ async function openTokenizer(folder: Folder, files: readonly string[]): Promise<
   const tokenizerJson = await readJson(folder, "tokenizer.json")
   return loadTokenizer({
     tokenizerJson,
-    ...(files.includes("tokenizer_config.json") && { tokenizerConfig: await readJson(folder, "tokenizer_config.json") }),
-    ...(files.includes("chat_template.jinja") && { chatTemplate: decodeUtf8(await folder.read("chat_template.jinja")) }),
+    ...(files.includes("tokenizer_config.json") && {
+      tokenizerConfig: await readJson(folder, "tokenizer_config.json"),
+    }),
+    ...(files.includes("chat_template.jinja") && {
+      chatTemplate: decodeUtf8(await folder.read("chat_template.jinja")),
+    }),
   })
 }
 
 /** Stop tokens: generation_config.json's, else config.json's, else the tokenizer's. */
-async function eosOf(folder: Folder, files: readonly string[], config: Record<string, unknown>, tokenizer: Tokenizer | null): Promise<number[]> {
+async function eosOf(
+  folder: Folder,
+  files: readonly string[],
+  config: Record<string, unknown>,
+  tokenizer: Tokenizer | null,
+): Promise<number[]> {
   const found = new Set<number>()
-  const sources = files.includes("generation_config.json") ? [await readJson(folder, "generation_config.json"), config] : [config]
+  const sources = files.includes("generation_config.json")
+    ? [await readJson(folder, "generation_config.json"), config]
+    : [config]
   for (const source of sources) for (const id of parseGenerationConfig(source).eosIds) found.add(id)
   // A chat model's end-of-turn token is often the tokenizer's eos, and not the base's.
   if (tokenizer?.eosId != null) found.add(tokenizer.eosId)

@@ -9,7 +9,7 @@
 import { GraphBuilder } from "../graph/builder.ts"
 import type { GraphModel, Value } from "../graph/ir.ts"
 import type { Base } from "../models/base.ts"
-import { Forward, type Attend } from "../models/forward.ts"
+import { type Attend, Forward } from "../models/forward.ts"
 import type { Hooks } from "../models/hooks.ts"
 import type { LinearSite } from "../models/site.ts"
 
@@ -53,6 +53,7 @@ export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: nu
     embed: (table) => embeds ?? g.gather(table, ids!),
     positions,
     maxPositions,
+    join: true,
     attend,
   })
   const hidden = architecture.forward(f, config)
@@ -65,7 +66,10 @@ export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: nu
 function lowrankHooks(g: GraphBuilder, base: Base): Hooks {
   const factors = new Map<string, { a: Value; b: Value }>()
   lowrankSites(base).forEach(({ path, inFeatures, outFeatures }, i) => {
-    factors.set(path, { a: g.input(`a.${path}`, "f32", [`R${i}`, inFeatures]), b: g.input(`b.${path}`, "f32", [outFeatures, `R${i}`]) })
+    factors.set(path, {
+      a: g.input(`a.${path}`, "f32", [`R${i}`, inFeatures]),
+      b: g.input(`b.${path}`, "f32", [outFeatures, `R${i}`]),
+    })
   })
   return {
     linear({ site, x, base }) {

@@ -9,7 +9,7 @@ import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
-import { decodeGraph, lowrankSites, type DecodeVariant } from "./decode-graph.ts"
+import { type DecodeVariant, decodeGraph, lowrankSites } from "./decode-graph.ts"
 import type { BoundAdapter, Decoder, Sequence } from "./decoder.ts"
 
 /** What a decoder is made of. */
@@ -52,7 +52,9 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
   const cacheNames = Array.from({ length: config.layers }, (_, layer) => [`k.${layer}`, `v.${layer}`]).flat()
   const newCache = (capacity: number): Record<string, Tensor<"f32">> => {
     const shape = [1, config.kvHeads, capacity, headSize]
-    return Object.fromEntries(cacheNames.map((name) => [name, f32(shape, new Float32Array(config.kvHeads * capacity * headSize))]))
+    return Object.fromEntries(
+      cacheNames.map((name) => [name, f32(shape, new Float32Array(config.kvHeads * capacity * headSize))]),
+    )
   }
 
   /** One run over a cache: `count` new positions after `length`. */
@@ -64,10 +66,18 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
   ): Promise<Float32Array> => {
     const feeds: Record<string, Tensor> = {
       ...input,
-      position_ids: i64([1, count], Array.from({ length: count }, (_, i) => length + i)),
+      position_ids: i64(
+        [1, count],
+        Array.from({ length: count }, (_, i) => length + i),
+      ),
       last: i32([1], [length + count - 1]),
       total: i32([1], [length + count]),
-      take: all ? i64([count], Array.from({ length: count }, (_, i) => i)) : i64([1], [count - 1]),
+      take: all
+        ? i64(
+            [count],
+            Array.from({ length: count }, (_, i) => i),
+          )
+        : i64([1], [count - 1]),
     }
     const into: Record<string, Tensor> = {}
     for (const name of cacheNames) {
@@ -102,11 +112,13 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
 
     async open(adapter, capacity): Promise<Sequence> {
       const bound = adapter as Bound | null
-      if (capacity > context) throw new RangeError(`Expected a capacity of at most ${context} positions but found ${capacity}`)
+      if (capacity > context)
+        throw new RangeError(`Expected a capacity of at most ${context} positions but found ${capacity}`)
       const rounded = Math.min(context, Math.ceil(capacity / CAPACITY_BUCKET) * CAPACITY_BUCKET)
       let cache: Record<string, Tensor<"f32">> | null = newCache(rounded)
       let length = bound?.virtualTokens ?? 0
-      if (bound?.prefix) for (const name of cacheNames) copyHeads(bound.prefix[name]!, cache[name]!, length, config.kvHeads, headSize)
+      if (bound?.prefix)
+        for (const name of cacheNames) copyHeads(bound.prefix[name]!, cache[name]!, length, config.kvHeads, headSize)
       return {
         get length() {
           return length
@@ -143,14 +155,21 @@ function sortForms(forms: readonly Form[]) {
     if (form.form === "lowrank") lowrank.push(form)
     else if (form.form === "prompt") prompts.push(form)
     else if (form.form === "weights") {
-      throw new EspalierError("unsupported", "A fully fine-tuned model is a base of its own, not an adapter", { hint: "Serve its folder with --base" })
+      throw new EspalierError("unsupported", "A fully fine-tuned model is a base of its own, not an adapter", {
+        hint: "Serve its folder with --base",
+      })
     } else throw new EspalierError("unsupported", `Adapters with ${form.form} parts can't be served by this version`)
   }
   return { lowrank, prompts }
 }
 
 /** Every mismatch between an adapter and its base, in one error. */
-function checkShapes(base: Base, lowrank: readonly LowrankForm[], prompts: readonly Extract<Form, { form: "prompt" }>[], context: number): void {
+function checkShapes(
+  base: Base,
+  lowrank: readonly LowrankForm[],
+  prompts: readonly Extract<Form, { form: "prompt" }>[],
+  context: number,
+): void {
   const sites = new Map(lowrankSites(base).map((site) => [site.path, site]))
   const lines: string[] = []
   for (const { path, a, b } of lowrank) {
@@ -160,7 +179,8 @@ function checkShapes(base: Base, lowrank: readonly LowrankForm[], prompts: reado
       continue
     }
     const rank = a.shape[0]!
-    if (a.shape.length !== 2 || a.shape[1] !== site.inFeatures) lines.push(`${path}: expected A to be [rank, ${site.inFeatures}] but found [${a.shape}]`)
+    if (a.shape.length !== 2 || a.shape[1] !== site.inFeatures)
+      lines.push(`${path}: expected A to be [rank, ${site.inFeatures}] but found [${a.shape}]`)
     if (b.shape.length !== 2 || b.shape[0] !== site.outFeatures || b.shape[1] !== rank) {
       lines.push(`${path}: expected B to be [${site.outFeatures}, ${rank}] but found [${b.shape}]`)
     }
@@ -175,7 +195,10 @@ function checkShapes(base: Base, lowrank: readonly LowrankForm[], prompts: reado
   }
   if (lines.length === 0) return
   const shown = lines.slice(0, 12).concat(lines.length > 12 ? [`and ${lines.length - 12} more`] : [])
-  throw new EspalierError("adapter_mismatch", `The adapter doesn't fit base "${base.name}": ${lines.length} tensors differ\n  ${shown.join("\n  ")}`)
+  throw new EspalierError(
+    "adapter_mismatch",
+    `The adapter doesn't fit base "${base.name}": ${lines.length} tensors differ\n  ${shown.join("\n  ")}`,
+  )
 }
 
 /** Factors for every linear layer: the adapter's, B times its scale; zeros of rank 1 where it has none. */
@@ -184,7 +207,12 @@ function feedsOf(base: Base, lowrank: readonly LowrankForm[]): Record<string, Te
   for (const { path, inFeatures, outFeatures } of lowrankSites(base)) {
     const form = lowrank.find((each) => each.path === path)
     feeds[`a.${path}`] = form?.a ?? f32([1, inFeatures], new Float32Array(inFeatures))
-    feeds[`b.${path}`] = form ? f32(form.b.shape, form.b.data.map((x) => x * form.scale)) : f32([outFeatures, 1], new Float32Array(outFeatures))
+    feeds[`b.${path}`] = form
+      ? f32(
+          form.b.shape,
+          form.b.data.map((x) => x * form.scale),
+        )
+      : f32([outFeatures, 1], new Float32Array(outFeatures))
   }
   return feeds
 }

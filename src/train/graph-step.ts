@@ -2,10 +2,10 @@
  * @module The training step over a runtime session: batches in, loss and gradients out. Graphs have symbolic sizes, so
  * one session serves every batch; another, without gradients, is made when something is first evaluated.
  */
-import { i64, sizeOf, f32, type Tensor } from "../core/tensor.ts"
-import { IGNORE, type Batch } from "../data/batch.ts"
-import { encodeModel } from "../graph/onnx/write.ts"
+import { f32, i64, sizeOf, type Tensor } from "../core/tensor.ts"
+import { type Batch, IGNORE } from "../data/batch.ts"
 import { lower } from "../graph/lower/lower.ts"
+import { encodeModel } from "../graph/onnx/write.ts"
 import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
@@ -96,7 +96,11 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
     async evaluate(batch): Promise<EvalSums> {
       evaluation ??= (await build(false)).session
       const { loss, correct } = await evaluation.run({ ...feedsOf(batch, 1, virtualTokens, bucket), ...trainables })
-      return { loss: (loss!.data as Float32Array)[0]!, labelled: batch.labelled, correct: (correct!.data as Float32Array)[0]! }
+      return {
+        loss: (loss!.data as Float32Array)[0]!,
+        labelled: batch.labelled,
+        correct: (correct!.data as Float32Array)[0]!,
+      }
     },
     async dispose() {
       await training.session.dispose()

@@ -7,7 +7,7 @@
 import { gradients } from "../graph/autodiff.ts"
 import { GraphBuilder } from "../graph/builder.ts"
 import type { GraphModel } from "../graph/ir.ts"
-import type { SiteParameters, PreparedMethod } from "../method.ts"
+import type { PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { rowAttention } from "../models/blocks/attention.ts"
 import { Forward } from "../models/forward.ts"
@@ -31,11 +31,20 @@ export interface TrainGraph {
 }
 
 /** Builds the graph, for any batch size and length. */
-export function trainGraph({ base, method, sites, maxPositions, chunks, withGradients }: TrainGraphOptions): TrainGraph {
+export function trainGraph({
+  base,
+  method,
+  sites,
+  maxPositions,
+  chunks,
+  withGradients,
+}: TrainGraphOptions): TrainGraph {
   const g = new GraphBuilder()
   const { architecture, config } = base
   const ids = g.input("input_ids", "i64", ["B", "T"])
-  const trainables = sites.flatMap(({ params }) => params.map(({ key, shape }) => ({ key, value: g.input(key, "f32", shape) })))
+  const trainables = sites.flatMap(({ params }) =>
+    params.map(({ key, shape }) => ({ key, value: g.input(key, "f32", shape) })),
+  )
   const hooks = method.hooks(sites, new Map(trainables.map(({ key, value }) => [key, value])))
   const prompt = hooks.prompt?.({ g, site: { kind: "prompt", path: "", features: config.hiddenSize } })
   const virtualTokens = (prompt?.shape[0] ?? 0) as number
@@ -49,6 +58,7 @@ export function trainGraph({ base, method, sites, maxPositions, chunks, withGrad
     embed: (table) => g.gather(table, ids),
     positions,
     maxPositions,
+    join: false,
     attend: rowAttention,
   })
   const hidden = architecture.forward(f, config) // [B*S, hidden]
@@ -60,7 +70,11 @@ export function trainGraph({ base, method, sites, maxPositions, chunks, withGrad
   g.output("loss", loss)
   g.output("correct", correct)
   if (withGradients) {
-    const found = gradients(g, loss, trainables.map(({ value }) => value))
+    const found = gradients(
+      g,
+      loss,
+      trainables.map(({ value }) => value),
+    )
     trainables.forEach(({ key }, i) => g.output(`grad:${key}`, found[i]!))
   }
   return { graph: g.finish(`train-${method.name}`), virtualTokens }

@@ -7,8 +7,8 @@ import { gradients } from "../../src/graph/autodiff.ts"
 import { GraphBuilder } from "../../src/graph/builder.ts"
 import type { Value } from "../../src/graph/ir.ts"
 import { lower } from "../../src/graph/lower/lower.ts"
-import type { Lowering } from "../../src/graph/op.ts"
 import { encodeModel } from "../../src/graph/onnx/write.ts"
+import type { Lowering } from "../../src/graph/op.ts"
 import type { Runtime } from "../../src/runtime/runtime.ts"
 import type { OpCase } from "./op-cases.ts"
 
@@ -19,9 +19,14 @@ const STEP = 1 / 128
  * The largest difference between a gradient and its central difference, over every element of every input, relative to
  * the largest gradient (at least 1).
  */
-export async function gradientError(runtime: Runtime, lowering: Lowering, { name, shapes, declared, range = [-1, 1], build }: OpCase): Promise<number> {
+export async function gradientError(
+  runtime: Runtime,
+  lowering: Lowering,
+  { name, shapes, declared, range = [-1, 1], build }: OpCase,
+): Promise<number> {
   const random = rng(1, `op-case:${name}`)
-  const uniform = (size: number, [low, high]: readonly [number, number]) => Float32Array.from({ length: size }, () => low + (high - low) * random.next())
+  const uniform = (size: number, [low, high]: readonly [number, number]) =>
+    Float32Array.from({ length: size }, () => low + (high - low) * random.next())
   const feeds: Record<string, Tensor<"f32">> = {}
   const g = new GraphBuilder()
   const inputs = shapes.map((shape, i) => {
@@ -35,7 +40,10 @@ export async function gradientError(runtime: Runtime, lowering: Lowering, { name
   for (const [i, output] of outputs.entries()) {
     g.output(`y${i}`, output)
     const wave = g.mul(g.tanh(output), g.add(output, 0.5))
-    const total = g.reduceSum(wave, output.shape.map((_, axis) => axis))
+    const total = g.reduceSum(
+      wave,
+      output.shape.map((_, axis) => axis),
+    )
     const scalar = output.shape.length === 0 ? wave : total
     target = target ? g.add(target, scalar) : scalar
   }
@@ -45,7 +53,8 @@ export async function gradientError(runtime: Runtime, lowering: Lowering, { name
   const value = async (): Promise<number> => {
     const found = await session.run(feeds)
     let sum = 0
-    for (let i = 0; i < outputs.length; i++) for (const y of found[`y${i}`]!.data as Float32Array) sum += Math.tanh(y) * (y + 0.5)
+    for (let i = 0; i < outputs.length; i++)
+      for (const y of found[`y${i}`]!.data as Float32Array) sum += Math.tanh(y) * (y + 0.5)
     return sum
   }
   const first = await session.run(feeds)

@@ -4,8 +4,8 @@
  */
 import { i64, type Tensor } from "../../src/core/tensor.ts"
 import type { GraphBuilder } from "../../src/graph/builder.ts"
-import type { Value } from "../../src/graph/ir.ts"
 import type { Shape } from "../../src/graph/dim.ts"
+import type { Value } from "../../src/graph/ir.ts"
 
 /** A row of the operator table. */
 export interface OpCase {
@@ -31,11 +31,39 @@ const rotation = (g: GraphBuilder, inputs: readonly Value[]): Value => {
 }
 
 export const opCases: readonly OpCase[] = [
-  { name: "add", shapes: [[2, 3], [2, 3]], build: (g, [a, b]) => g.add(a!, b!) },
+  {
+    name: "add",
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    build: (g, [a, b]) => g.add(a!, b!),
+  },
   { name: "add, broadcast", shapes: [[2, 3], [3]], build: (g, [a, b]) => g.add(a!, b!) },
-  { name: "sub, broadcast", shapes: [[2, 1, 3], [4, 1]], build: (g, [a, b]) => g.sub(a!, b!) },
-  { name: "mul", shapes: [[2, 3], [2, 3]], build: (g, [a, b]) => g.mul(a!, b!) },
-  { name: "mul, broadcast", shapes: [[2, 3], [2, 1]], build: (g, [a, b]) => g.mul(a!, b!) },
+  {
+    name: "sub, broadcast",
+    shapes: [
+      [2, 1, 3],
+      [4, 1],
+    ],
+    build: (g, [a, b]) => g.sub(a!, b!),
+  },
+  {
+    name: "mul",
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    build: (g, [a, b]) => g.mul(a!, b!),
+  },
+  {
+    name: "mul, broadcast",
+    shapes: [
+      [2, 3],
+      [2, 1],
+    ],
+    build: (g, [a, b]) => g.mul(a!, b!),
+  },
   { name: "mul, by itself", shapes: [[5]], build: (g, [a]) => g.mul(a!, a!) },
   { name: "div", shapes: [[2, 3], [3]], range: [0.5, 2], build: (g, [a, b]) => g.div(a!, b!) },
   { name: "neg", shapes: [[4]], build: (g, [a]) => g.neg(a!) },
@@ -44,46 +72,112 @@ export const opCases: readonly OpCase[] = [
   { name: "sqrt", shapes: [[4]], range: [0.5, 2], build: (g, [a]) => g.sqrt(a!) },
   { name: "tanh", shapes: [[4]], build: (g, [a]) => g.tanh(a!) },
   { name: "sigmoid", shapes: [[4]], build: (g, [a]) => g.sigmoid(a!) },
-  { name: "relu", shapes: [[6]], range: [0.2, 1], build: (g, [a]) => g.relu(g.sub(a!, g.constant({ dtype: "f32", shape: [6], data: Float32Array.of(0, 2, 0, 2, 0, 2) }))) },
+  {
+    name: "relu",
+    shapes: [[6]],
+    range: [0.2, 1],
+    build: (g, [a]) =>
+      g.relu(g.sub(a!, g.constant({ dtype: "f32", shape: [6], data: Float32Array.of(0, 2, 0, 2, 0, 2) }))),
+  },
   { name: "silu", shapes: [[7]], range: [-4, 4], build: (g, [a]) => g.silu(a!) },
   { name: "geluTanh", shapes: [[7]], range: [-3, 3], build: (g, [a]) => g.geluTanh(a!) },
   ...[false, true].flatMap((transA) =>
-    [false, true].map((transB): OpCase => ({
-      name: `gemm${transA ? ", A transposed" : ""}${transB ? ", B transposed" : ""}`,
-      shapes: [transA ? [4, 2] : [2, 4], transB ? [3, 4] : [4, 3]],
-      build: (g, [a, b]) => g.gemm(a!, b!, { transA, transB, alpha: 0.7 }),
-    })),
+    [false, true].map(
+      (transB): OpCase => ({
+        name: `gemm${transA ? ", A transposed" : ""}${transB ? ", B transposed" : ""}`,
+        shapes: [transA ? [4, 2] : [2, 4], transB ? [3, 4] : [4, 3]],
+        build: (g, [a, b]) => g.gemm(a!, b!, { transA, transB, alpha: 0.7 }),
+      }),
+    ),
   ),
   { name: "gemm, with a bias", shapes: [[2, 4], [4, 3], [3]], build: (g, [a, b, c]) => g.gemm(a!, b!, { c: c! }) },
   ...[false, true].flatMap((transA) =>
-    [false, true].map((transB): OpCase => ({
-      name: `matmul${transA ? ", A transposed" : ""}${transB ? ", B transposed" : ""}`,
-      shapes: [transA ? [2, 3, 4, 2] : [2, 3, 2, 4], transB ? [2, 3, 3, 4] : [2, 3, 4, 3]],
-      build: (g, [a, b]) => g.matmul(a!, b!, { transA, transB, alpha: 1.3 }),
-    })),
+    [false, true].map(
+      (transB): OpCase => ({
+        name: `matmul${transA ? ", A transposed" : ""}${transB ? ", B transposed" : ""}`,
+        shapes: [transA ? [2, 3, 4, 2] : [2, 3, 2, 4], transB ? [2, 3, 3, 4] : [2, 3, 4, 3]],
+        build: (g, [a, b]) => g.matmul(a!, b!, { transA, transB, alpha: 1.3 }),
+      }),
+    ),
   ),
-  { name: "matmul, one matrix for a batch", shapes: [[2, 3, 4], [4, 2]], build: (g, [a, b]) => g.matmul(a!, b!) },
+  {
+    name: "matmul, one matrix for a batch",
+    shapes: [
+      [2, 3, 4],
+      [4, 2],
+    ],
+    build: (g, [a, b]) => g.matmul(a!, b!),
+  },
   { name: "reshape", shapes: [[2, 6]], build: (g, [a]) => g.mul(g.reshape(a!, [3, 4]), g.reshape(a!, [3, 4])) },
-  { name: "reshape, symbolic sizes", shapes: [[2, 3, 4]], declared: [["B", "T", 4]], build: (g, [a]) => g.exp(g.reshape(g.transpose(g.reshape(a!, ["B", "T", 2, 2]), [0, 2, 1, 3]), ["B", "2*T", 2])) },
+  {
+    name: "reshape, symbolic sizes",
+    shapes: [[2, 3, 4]],
+    declared: [["B", "T", 4]],
+    build: (g, [a]) => g.exp(g.reshape(g.transpose(g.reshape(a!, ["B", "T", 2, 2]), [0, 2, 1, 3]), ["B", "2*T", 2])),
+  },
   { name: "transpose", shapes: [[2, 3, 4]], build: (g, [a]) => g.exp(g.transpose(a!, [2, 0, 1])) },
-  { name: "concat", shapes: [[2, 1, 3], [2, 2, 3]], build: (g, [a, b]) => g.exp(g.concat([a!, b!], 1)) },
-  { name: "concat, symbolic sizes", shapes: [[2, 1, 3], [2, 4, 3]], declared: [["B", 1, 3], ["B", "T", 3]], build: (g, [a, b]) => g.reduceSum(g.exp(g.concat([a!, b!], 1, "S")), [1]) },
-  { name: "split", shapes: [[2, 5]], build: (g, [a]) => { const [x, y] = g.split(a!, 1, [2, 3]); return [g.exp(x!), g.tanh(y!)] } },
+  {
+    name: "concat",
+    shapes: [
+      [2, 1, 3],
+      [2, 2, 3],
+    ],
+    build: (g, [a, b]) => g.exp(g.concat([a!, b!], 1)),
+  },
+  {
+    name: "concat, symbolic sizes",
+    shapes: [
+      [2, 1, 3],
+      [2, 4, 3],
+    ],
+    declared: [
+      ["B", 1, 3],
+      ["B", "T", 3],
+    ],
+    build: (g, [a, b]) => g.reduceSum(g.exp(g.concat([a!, b!], 1, "S")), [1]),
+  },
+  {
+    name: "split",
+    shapes: [[2, 5]],
+    build: (g, [a]) => {
+      const [x, y] = g.split(a!, 1, [2, 3])
+      return [g.exp(x!), g.tanh(y!)]
+    },
+  },
   { name: "split, one part unused", shapes: [[2, 5]], build: (g, [a]) => g.exp(g.split(a!, 1, [2, 3])[1]!) },
   { name: "gather, with repeats", shapes: [[4, 3]], build: (g, [a]) => g.exp(g.gather(a!, indices(g, [1, 3, 1, 0]))) },
-  { name: "gather, a matrix of rows", shapes: [[4, 3]], build: (g, [a]) => g.exp(g.gather(a!, indices(g, [1, 3, 1, 0], [2, 2]))) },
-  { name: "scatterAdd, with repeats", shapes: [[4, 3], [3, 3]], build: (g, [a, b]) => g.exp(g.scatterAdd(a!, indices(g, [2, 0, 2]), b!)) },
+  {
+    name: "gather, a matrix of rows",
+    shapes: [[4, 3]],
+    build: (g, [a]) => g.exp(g.gather(a!, indices(g, [1, 3, 1, 0], [2, 2]))),
+  },
+  {
+    name: "scatterAdd, with repeats",
+    shapes: [
+      [4, 3],
+      [3, 3],
+    ],
+    build: (g, [a, b]) => g.exp(g.scatterAdd(a!, indices(g, [2, 0, 2]), b!)),
+  },
   { name: "expand", shapes: [[1, 3]], build: (g, [a]) => g.exp(g.expand(a!, [2, 4, 3])) },
   { name: "reduceSum", shapes: [[2, 3, 4]], build: (g, [a]) => g.exp(g.reduceSum(a!, [1])) },
   { name: "reduceSum, axes kept", shapes: [[2, 3, 4]], build: (g, [a]) => g.exp(g.reduceSum(a!, [0, 2], true)) },
   { name: "softmax", shapes: [[3, 5]], range: [-2, 2], build: (g, [a]) => g.softmax(a!) },
-  { name: "causalMask under softmax", shapes: [[2, 4, 4]], declared: [["B", "T", "T"]], build: (g, [a]) => g.softmax(g.add(a!, g.causalMask("T"))) },
+  {
+    name: "causalMask under softmax",
+    shapes: [[2, 4, 4]],
+    declared: [["B", "T", "T"]],
+    build: (g, [a]) => g.softmax(g.add(a!, g.causalMask("T"))),
+  },
   { name: "rmsNorm", shapes: [[3, 8], [8]], build: (g, [x, w]) => g.rmsNorm(x!, w!, 1e-5) },
   { name: "layerNorm", shapes: [[3, 8], [8], [8]], build: (g, [x, w, b]) => g.layerNorm(x!, w!, b!, 1e-5) },
   { name: "rope", shapes: [[2, 3, 8]], build: rotation },
   {
     name: "linearCrossEntropy",
-    shapes: [[4, 6], [7, 6]],
+    shapes: [
+      [4, 6],
+      [7, 6],
+    ],
     build: (g, [rows, head]) => {
       const labels = indices(g, [1, 6, 0, 6])
       const weights = g.constant({ dtype: "f32", shape: [4], data: Float32Array.of(0.5, 0.25, 1, 0) })
@@ -92,7 +186,10 @@ export const opCases: readonly OpCase[] = [
   },
   {
     name: "linearCrossEntropy, in chunks",
-    shapes: [[4, 6], [7, 6]],
+    shapes: [
+      [4, 6],
+      [7, 6],
+    ],
     build: (g, [rows, head]) => {
       const labels = indices(g, [1, 6, 0, 6])
       const weights = g.constant({ dtype: "f32", shape: [4], data: Float32Array.of(0.5, 0.25, 1, 0.1) })

@@ -2,12 +2,12 @@
  * @module Lowers a graph to ONNX records: each operator emits its nodes under the chosen lowering, unused nodes fall
  * away, weights become external initializers, and symbolic sizes are computed from the inputs that carry them.
  */
-import { f32, i64, type DType, type Tensor } from "../../core/tensor.ts"
+import { type DType, f32, i64, type Tensor } from "../../core/tensor.ts"
 import { nodesBelow } from "../autodiff.ts"
-import { parseDim, type Dim, type Shape } from "../dim.ts"
+import { type Dim, parseDim, type Shape } from "../dim.ts"
 import type { GraphModel, Value } from "../ir.ts"
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/schema.ts"
-import { int, type Emitter, type Lowering } from "../op.ts"
+import { type Emitter, int, type Lowering } from "../op.ts"
 
 /** The location that every model names for its external weights. */
 export const WEIGHTS_LOCATION = "weights.bin"
@@ -47,7 +47,12 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     else if (origin.kind === "weight") {
       name = origin.name
       const shape = value.shape as readonly number[]
-      initializers.push({ name, dtype: value.dtype, shape, data: { kind: "external", location: WEIGHTS_LOCATION, ...origin.range } })
+      initializers.push({
+        name,
+        dtype: value.dtype,
+        shape,
+        data: { kind: "external", location: WEIGHTS_LOCATION, ...origin.range },
+      })
     }
     names.set(value.id, name)
     return name
@@ -58,7 +63,14 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     node(opType, inputs, attributes = {}, options = {}) {
       const wanted = options.outputs ?? 1
       const outputs = typeof wanted === "number" ? Array.from({ length: wanted }, () => `t${fresh++}`) : [...wanted]
-      nodes.push({ name: `n${nodes.length}_${opType}`, opType, domain: options.domain ?? "", inputs, outputs, attributes })
+      nodes.push({
+        name: `n${nodes.length}_${opType}`,
+        opType,
+        domain: options.domain ?? "",
+        inputs,
+        outputs,
+        attributes,
+      })
       return outputs
     },
     ints: (values) => constant(`i64_${values.join("_").replaceAll("-", "m")}_`, () => i64([values.length], values)),
@@ -69,7 +81,9 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     dims(shape) {
       if (shape.every((dim) => typeof dim === "number")) return e.ints(shape as readonly number[])
       const parts = shape.map((dim) => (typeof dim === "number" ? e.ints([dim]) : dimension(dim)))
-      return parts.length === 1 ? parts[0]! : memo(`dims_${shape.join(",")}`, () => e.node("Concat", parts, { axis: int(0) })[0]!)
+      return parts.length === 1
+        ? parts[0]!
+        : memo(`dims_${shape.join(",")}`, () => e.node("Concat", parts, { axis: int(0) })[0]!)
     },
   }
 
@@ -106,12 +120,14 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
   }
 
   const outputNames = new Map(graph.outputs.map(({ name, value }) => [value.id, name]))
-  for (const { name, value } of graph.outputs) if (value.origin.kind === "node" && outputNames.get(value.id) === name) names.set(value.id, name)
+  for (const { name, value } of graph.outputs)
+    if (value.origin.kind === "node" && outputNames.get(value.id) === name) names.set(value.id, name)
   for (const node of nodesBelow(...graph.outputs.map(({ value }) => value))) {
     node.op.emit(e, node, node.inputs.map(nameOf), node.outputs.map(nameOf))
     made.push(...node.outputs)
   }
-  for (const { name, value } of graph.outputs) if (nameOf(value) !== name) e.node("Identity", [nameOf(value)], {}, { outputs: [name] })
+  for (const { name, value } of graph.outputs)
+    if (nameOf(value) !== name) e.node("Identity", [nameOf(value)], {}, { outputs: [name] })
 
   const info = (name: string, dtype: DType, shape: Shape) => ({ name, dtype, shape: shape.map(onnxDim) })
   return {

@@ -1,7 +1,7 @@
 /**
  * @module Cross-entropy of a linear head, with neither a one-hot matrix nor a gradient of the logits ever stored.
  */
-import { expectRank, defineOp, int } from "../op.ts"
+import { defineOp, expectRank, int } from "../op.ts"
 
 /**
  * For rows h [n, C], head E [V, C], labels i64 [n], weights w [n] (all f32 but the labels), with logits z = h E^T:

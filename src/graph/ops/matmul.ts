@@ -1,8 +1,8 @@
 /**
  * @module Matrix products: `gemm` on flat matrices, `matmul` on batches of them.
  */
-import { broadcast, sameDim, sameShape, type Dim, type Shape } from "../dim.ts"
-import { defineOp, expectRank, float, int, ints, microsoft, type Emitter } from "../op.ts"
+import { broadcast, type Dim, type Shape, sameDim, sameShape } from "../dim.ts"
+import { defineOp, type Emitter, expectRank, float, int, ints, microsoft } from "../op.ts"
 
 /** Settings of a product: alpha * op(A) op(B). */
 export interface ProductAttrs {
@@ -18,7 +18,9 @@ function matrixShape(op: string, a: Shape, b: Shape, { transA, transB }: Product
   const innerB = b.at(transB ? -1 : -2)!
   const columns = b.at(transB ? -2 : -1)!
   if (!sameDim(innerA, innerB)) {
-    throw new TypeError(`${op} of [${a}]${transA ? "^T" : ""} and [${b}]${transB ? "^T" : ""}: ${innerA} against ${innerB}`)
+    throw new TypeError(
+      `${op} of [${a}]${transA ? "^T" : ""} and [${b}]${transB ? "^T" : ""}: ${innerA} against ${innerB}`,
+    )
   }
   return [rows, columns]
 }
@@ -33,7 +35,8 @@ export const gemm = defineOp<ProductAttrs>({
     expectRank("gemm", a!.shape, 2)
     expectRank("gemm", b!.shape, 2)
     const shape = matrixShape("gemm", a!.shape, b!.shape, attrs)
-    if (c && !sameShape(broadcast(c.shape, shape), shape)) throw new TypeError(`gemm can't add [${c.shape}] to [${shape}]`)
+    if (c && !sameShape(broadcast(c.shape, shape), shape))
+      throw new TypeError(`gemm can't add [${c.shape}] to [${shape}]`)
     return [{ dtype: a!.dtype, shape }]
   },
   vjp(g, { inputs: [a, b, c], attrs: { transA, transB, alpha } }, [dy], needs) {
@@ -57,14 +60,23 @@ export const matmul = defineOp<ProductAttrs>({
   },
   vjp(g, { inputs: [a, b], attrs: { transA, transB, alpha } }, [dy], needs) {
     const da = () =>
-      transA ? g.matmul(b!, dy!, { transA: transB, transB: true, alpha }) : g.matmul(dy!, b!, { transB: !transB, alpha })
+      transA
+        ? g.matmul(b!, dy!, { transA: transB, transB: true, alpha })
+        : g.matmul(dy!, b!, { transB: !transB, alpha })
     const db = () =>
-      transB ? g.matmul(dy!, a!, { transA: true, transB: transA, alpha }) : g.matmul(a!, dy!, { transA: !transA, alpha })
+      transB
+        ? g.matmul(dy!, a!, { transA: true, transB: transA, alpha })
+        : g.matmul(a!, dy!, { transA: !transA, alpha })
     return [needs[0] ? g.sumTo(da(), a!.shape) : null, needs[1] ? g.sumTo(db(), b!.shape) : null]
   },
   emit(e, { inputs: [a, b], attrs: { transA, transB, alpha } }, [an, bn], outputs) {
     if (e.lowering === "fused") {
-      e.node("FusedMatMul", [an!, bn!], { transA: int(+transA), transB: int(+transB), alpha: float(alpha) }, { domain: microsoft, outputs })
+      e.node(
+        "FusedMatMul",
+        [an!, bn!],
+        { transA: int(+transA), transB: int(+transB), alpha: float(alpha) },
+        { domain: microsoft, outputs },
+      )
       return
     }
     const left = transA ? swapLast(e, an!, a!.shape.length) : an!

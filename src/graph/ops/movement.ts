@@ -1,7 +1,7 @@
 /**
  * @module Operators that move elements and compute nothing.
  */
-import { product, sameShape, sum, type Shape } from "../dim.ts"
+import { product, type Shape, sameShape, sum } from "../dim.ts"
 import { axisOf, defineOp, int, ints } from "../op.ts"
 
 /** The same elements in another shape. */
@@ -27,7 +27,8 @@ export const transpose = defineOp<{ readonly perm: readonly number[] }>({
     const inverse = perm.map((_, i) => perm.indexOf(i))
     return [g.transpose(dy!, inverse)]
   },
-  emit: (e, { attrs: { perm } }, inputs, outputs) => void e.node("Transpose", inputs, { perm: ints(perm) }, { outputs }),
+  emit: (e, { attrs: { perm } }, inputs, outputs) =>
+    void e.node("Transpose", inputs, { perm: ints(perm) }, { outputs }),
 })
 
 /** Tensors one after the other along an axis; `dim` names the joint size where the sum has no spelling. */
@@ -35,11 +36,16 @@ export const concat = defineOp<{ readonly axis: number; readonly dim: number | s
   name: "concat",
   infer(inputs, { axis, dim }) {
     const joint = dim ?? sum(inputs.map((x) => x.shape[axis]!))
-    if (joint === null) throw new TypeError(`concat of ${inputs.map((x) => `[${x.shape}]`).join(", ")} needs a name for its joint size`)
+    if (joint === null)
+      throw new TypeError(`concat of ${inputs.map((x) => `[${x.shape}]`).join(", ")} needs a name for its joint size`)
     return [{ dtype: inputs[0]!.dtype, shape: inputs[0]!.shape.map((size, i) => (i === axis ? joint : size)) }]
   },
   vjp(g, { inputs, attrs: { axis } }, [dy]) {
-    return g.split(dy!, axis, inputs.map((x) => x.shape[axis]!))
+    return g.split(
+      dy!,
+      axis,
+      inputs.map((x) => x.shape[axis]!),
+    )
   },
   emit: (e, { attrs: { axis } }, inputs, outputs) => void e.node("Concat", inputs, { axis: int(axis) }, { outputs }),
 })

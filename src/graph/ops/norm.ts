@@ -1,9 +1,10 @@
 /**
  * @module Normalisation over the last axis.
  */
-import type { Value } from "../ir.ts"
+
 import type { GraphBuilder } from "../builder.ts"
-import { defineOp, float, int, type Emitter } from "../op.ts"
+import type { Value } from "../ir.ts"
+import { defineOp, type Emitter, float, int } from "../op.ts"
 
 /** Settings of a norm. */
 export interface NormAttrs {
@@ -47,7 +48,12 @@ export const rmsNorm = defineOp<NormAttrs>({
   emit(e, { attrs: { epsilon } }, [x, w], [y, r]) {
     if (e.lowering === "fused") {
       // Outputs are y and, second, the inverse deviation. WebGPU returns that second one wrong, hence the other branch.
-      e.node("SimplifiedLayerNormalization", [x!, w!], { epsilon: float(epsilon), axis: int(-1) }, { outputs: [y!, r!] })
+      e.node(
+        "SimplifiedLayerNormalization",
+        [x!, w!],
+        { epsilon: float(epsilon), axis: int(-1) },
+        { outputs: [y!, r!] },
+      )
       return
     }
     const [square] = e.node("Mul", [x!, x!])

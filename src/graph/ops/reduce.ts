@@ -19,7 +19,10 @@ export const reduceSum = defineOp<ReduceAttrs>({
   },
   vjp(g, { inputs: [x], attrs: { axes } }, [dy]) {
     const at = axes.map((axis) => axisOf(axis, x!.shape.length))
-    const kept = g.reshape(dy!, x!.shape.map((dim, i) => (at.includes(i) ? 1 : dim)))
+    const kept = g.reshape(
+      dy!,
+      x!.shape.map((dim, i) => (at.includes(i) ? 1 : dim)),
+    )
     return [g.expand(kept, x!.shape)]
   },
   emit(e, { attrs: { axes, keep } }, [x], outputs) {

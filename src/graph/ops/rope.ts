@@ -20,7 +20,13 @@ export const rope = defineOp<RopeAttrs>({
     return [x!]
   },
   vjp(g, { inputs: [, cos, sin, negativeSin, positions], attrs }, [dy], needs) {
-    return [needs[0] ? g.rope(dy!, { cos: cos!, sin: negativeSin!, negativeSin: sin! }, positions!, attrs.headDim) : null, null, null, null, null]
+    return [
+      needs[0] ? g.rope(dy!, { cos: cos!, sin: negativeSin!, negativeSin: sin! }, positions!, attrs.headDim) : null,
+      null,
+      null,
+      null,
+      null,
+    ]
   },
   emit(e, { inputs: [x], attrs: { headDim } }, [xn, cos, sin, , positions], outputs) {
     if (e.lowering === "fused") {
@@ -32,7 +38,8 @@ export const rope = defineOp<RopeAttrs>({
     const half = headDim / 2
     const [split] = e.node("Reshape", [xn!, e.dims([batch!, length!, heads, headDim])])
     const [first, second] = e.node("Split", [split!, e.ints([half, half])], { axis: int(3) }, { outputs: 2 })
-    const table = (name: string) => e.node("Unsqueeze", [e.node("Gather", [name, positions!], { axis: int(0) })[0]!, e.ints([2])])[0]!
+    const table = (name: string) =>
+      e.node("Unsqueeze", [e.node("Gather", [name, positions!], { axis: int(0) })[0]!, e.ints([2])])[0]!
     const c = table(cos!)
     const s = table(sin!)
     const times = (a: string, b: string) => e.node("Mul", [a, b])[0]!

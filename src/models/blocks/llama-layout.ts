@@ -5,7 +5,7 @@
 import { EspalierError } from "../../core/errors.ts"
 import type { Value } from "../../graph/ir.ts"
 import type { ModelConfig, WeightGroup, WeightPart } from "../architecture.ts"
-import { count, expectOneOf, flag, positive, ropeTheta, type Json } from "../config-reader.ts"
+import { count, expectOneOf, flag, type Json, positive, ropeTheta } from "../config-reader.ts"
 import type { Forward } from "../forward.ts"
 import type { LinearSite, Site } from "../site.ts"
 
@@ -17,9 +17,13 @@ export function llamaLikeConfig(json: Json, modelType: string): ModelConfig {
   const kvHeads = count(json, "num_key_value_heads", heads)
   const headDim = count(json, "head_dim", Math.floor(hiddenSize / heads))
   if (heads % kvHeads !== 0) {
-    throw new EspalierError("invalid_file", `config.json: num_attention_heads ${heads} is no multiple of num_key_value_heads ${kvHeads}`)
+    throw new EspalierError(
+      "invalid_file",
+      `config.json: num_attention_heads ${heads} is no multiple of num_key_value_heads ${kvHeads}`,
+    )
   }
-  if (headDim % 2 !== 0) throw new EspalierError("invalid_file", `config.json: head_dim ${headDim} is odd, so it can't be rotated`)
+  if (headDim % 2 !== 0)
+    throw new EspalierError("invalid_file", `config.json: head_dim ${headDim} is odd, so it can't be rotated`)
   return {
     modelType,
     vocabSize: count(json, "vocab_size"),
@@ -39,7 +43,13 @@ export function llamaLikeConfig(json: Json, modelType: string): ModelConfig {
 /** The linear layers of one block. */
 function linears(config: ModelConfig, layer: number, qkvBias: boolean): LinearSite[] {
   const { hiddenSize: hidden, heads, kvHeads, headDim, intermediateSize } = config
-  const site = (path: string, role: LinearSite["role"], inFeatures: number, outFeatures: number, bias = false): LinearSite => ({
+  const site = (
+    path: string,
+    role: LinearSite["role"],
+    inFeatures: number,
+    outFeatures: number,
+    bias = false,
+  ): LinearSite => ({
     kind: "linear",
     path: `model.layers.${layer}.${path}`,
     role,
@@ -80,7 +90,16 @@ export function llamaLikeSites(config: ModelConfig, qkvBias: boolean): Site[] {
   }
   sites.push({ kind: "norm", path: "model.norm", role: "final", layer: layers, features, bias: false })
   if (!config.tiedHead) {
-    sites.push({ kind: "linear", path: "lm_head", role: "head", layer: layers, inFeatures: features, outFeatures: entries, transposed: false, bias: false })
+    sites.push({
+      kind: "linear",
+      path: "lm_head",
+      role: "head",
+      layer: layers,
+      inFeatures: features,
+      outFeatures: entries,
+      transposed: false,
+      bias: false,
+    })
   }
   return sites
 }
@@ -104,7 +123,10 @@ export function llamaLikeWeights(config: ModelConfig, qkvBias: boolean): WeightG
       { name: `${block}.down`, parts: [down!] },
     )
     if (qkvBias) {
-      const bias = [q!, k!, v!].map(({ name, shape }) => ({ name: name.replace(/weight$/, "bias"), shape: [shape[0]!] }))
+      const bias = [q!, k!, v!].map(({ name, shape }) => ({
+        name: name.replace(/weight$/, "bias"),
+        shape: [shape[0]!],
+      }))
       groups.push({ name: `${block}.qkv_bias`, parts: bias })
     }
   }
@@ -120,7 +142,10 @@ export function llamaLikeForward(f: Forward, config: ModelConfig): Value {
   for (let layer = 0; layer < config.layers; layer++) {
     const block = `model.layers.${layer}`
     const h = f.norm(`${block}.input_layernorm`, x)
-    const [q, k, v] = f.linears([`${block}.self_attn.q_proj`, `${block}.self_attn.k_proj`, `${block}.self_attn.v_proj`], h)
+    const [q, k, v] = f.linears(
+      [`${block}.self_attn.q_proj`, `${block}.self_attn.k_proj`, `${block}.self_attn.v_proj`],
+      h,
+    )
     x = f.residual(`${block}.self_attn`, x, f.linear(`${block}.self_attn.o_proj`, f.attention(layer, q!, k!, v!)))
     const m = f.norm(`${block}.post_attention_layernorm`, x)
     const [gate, up] = f.linears([`${block}.mlp.gate_proj`, `${block}.mlp.up_proj`], m)

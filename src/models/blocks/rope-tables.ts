@@ -26,5 +26,12 @@ export function ropeTables(
     }
   }
   const shape = [positions, half]
-  return { cos: f32(shape, cos), sin: f32(shape, sin), negativeSin: f32(shape, sin.map((x) => -x)) }
+  return {
+    cos: f32(shape, cos),
+    sin: f32(shape, sin),
+    negativeSin: f32(
+      shape,
+      sin.map((x) => -x),
+    ),
+  }
 }
