@@ -1,0 +1,78 @@
+/**
+ * @module The `webgpu` backend: onnxruntime-node's `webgpu` provider on Bun and Node, onnxruntime-web's where
+ * `navigator.gpu` is. It takes the standard lowering, whose operators this provider computes right in both directions.
+ */
+import { EspalierError, messageOf } from "../core/errors.ts"
+import { firstLine, ortSession } from "./ort.ts"
+import type { Backend, Runtime } from "./runtime.ts"
+
+/** Whether this is a page or worker with WebGPU of its own. */
+async function hasNavigatorGpu(): Promise<boolean> {
+  const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<unknown> } } | undefined)?.gpu
+  try {
+    return gpu ? (await gpu.requestAdapter()) !== null : false
+  } catch {
+    return false
+  }
+}
+
+/** Whether onnxruntime-node's provider finds an adapter: it is asked by making a session of one node. */
+async function nativeAdapter(): Promise<{ ok: true } | { ok: false; reason: string }> {
+  try {
+    const module = await import("onnxruntime-node")
+    const ort = "InferenceSession" in module ? module : (module as { default: typeof module }).default
+    const session = await ort.InferenceSession.create(identityModel(), {
+      executionProviders: ["webgpu"],
+      logSeverityLevel: 4,
+    })
+    await session.release()
+    return { ok: true }
+  } catch (error) {
+    return { ok: false, reason: `no WebGPU adapter was found (${firstLine(error)})` }
+  }
+}
+
+export const webgpu: Backend = {
+  name: "webgpu",
+  async probe() {
+    return (await hasNavigatorGpu()) ? { ok: true } : nativeAdapter()
+  },
+  async open(): Promise<Runtime> {
+    const web = await hasNavigatorGpu()
+    if (!web) {
+      const found = await nativeAdapter()
+      if (!found.ok)
+        throw new EspalierError("unavailable", `Backend webgpu can't run here: ${found.reason}`, {
+          hint: "Use --backend native or wasm",
+        })
+    }
+    const ort = web ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-node")
+    return {
+      name: "webgpu",
+      detail: web ? "onnxruntime-web, WebGPU of this runtime" : "onnxruntime-node, WebGPU by Dawn",
+      lowering: "standard",
+      threads: 1,
+      deterministic: false,
+      async createSession({ model, weights }) {
+        try {
+          const session = await ort.InferenceSession.create(model, {
+            executionProviders: ["webgpu"],
+            logSeverityLevel: 3,
+            ...(weights && { externalData: [{ path: weights.location, data: await weights.bytes() }] }),
+          })
+          return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
+        } catch (cause) {
+          throw new EspalierError("internal", `The engine refused a graph: ${messageOf(cause)}`, { cause })
+        }
+      },
+      async dispose() {},
+    }
+  },
+}
+
+/** A ModelProto of one Identity node over f32 [1], opset 18. */
+const identityModel = (): Uint8Array =>
+  Uint8Array.from(
+    atob("CAoSCGVzcGFsaWVyOjkKEgoBeBIBeRoAIghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEBI="),
+    (c) => c.charCodeAt(0),
+  )
