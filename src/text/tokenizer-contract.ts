@@ -33,5 +33,8 @@ export interface Tokenizer {
    * Renders a conversation by the base's own chat template.
    * @throws {EspalierError} `invalid_request` if the template refuses the messages, `unsupported` if there is none.
    */
-  renderChat(messages: readonly ChatMessage[], options?: { readonly addGenerationPrompt?: boolean; readonly tools?: readonly unknown[] }): string
+  renderChat(
+    messages: readonly ChatMessage[],
+    options?: { readonly addGenerationPrompt?: boolean; readonly tools?: readonly unknown[] },
+  ): string
 }
