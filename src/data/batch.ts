@@ -1,9 +1,13 @@
 /**
- * @module What the trainer eats: token ids with labels.
+ * @module What the trainer eats: token ids with labels, laid side by side with little padding.
  */
+import { rng } from "../core/rng.ts"
 
 /** The label of a position that takes no part in the loss (PyTorch's `ignore_index`). */
 export const IGNORE = -100
+
+/** Padded lengths are multiples of this, so that the engine sees few different sizes. */
+export const BUCKET = 32
 
 /** One tokenised row. `labels[i]` is `ids[i]` where position i counts in the loss and {@link IGNORE} elsewhere. */
 export interface Example {
@@ -25,4 +29,83 @@ export interface Batch {
   readonly tokens: number
   /** Positions that count in the loss: labels other than IGNORE, the first position of a row aside. */
   readonly labelled: number
+}
+
+/** Options of {@link planBatches}. */
+export interface PlanOptions {
+  /** Rows of a batch. */
+  readonly batchSize: number
+  /** @default {32} */
+  readonly bucket?: number
+  readonly seed: number
+  /** 0-based; each epoch has an order of its own. */
+  readonly epoch: number
+}
+
+/** Batches of one pool: the wider it is, the less padding and the less random the neighbours in a batch. */
+const POOL_BATCHES = 50
+
+/** Positions of one row that count in the loss: the first has no token before it that could predict it. */
+export function countLabelled(labels: Int32Array): number {
+  let count = 0
+  for (let i = 1; i < labels.length; i++) if (labels[i] !== IGNORE) count++
+  return count
+}
+
+/**
+ * The batches of one epoch, as indices: each example once, in an order that (seed, epoch) alone decides. Examples are
+ * shuffled, cut into pools, ordered by padded length within a pool and cut into batches, whose order is shuffled again.
+ */
+export function planBatches(examples: readonly Pick<Example, "ids">[], options: PlanOptions): number[][] {
+  const { batchSize, bucket = BUCKET, seed, epoch } = options
+  const random = rng(seed, `shuffle:${epoch}`)
+  const order = random.shuffle(Array.from(examples, (_, i) => i))
+  const size = (i: number) => Math.ceil(examples[i]!.ids.length / bucket)
+  const batches: number[][] = []
+  for (let from = 0; from < order.length; from += batchSize * POOL_BATCHES) {
+    const pool = order.slice(from, from + batchSize * POOL_BATCHES).sort((a, b) => size(a) - size(b))
+    for (let at = 0; at < pool.length; at += batchSize) batches.push(pool.slice(at, at + batchSize))
+  }
+  return random.shuffle(batches)
+}
+
+/**
+ * Lays examples side by side, padded on the right to a multiple of `bucket`.
+ * @throws {RangeError} If there are no examples.
+ */
+export function collate(examples: readonly Pick<Example, "ids" | "labels">[], bucket: number = BUCKET): Batch {
+  if (examples.length === 0) throw new RangeError("Expected at least one example to collate")
+  const rows = examples.length
+  const longest = examples.reduce((most, { ids }) => Math.max(most, ids.length), 1)
+  const length = Math.ceil(longest / bucket) * bucket
+  const ids = new Int32Array(rows * length)
+  const labels = new Int32Array(rows * length).fill(IGNORE)
+  let tokens = 0
+  let labelled = 0
+  for (const [row, example] of examples.entries()) {
+    ids.set(example.ids, row * length)
+    labels.set(example.labels, row * length)
+    tokens += example.ids.length
+    labelled += countLabelled(example.labels)
+  }
+  return { rows, length, ids, labels, tokens, labelled }
+}
+
+/** Batches in order of length, for evaluation: the least padding, and the same batches every time. */
+export function collateSorted(examples: readonly Example[], batchSize: number, bucket: number = BUCKET): Batch[] {
+  const sorted = examples.slice().sort((a, b) => a.ids.length - b.ids.length)
+  const batches: Batch[] = []
+  for (let at = 0; at < sorted.length; at += batchSize) batches.push(collate(sorted.slice(at, at + batchSize), bucket))
+  return batches
+}
+
+/** The part of all positions that is padding, between 0 and 1. */
+export function paddingFraction(batches: Iterable<Pick<Batch, "rows" | "length" | "tokens">>): number {
+  let positions = 0
+  let tokens = 0
+  for (const batch of batches) {
+    positions += batch.rows * batch.length
+    tokens += batch.tokens
+  }
+  return positions === 0 ? 0 : 1 - tokens / positions
 }
