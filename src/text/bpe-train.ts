@@ -1,127 +1,110 @@
 /**
- * @module Trains a byte-level BPE (https://arxiv.org/abs/1508.07909) and writes it as an ordinary tokenizer.json. Every
- * digit is a token of its own: numbers then recur as the same tokens wherever they stand.
+ * @module Trains a byte-level BPE (https://arxiv.org/abs/1508.07909) and writes it as an ordinary tokenizer.json.
+ *
+ * Start from the 256 bytes; again and again, the most frequent pair of neighbouring tokens inside a word becomes one
+ * token. Of equally frequent pairs the one of older tokens wins, so the result follows from the texts alone; it equals
+ * what the Hugging Face library's own trainer learns. Every digit is a token of its own: numbers then recur as the same
+ * tokens wherever they stand.
  */
-import { byteCharacters, WORD_PATTERN } from "./byte-level.ts"
+import { byteCharacters, WORD_SOURCE } from "./byte-level.ts"
+import { type CountedWord, PairCounts } from "./pair-counts.ts"
+import { splitAtTokens, tokenPattern } from "./special-split.ts"
+import type { StageJson, TokenizerJson } from "./tokenizer-json.ts"
+
+export type { TokenizerJson } from "./tokenizer-json.ts"
 
 /** Settings of the training. */
 export interface BpeOptions {
-  /** Tokens in all: special ones, 256 bytes, and merges. */
+  /** Tokens in all: special ones, 256 bytes, and merges. Fewer come out if the texts run out of pairs. */
   readonly vocabSize: number
-  /** Special tokens, which take the first ids in this order. */
+  /** Special tokens, which take the first ids in this order. Where they stand in the texts, they are cut out. */
   readonly specialTokens: readonly string[]
   /** A pair seen fewer times is not merged. @default {2} */
   readonly minFrequency?: number
-}
-
-/** A tokenizer.json as Hugging Face's libraries read it. */
-export type TokenizerJson = Readonly<Record<string, unknown>>
-
-/** A word of the corpus as tokens, and how often it occurs. */
-interface Word {
-  tokens: string[]
-  readonly count: number
+  /** One token a digit; else digits merge as other characters do. @default {true} */
+  readonly splitDigits?: boolean
 }
 
 /**
- * Trains on texts. The same texts give the same tokenizer: ties go to the pair that sorts first.
- * @throws {RangeError} If the vocabulary can't hold the special tokens and the bytes.
+ * Trains on texts, which are read once. The same texts in any order give the same tokenizer.
+ * @throws {RangeError} If the vocabulary can't hold the special tokens and the bytes, or special tokens repeat.
  */
-export function trainBpe(
+export function trainBpe(texts: Iterable<string>, options: BpeOptions): TokenizerJson {
+  const { vocabSize, specialTokens, minFrequency = 2, splitDigits = true } = options
+  const characters = byteCharacters()
+  const smallest = specialTokens.length + characters.length
+  if (!Number.isInteger(vocabSize) || vocabSize < smallest) {
+    throw new RangeError(`Expected a vocabulary of at least ${smallest} tokens but found ${vocabSize}`)
+  }
+  if (new Set([...specialTokens, ""]).size !== specialTokens.length + 1) {
+    throw new RangeError("Expected special tokens that are neither empty nor repeated")
+  }
+  // Bytes are numbered in the order of their characters, as the Hugging Face trainer numbers them.
+  const vocabulary = [...specialTokens, ...characters.toSorted()]
+  const words = countWords(texts, specialTokens, splitDigits)
+  const merges = learn(words, characters, vocabulary, vocabSize, minFrequency)
+  return tokenizerJson(vocabulary, merges, specialTokens, splitDigits)
+}
+
+/** How often each word occurs. */
+function countWords(
   texts: Iterable<string>,
-  { vocabSize, specialTokens, minFrequency = 2 }: BpeOptions,
-): TokenizerJson {
-  const bytes = byteCharacters()
-  if (vocabSize < specialTokens.length + bytes.length) {
-    throw new RangeError(
-      `Expected a vocabulary of at least ${specialTokens.length + bytes.length} tokens but found ${vocabSize}`,
-    )
-  }
-  const words = countWords(texts, bytes)
-  const vocabulary = [...specialTokens, ...[...bytes].sort()]
-  const merges: [string, string][] = []
-  const pairs = new PairTable(words)
-  while (vocabulary.length < vocabSize) {
-    const best = pairs.best()
-    if (!best || best.count < minFrequency) break
-    pairs.merge(best.left, best.right)
-    merges.push([best.left, best.right])
-    // Two different merges may spell the same token, which then has one id.
-    if (!vocabulary.includes(best.left + best.right)) vocabulary.push(best.left + best.right)
-  }
-  return tokenizerJson(vocabulary, merges, specialTokens)
-}
-
-function countWords(texts: Iterable<string>, bytes: readonly string[]): Word[] {
+  specialTokens: readonly string[],
+  splitDigits: boolean,
+): Map<string, number> {
+  const special = tokenPattern(specialTokens)
+  const run = splitDigits ? /\p{N}|\P{N}+/gu : /[^]+/gu
+  const word = new RegExp(WORD_SOURCE, "gu")
   const counts = new Map<string, number>()
-  const utf8 = new TextEncoder()
   for (const text of texts) {
-    for (const part of text.split(/(\d)/)) {
-      for (const [word] of part.matchAll(WORD_PATTERN)) counts.set(word, (counts.get(word) ?? 0) + 1)
+    for (const section of splitAtTokens(text, special)) {
+      if (section.isToken) continue
+      for (const part of section.text.match(run) ?? []) {
+        for (const found of part.match(word) ?? []) counts.set(found, (counts.get(found) ?? 0) + 1)
+      }
     }
   }
-  return [...counts].map(([word, count]) => ({ tokens: [...utf8.encode(word)].map((byte) => bytes[byte]!), count }))
+  return counts
 }
 
-/** Joins the two tokens of a pair into one key; the table's characters never include it. */
-const SEPARATOR = "\n"
-
-/** Counts of neighbouring tokens, kept current as pairs are merged. */
-class PairTable {
-  readonly #counts = new Map<string, number>()
-  readonly #words = new Map<string, Set<Word>>()
-
-  constructor(words: readonly Word[]) {
-    for (const word of words) this.#count(word, 1)
+/** Learns merges until `vocabulary` is full or no pair is frequent enough; new tokens are appended to it. */
+function learn(
+  counts: ReadonlyMap<string, number>,
+  characters: readonly string[],
+  vocabulary: string[],
+  vocabSize: number,
+  minFrequency: number,
+): string[] {
+  const idOf = new Map(vocabulary.map((token, id) => [token, id]))
+  const idOfByte = characters.map((character) => idOf.get(character)!)
+  const utf8 = new TextEncoder()
+  const words: CountedWord[] = []
+  for (const [text, count] of counts) {
+    words.push({ ids: Array.from(utf8.encode(text), (byte) => idOfByte[byte]!), count })
   }
-
-  best(): { left: string; right: string; count: number } | null {
-    let best: string | null = null
-    let most = 0
-    for (const [pair, count] of this.#counts) {
-      if (count > most || (count === most && best !== null && pair < best)) {
-        best = pair
-        most = count
-      }
-    }
-    if (best === null) return null
-    const [left, right] = best.split(SEPARATOR) as [string, string]
-    return { left, right, count: most }
+  const pairs = new PairCounts(words)
+  const merges: string[] = []
+  while (vocabulary.length < vocabSize) {
+    const best = pairs.takeBest()
+    if (best === null || best.count < minFrequency) break
+    const [left, right] = [vocabulary[best.left]!, vocabulary[best.right]!]
+    // Two merges may spell the same token ("a" + "bc", "ab" + "c"), which then has one id.
+    const id = idOf.get(left + right) ?? vocabulary.push(left + right) - 1
+    idOf.set(left + right, id)
+    merges.push(`${left} ${right}`)
+    pairs.merge(best, id)
   }
-
-  merge(left: string, right: string): void {
-    for (const word of [...(this.#words.get(left + SEPARATOR + right) ?? [])]) {
-      this.#count(word, -1)
-      const merged: string[] = []
-      for (let i = 0; i < word.tokens.length; i++) {
-        const pair = word.tokens[i] === left && word.tokens[i + 1] === right
-        merged.push(pair ? left + right : word.tokens[i]!)
-        if (pair) i++
-      }
-      word.tokens = merged
-      this.#count(word, 1)
-    }
-  }
-
-  #count(word: Word, sign: 1 | -1): void {
-    for (let i = 0; i + 1 < word.tokens.length; i++) {
-      const pair = word.tokens[i]! + SEPARATOR + word.tokens[i + 1]!
-      const count = (this.#counts.get(pair) ?? 0) + sign * word.count
-      if (count > 0) this.#counts.set(pair, count)
-      else this.#counts.delete(pair)
-      let holders = this.#words.get(pair)
-      if (!holders) this.#words.set(pair, (holders = new Set()))
-      if (sign > 0) holders.add(word)
-      else holders.delete(word)
-    }
-  }
+  return merges
 }
 
 function tokenizerJson(
   vocabulary: readonly string[],
-  merges: readonly [string, string][],
+  merges: readonly string[],
   specialTokens: readonly string[],
+  splitDigits: boolean,
 ): TokenizerJson {
+  const byteLevel: StageJson = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true }
+  const digits: StageJson = { type: "Digits", individual_digits: true }
   return {
     version: "1.0",
     truncation: null,
@@ -136,15 +119,9 @@ function tokenizerJson(
       special: true,
     })),
     normalizer: null,
-    pre_tokenizer: {
-      type: "Sequence",
-      pretokenizers: [
-        { type: "Digits", individual_digits: true },
-        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-      ],
-    },
+    pre_tokenizer: splitDigits ? { type: "Sequence", pretokenizers: [digits, byteLevel] } : byteLevel,
     post_processor: null,
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+    decoder: byteLevel,
     model: {
       type: "BPE",
       dropout: null,

@@ -1,0 +1,64 @@
+/**
+ * @module The corpus: an unbounded, seeded stream of documents in simple English, mixed by weight.
+ */
+import { rng } from "../../src/core/rng.ts"
+import type { CorpusDocument, CorpusMessage, Family, Split } from "./document.ts"
+import { extractionFamilies } from "./extraction.ts"
+import { readingFamilies } from "./reading.ts"
+import { skillFamilies } from "./skills.ts"
+import { storyFamilies } from "./stories.ts"
+
+/** Every family. */
+export const families: readonly Family[] = [
+  ...readingFamilies,
+  ...extractionFamilies,
+  ...skillFamilies,
+  ...storyFamilies,
+]
+
+/** "a orange hat" to "an orange hat": templates say "a" before whatever comes. */
+const article = (text: string): string => text.replace(/\b([Aa]) (?=[aeio])/g, "$1n ")
+
+function withArticles(document: CorpusDocument): CorpusDocument {
+  if ("text" in document) return { ...document, text: article(document.text) }
+  return { ...document, messages: document.messages.map((message) => ({ ...message, content: article(message.content) })) }
+}
+
+/** Documents without end; the same seed and split give the same ones. */
+export function* corpusStream(seed: number, split: Split = "train"): Generator<CorpusDocument> {
+  const draw = { random: rng(seed, `corpus:${split}`), split }
+  const total = families.reduce((sum, { weight }) => sum + weight, 0)
+  for (;;) {
+    let at = draw.random.next() * total
+    const family = families.find(({ weight }) => {
+      at -= weight
+      return at < 0
+    })
+    yield withArticles((family ?? families[0]!).make(draw))
+  }
+}
+
+/** An item to score by exact match. */
+export interface SuiteItem {
+  readonly family: string
+  readonly messages: readonly CorpusMessage[]
+  readonly answer: string
+}
+
+/** Held-out items of every family that can be scored: unseen names, numbers and templates. */
+export function suiteItems(seed: number, perFamily: number): SuiteItem[] {
+  return families
+    .filter(({ scored }) => scored)
+    .flatMap((family) => {
+      const draw = { random: rng(seed, `suite:${family.name}`), split: "heldout" as const }
+      return Array.from({ length: perFamily }, () => {
+        const document = withArticles(family.make(draw))
+        if (!("messages" in document)) throw new TypeError(`Family ${family.name} is scored but makes no conversation`)
+        return {
+          family: family.name,
+          messages: document.messages.slice(0, -1),
+          answer: document.messages.at(-1)!.content,
+        }
+      })
+    })
+}
