@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { parseRow, parseRows, type Row } from "../../../src/data/rows.ts"
+import { type ChatRow, parseRow, parseRows, type Row } from "../../../src/data/rows.ts"
 
 const parse = (value: Record<string, unknown>): Row | string => parseRow({ line: 3, value })
 /** Roles, contents and which of them count (`*`). */
@@ -31,7 +31,7 @@ describe("parseRow()", () => {
     const calls = [{ id: "1", type: "function" }]
     const row = parse({ messages: [user, { role: "assistant", content: null, tool_calls: calls }], tools })
     expect(row).toMatchObject({ tools })
-    expect((row as { messages: unknown[] }).messages[1]).toEqual({
+    expect((row as ChatRow).messages[1]).toEqual({
       message: { role: "assistant", content: "", tool_calls: calls },
       counts: true,
     })
