@@ -53,7 +53,7 @@ function countWords(
   splitDigits: boolean,
 ): Map<string, number> {
   const special = tokenPattern(specialTokens)
-  const run = splitDigits ? /\p{N}|\P{N}+/gu : /[^]+/gu
+  const run = splitDigits ? /\p{N}|\P{N}+/gu : /[\s\S]+/gu
   const word = new RegExp(WORD_SOURCE, "gu")
   const counts = new Map<string, number>()
   for (const text of texts) {
