@@ -83,7 +83,12 @@ describe("candidatesOf()", () => {
   test("keeps one token when top-p is 0 or a logit is infinite", () => {
     const logits = Float32Array.of(1, 5, Number.NEGATIVE_INFINITY, 2)
     expect(candidatesOf(logits, { temperature: 1, topK: 0, topP: 0, minP: 0 }).ids).toEqual([1])
-    const infinite = candidatesOf(Float32Array.of(1, Number.POSITIVE_INFINITY), { temperature: 1, topK: 0, topP: 1, minP: 0 })
+    const infinite = candidatesOf(Float32Array.of(1, Number.POSITIVE_INFINITY), {
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+    })
     expect(infinite.probabilities).toEqual([0, 1])
   })
 })
@@ -132,7 +137,15 @@ describe("penalties", () => {
 
   test("penaliseCounts() subtracts once for presence and once for every time", () => {
     const logits = Float32Array.of(5, 5, 5)
-    penaliseCounts(logits, new Map([[1, 1], [2, 3]]), 0.5, 0.25)
+    penaliseCounts(
+      logits,
+      new Map([
+        [1, 1],
+        [2, 3],
+      ]),
+      0.5,
+      0.25,
+    )
     expect([...logits]).toEqual([5, 4.25, 3.75])
   })
 

@@ -1,0 +1,131 @@
+/**
+ * @module The adapters that a decoder has ready, by name. A version is never changed: replacing a name puts another
+ * version in its place, and the old one is disposed of when the last generation that holds it ends.
+ */
+import { EspalierError } from "../core/errors.ts"
+import type { LoadedAdapter } from "../forms/form.ts"
+import type { BoundAdapter } from "./decoder.ts"
+import type { AdapterInfo } from "./engine-api.ts"
+import type { AdapterHold } from "./generation.ts"
+
+/** What the table needs of a decoder; each call waits for its turn. */
+export interface AdapterBinder {
+  bind(adapter: LoadedAdapter): Promise<BoundAdapter>
+  dispose(bound: BoundAdapter): Promise<void>
+}
+
+/** A held version and the name that it was asked by. */
+export interface NamedHold extends AdapterHold {
+  readonly name: string
+}
+
+interface Version {
+  readonly info: AdapterInfo
+  readonly bound: BoundAdapter
+  /** Generations in flight, and one for the name while it stands in the table. */
+  holders: number
+}
+
+/** Names to bound adapters. */
+export interface AdapterTable {
+  /**
+   * Binds `read()`'s adapter and puts it under `name`, at once and as a whole.
+   * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set, or the table is full
+   */
+  put(
+    name: string,
+    read: () => Promise<LoadedAdapter>,
+    facts: { path: string | null; replace: boolean },
+  ): Promise<AdapterInfo>
+  /** Takes the name away. @throws {EspalierError} `not_found` */
+  remove(name: string): Promise<void>
+  /** Holds the version that `name` has now. @throws {EspalierError} `not_found` */
+  hold(name: string): NamedHold
+  list(): readonly AdapterInfo[]
+  /** Takes every name away. */
+  clear(): Promise<void>
+}
+
+/**
+ * @param maxAdapters names at most; each holds memory
+ * @param now milliseconds since 1970
+ */
+export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, now: () => number): AdapterTable {
+  const versions = new Map<string, Version>()
+
+  const release = async (version: Version): Promise<void> => {
+    if (--version.holders === 0) await binder.dispose(version.bound)
+  }
+  /** For those who must not wait: a version that cannot be freed costs memory and nothing else. */
+  const releaseLater = (version: Version): void => void release(version).catch(() => {})
+  const find = (name: string): Version => {
+    const version = versions.get(name)
+    if (version !== undefined) return version
+    const names = [...versions.keys()].sort().join(", ")
+    throw new EspalierError("not_found", `There is no adapter "${name}"`, {
+      hint: names === "" ? "No adapter is loaded" : `Loaded adapters: ${names}`,
+      param: "model",
+    })
+  }
+  const checkFree = (name: string, replace: boolean): void => {
+    if (versions.has(name) && !replace) {
+      throw new EspalierError("conflict", `An adapter "${name}" is already loaded`, {
+        hint: "Unload it first, or ask to replace it",
+        param: "name",
+      })
+    }
+    if (!versions.has(name) && versions.size >= maxAdapters) {
+      throw new EspalierError("conflict", `${maxAdapters} adapters are loaded, which is the most this server holds`, {
+        hint: "Unload one first",
+        param: "name",
+      })
+    }
+  }
+
+  return {
+    async put(name, read, { path, replace }) {
+      checkFree(name, replace)
+      const adapter = await read()
+      const bound = await binder.bind(adapter)
+      try {
+        // Another load of the same name may have won meanwhile.
+        checkFree(name, replace)
+      } catch (error) {
+        await binder.dispose(bound)
+        throw error
+      }
+      const { hash, method, sizeBytes } = adapter
+      const version: Version = { info: { name, hash, method, sizeBytes, path, loadedAt: now() }, bound, holders: 1 }
+      const old = versions.get(name)
+      versions.set(name, version)
+      // The old version's memory is nothing that whoever loads the new one has to wait for.
+      if (old !== undefined) releaseLater(old)
+      return version.info
+    },
+    async remove(name) {
+      const version = find(name)
+      versions.delete(name)
+      await release(version)
+    },
+    hold(name) {
+      const version = find(name)
+      version.holders++
+      let held = true
+      return {
+        name,
+        bound: version.bound,
+        release() {
+          if (!held) return
+          held = false
+          releaseLater(version)
+        },
+      }
+    },
+    list: () => [...versions.values()].map((version) => version.info).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    async clear() {
+      const all = [...versions.values()]
+      versions.clear()
+      await Promise.all(all.map(release))
+    },
+  }
+}

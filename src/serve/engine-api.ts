@@ -1,0 +1,109 @@
+/**
+ * @module What an engine does for the rest of the program. It reads the same whether the engine runs in this thread
+ * (`engine.ts`) or in a Worker (`engine-client.ts`): plain values in, plain values and async iterables out.
+ */
+import type { LoadedAdapter } from "../forms/form.ts"
+import type { ChatMessage } from "../text/tokenizer-contract.ts"
+import type { GenerationEvent } from "./generation.ts"
+import type { SamplingOptions } from "./sampling.ts"
+import type { SchedulerStats } from "./scheduler.ts"
+
+/** Facts about an engine that never change. */
+export interface EngineInfo {
+  /** The base's name: what `model` calls it. */
+  readonly base: string
+  /** sha256 of the base, in hex. */
+  readonly baseHash: string
+  /** Positions for prompt and completion together. */
+  readonly contextLength: number
+  readonly vocabSize: number
+  readonly hasChatTemplate: boolean
+  /** The backend, for people: `native`, say. */
+  readonly backend: string
+}
+
+/** A loaded adapter, as people see it. */
+export interface AdapterInfo {
+  readonly name: string
+  /** sha256 over its tensors and configuration, in hex. */
+  readonly hash: string
+  readonly method: string
+  readonly sizeBytes: number
+  /** Where it was read from, if it was read from a folder. */
+  readonly path: string | null
+  /** Milliseconds since 1970. */
+  readonly loadedAt: number
+}
+
+/** Where an adapter comes from: tensors at hand, or a folder that the engine reads itself. */
+export type AdapterSource = { readonly adapter: LoadedAdapter } | { readonly path: string }
+
+/** One prompt: text, token ids, or a conversation for the base's chat template. */
+export type PromptInput =
+  | { readonly text: string }
+  | { readonly ids: readonly number[] }
+  | { readonly messages: readonly ChatMessage[] }
+
+/** What to generate: `choices` completions of each prompt, all on one adapter version. */
+export interface GenerateRequest {
+  readonly prompts: readonly PromptInput[]
+  /** Completions of each prompt. @default {1} */
+  readonly choices?: number
+  /** The adapter's name; `null` for the bare base. */
+  readonly adapter: string | null
+  /** What is left out keeps its default; without `seed` a random one is taken. */
+  readonly sampling?: Partial<SamplingOptions>
+  /** @default {null} as many as the context holds */
+  readonly maxTokens?: number | null
+  readonly stop?: readonly string[]
+  /** Go on after end tokens. @default {false} */
+  readonly ignoreEos?: boolean
+  /** Likeliest tokens to name beside each token; `null` for no logprobs. @default {null} */
+  readonly logprobs?: number | null
+  /** Begin each choice with a `prompt` event. @default {false} */
+  readonly echo?: boolean
+}
+
+/** An event of one choice; choice = prompt index * `choices` + number. */
+export type ChoiceEvent = GenerationEvent & { readonly choice: number }
+
+/** A generation that was accepted. */
+export interface Generation {
+  /** The adapter version that answers, to its end; `null` for the base. */
+  readonly adapter: { readonly name: string; readonly hash: string } | null
+  /** Tokens of all prompts, each counted once. */
+  readonly promptTokens: number
+  /**
+   * Each choice's events in order, choices mixed; ends after the last `finish`, or throws once. Read it once; leaving
+   * the loop early, or aborting the signal, ends the generation.
+   */
+  readonly events: AsyncIterable<ChoiceEvent>
+}
+
+/** Counters of an engine. */
+export interface EngineStats extends SchedulerStats {
+  readonly adapters: number
+}
+
+/** An engine: one frozen base, any number of adapters, several generations at once. */
+export interface EngineApi {
+  readonly info: EngineInfo
+  /**
+   * Makes an adapter ready under `name`. Generations in flight keep the version that they began with.
+   * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set; `adapter_mismatch`,
+   *   `invalid_file`, `not_found` if the adapter is unusable: then nothing has changed
+   */
+  load(name: string, source: AdapterSource, options?: { readonly replace?: boolean }): Promise<AdapterInfo>
+  /** @throws {EspalierError} `not_found` */
+  unload(name: string): Promise<void>
+  /** Loaded adapters by name. */
+  list(): Promise<readonly AdapterInfo[]>
+  /**
+   * Accepts a generation, or refuses it before anything is allocated.
+   * @throws {EspalierError} `not_found` (no such adapter), `invalid_request`, `queue_full`, `unavailable`
+   */
+  generate(request: GenerateRequest, options?: { readonly signal?: AbortSignal }): Promise<Generation>
+  stats(): Promise<EngineStats>
+  /** Ends generations with `unavailable`, frees everything. */
+  close(): Promise<void>
+}

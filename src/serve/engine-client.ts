@@ -1,0 +1,130 @@
+/**
+ * @module The main thread's side of the protocol: an {@link EngineApi} whose engine runs behind an endpoint. If the
+ * other side dies, everything that waits for it ends in one error, and so does everything asked afterwards.
+ */
+import { EspalierError, messageOf } from "../core/errors.ts"
+import type { Endpoint } from "./endpoint.ts"
+import type { ChoiceEvent, EngineApi } from "./engine-api.ts"
+import { EventQueue } from "./event-queue.ts"
+import { type Answers, type FromWorker, fromWireError, type ToWorker } from "./protocol.ts"
+
+interface Pending {
+  resolve(value: Answers[keyof Answers]): void
+  reject(error: unknown): void
+}
+
+type Call = Exclude<ToWorker, { type: "abort" }>
+type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never
+
+/**
+ * Starts the engine behind `endpoint` and resolves when it is ready.
+ * @param settings what the host's `makeEngine` gets
+ * @throws {EspalierError} What `makeEngine` threw, or `unavailable` if the worker died.
+ */
+export async function engineClient(endpoint: Endpoint, settings: unknown): Promise<EngineApi> {
+  const pending = new Map<number, Pending>()
+  const streams = new Map<number, EventQueue<ChoiceEvent>>()
+  let nextId = 1
+  let failure: EspalierError | null = null
+  let closing = false
+
+  const fail = (error: EspalierError): void => {
+    if (failure !== null) return
+    failure = error
+    for (const call of pending.values()) call.reject(error)
+    for (const stream of streams.values()) stream.fail(error)
+    pending.clear()
+    streams.clear()
+  }
+  endpoint.onFailure((cause) => {
+    fail(
+      closing
+        ? new EspalierError("unavailable", "The engine has been closed")
+        : new EspalierError("unavailable", `The engine stopped: ${messageOf(cause)}`, {
+            hint: "Restart the server",
+            cause,
+          }),
+    )
+  })
+  endpoint.onMessage((data) => {
+    const message = data as FromWorker
+    const { id } = message
+    switch (message.type) {
+      case "answer":
+        pending.get(id)?.resolve(message.value)
+        pending.delete(id)
+        break
+      case "event":
+        streams.get(id)?.push(message.event)
+        break
+      case "end":
+        streams.get(id)?.end()
+        streams.delete(id)
+        break
+      case "error": {
+        const error = fromWireError(message.error)
+        pending.get(id)?.reject(error)
+        streams.get(id)?.fail(error)
+        pending.delete(id)
+        streams.delete(id)
+        break
+      }
+      default:
+        message satisfies never
+    }
+  })
+
+  const call = <K extends Call["type"]>(message: WithoutId<Extract<Call, { type: K }>>, id = nextId++) =>
+    new Promise<Answers[K]>((resolve, reject) => {
+      if (failure !== null) return reject(failure)
+      pending.set(id, { resolve: resolve as Pending["resolve"], reject })
+      try {
+        endpoint.post({ ...message, id })
+      } catch (error) {
+        // A value that cannot be cloned is refused here and never reaches the other side.
+        pending.delete(id)
+        reject(error)
+      }
+    })
+
+  const info = await call<"init">({ type: "init", settings })
+  return {
+    info,
+    load: (name, source, options = {}) =>
+      call<"load">({ type: "load", name, source, replace: options.replace ?? false }),
+    unload: async (name) => void (await call<"unload">({ type: "unload", name })),
+    list: () => call<"list">({ type: "list" }),
+    stats: () => call<"stats">({ type: "stats" }),
+    async generate(request, { signal } = {}) {
+      const id = nextId++
+      const abort = (): void => endpoint.post({ type: "abort", id } satisfies ToWorker)
+      const events = new EventQueue<ChoiceEvent>(abort)
+      // Events may follow the answer at once, before whoever waits for the answer runs.
+      streams.set(id, events)
+      signal?.addEventListener("abort", abort, { once: true })
+      try {
+        const answer = call<"generate">({ type: "generate", request }, id)
+        if (signal?.aborted) abort()
+        return { ...(await answer), events: untilEnd(events, () => signal?.removeEventListener("abort", abort)) }
+      } catch (error) {
+        streams.delete(id)
+        signal?.removeEventListener("abort", abort)
+        throw error
+      }
+    },
+    async close() {
+      closing = true
+      await call<"close">({ type: "close" })
+      fail(new EspalierError("unavailable", "The engine has been closed"))
+    },
+  }
+}
+
+/** The same items; `onEnd` runs when the reader is done with them. */
+async function* untilEnd<T>(items: AsyncIterable<T>, onEnd: () => void): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* items
+  } finally {
+    onEnd()
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * @module The engine: a decoder, its tokenizer and a table of adapters behind {@link EngineApi}. Loading, replacing or
+ * removing an adapter rebuilds nothing and touches no generation in flight.
+ */
+import { EspalierError } from "../core/errors.ts"
+import type { LoadedAdapter } from "../forms/form.ts"
+import { encodeChat } from "../text/chat.ts"
+import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import { createAdapterTable, type NamedHold } from "./adapter-table.ts"
+import type { Decoder } from "./decoder.ts"
+import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
+import { EventQueue } from "./event-queue.ts"
+import { defaultSampling } from "./sampling.ts"
+import { createScheduler, type SchedulerOptions } from "./scheduler.ts"
+
+/** What an engine is made of. */
+export interface EngineParts {
+  /** The base's name: what `model` calls it. */
+  readonly base: string
+  /** sha256 of the base, in hex. */
+  readonly baseHash: string
+  /** The backend's name, for people. */
+  readonly backend: string
+  /** The engine's from here on: nobody else may call it. */
+  readonly decoder: Decoder
+  readonly tokenizer: Tokenizer
+  /** Tokens that end a completion. @default the tokenizer's `eosId` */
+  readonly eosIds?: readonly number[]
+  /** Reads and checks an adapter folder; without it only adapters at hand can be loaded. */
+  readonly readAdapter?: (path: string) => Promise<LoadedAdapter>
+  readonly scheduler?: SchedulerOptions
+  /** @default {256} */
+  readonly maxAdapters?: number
+  /** Milliseconds since 1970. @default {Date.now} */
+  readonly now?: () => number
+}
+
+/** An engine in this thread. */
+export function createEngine(parts: EngineParts): EngineApi {
+  const { decoder, tokenizer } = parts
+  const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
+  const table = createAdapterTable(
+    {
+      bind: (adapter) => scheduler.exclusive(() => decoder.bind(adapter)),
+      dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
+    },
+    parts.maxAdapters ?? 256,
+    parts.now ?? Date.now,
+  )
+  const eosIds = parts.eosIds ?? (tokenizer.eosId === null ? [] : [tokenizer.eosId])
+
+  return {
+    info: {
+      base: parts.base,
+      baseHash: parts.baseHash,
+      contextLength: decoder.info.contextLength,
+      vocabSize: decoder.info.vocabSize,
+      hasChatTemplate: tokenizer.hasChatTemplate,
+      backend: parts.backend,
+    },
+
+    load(name, source, options = {}) {
+      const path = "path" in source ? source.path : null
+      const read = async (): Promise<LoadedAdapter> => {
+        if ("adapter" in source) return source.adapter
+        if (parts.readAdapter !== undefined) return parts.readAdapter(source.path)
+        throw new EspalierError("unsupported", "This engine reads no adapter folders")
+      }
+      return table.put(name, read, { path, replace: options.replace ?? false })
+    },
+    unload: (name) => table.remove(name),
+    list: async () => table.list(),
+
+    async generate(request, options = {}) {
+      const prompts = request.prompts.map((prompt) => encodePrompt(prompt, parts))
+      const { holds, streams, controller } = submit(request, prompts, options.signal)
+      const [hold] = holds
+      return {
+        adapter: hold == null ? null : { name: hold.name, hash: hold.bound.hash },
+        promptTokens: prompts.reduce((total, ids) => total + ids.length, 0),
+        events: mergeChoices(streams, controller),
+      }
+    },
+
+    stats: async () => ({ ...scheduler.stats(), adapters: table.list().length }),
+    async close() {
+      await scheduler.close()
+      await table.clear()
+      await scheduler.exclusive(() => decoder.dispose())
+    },
+  }
+
+  /** Holds the adapter and submits every choice in one tick, so that no swap can come between two choices. */
+  function submit(request: GenerateRequest, prompts: readonly (readonly number[])[], signal?: AbortSignal) {
+    const controller = new AbortController()
+    const seed = request.sampling?.seed ?? randomSeed()
+    const choices = request.choices ?? 1
+    const count = prompts.length * choices
+    const holds: (NamedHold | null)[] = []
+    for (let i = 0; i < count; i++) holds.push(request.adapter === null ? null : table.hold(request.adapter))
+    const streams = scheduler.submit(
+      holds.map((adapter, choice) => ({
+        promptIds: prompts[Math.floor(choice / choices)]!,
+        adapter,
+        sampling: { ...defaultSampling, ...request.sampling, seed: seed + choice },
+        maxTokens: request.maxTokens ?? null,
+        stop: request.stop ?? [],
+        eosIds: request.ignoreEos ? [] : eosIds,
+        logprobs: request.logprobs ?? null,
+        echo: request.echo ?? false,
+        signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+      })),
+    )
+    return { holds, streams, controller }
+  }
+}
+
+function encodePrompt(prompt: PromptInput, { tokenizer, base }: EngineParts): readonly number[] {
+  if ("ids" in prompt) return prompt.ids
+  if ("text" in prompt) return tokenizer.encode(prompt.text, { addSpecial: true })
+  if (!tokenizer.hasChatTemplate) {
+    throw new EspalierError("unsupported", `The base "${base}" has no chat template`, {
+      hint: "Send plain text to /v1/completions instead",
+      param: "messages",
+    })
+  }
+  return encodeChat(tokenizer, prompt.messages, { addGenerationPrompt: true }).ids
+}
+
+/** All choices' events as they come; the first error ends them all. */
+function mergeChoices<T extends object>(
+  streams: readonly AsyncIterable<T>[],
+  controller: AbortController,
+): AsyncIterable<T & Pick<ChoiceEvent, "choice">> {
+  const merged = new EventQueue<T & Pick<ChoiceEvent, "choice">>(() => controller.abort())
+  let open = streams.length
+  const forward = async (stream: AsyncIterable<T>, choice: number): Promise<void> => {
+    try {
+      for await (const event of stream) merged.push({ ...event, choice })
+      if (--open === 0) merged.end()
+    } catch (error) {
+      merged.fail(error)
+      controller.abort()
+    }
+  }
+  for (const [choice, stream] of streams.entries()) void forward(stream, choice)
+  return merged
+}
+
+function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!
+}

@@ -1,0 +1,166 @@
+/**
+ * @module One generation on its way through the decoder: prompt in chunks, then a token a turn, then everything it
+ * holds is given back, whatever the end is.
+ */
+import { EspalierError } from "../core/errors.ts"
+import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import type { Decoder, Sequence } from "./decoder.ts"
+import type { EventQueue } from "./event-queue.ts"
+import type { FinishReason, GenerationEvent, GenerationRequest, OutputToken, Usage } from "./generation.ts"
+import { createSampler, logprobsOf, type Sampler } from "./sampling.ts"
+import { codePoints, createTranscript, outputToken, type PickedToken, type Transcript } from "./transcript.ts"
+
+/** What a task works with. */
+export interface TaskTools {
+  readonly decoder: Decoder
+  readonly tokenizer: Tokenizer
+  readonly prefillChunk: number
+  readonly events: EventQueue<GenerationEvent>
+}
+
+/** A prompt whose every logit is wanted is read in smaller chunks: each gives back [chunk, vocab]. */
+const scoredChunk = 32
+
+/** One generation. Its scheduler calls {@link GenerationTask.step} until that says it is over. */
+export class GenerationTask {
+  /** Called once, when everything is given back. */
+  onClose: () => void = () => {}
+  outcome: "running" | "finished" | "aborted" | "failed" = "running"
+  readonly #request: GenerationRequest
+  readonly #tools: TaskTools
+  readonly #sampler: Sampler
+  readonly #transcript: Transcript
+  /** Tokens to generate at most. */
+  readonly #limit: number
+  #sequence: Sequence | null = null
+  #consumed = 0 // prompt tokens appended
+  #generated = 0
+  #pending: number | null = null // picked but not appended
+  #abortError: EspalierError | null = null
+  #promptTokens: OutputToken[] = []
+  #promptOffset = 0
+  #closed = false
+
+  constructor(request: GenerationRequest, tools: TaskTools) {
+    this.#request = request
+    this.#tools = tools
+    this.#sampler = createSampler(request.sampling, request.promptIds)
+    this.#transcript = createTranscript(tools.tokenizer, request.stop)
+    const taken = (request.adapter?.bound.virtualTokens ?? 0) + request.promptIds.length
+    this.#limit = request.maxTokens ?? tools.decoder.info.contextLength - taken
+  }
+
+  /** What was computed so far. */
+  get usage(): Usage {
+    return { promptTokens: this.#consumed, completionTokens: this.#generated }
+  }
+
+  /** Ends the generation at its next turn, with an error for whoever still reads. */
+  abort(error = new EspalierError("aborted", "The generation was aborted")): void {
+    this.#abortError ??= error
+  }
+
+  /**
+   * One turn: a chunk of the prompt or one token. No other call of the decoder may be under way.
+   * @returns whether the generation is over, for whatever reason
+   */
+  async step(): Promise<boolean> {
+    try {
+      if (this.#abortError !== null) return this.close()
+      this.#sequence ??= await this.#open()
+      const logits =
+        this.#consumed < this.#request.promptIds.length
+          ? await this.#prefill(this.#sequence)
+          : await this.#sequence.append([this.#pending!])
+      // The logits are valid until the decoder's next call, so the token is picked in the same turn.
+      return logits === null ? false : this.#pick(logits)
+    } catch (error) {
+      this.outcome = "failed"
+      this.#tools.events.fail(
+        error instanceof EspalierError
+          ? error
+          : new EspalierError("internal", "The model failed while generating", { cause: error }),
+      )
+      return this.close()
+    }
+  }
+
+  /** Gives the sequence and the adapter's version back. Calling it twice is harmless. @returns true */
+  close(): true {
+    if (this.#closed) return true
+    this.#closed = true
+    this.#sequence?.close()
+    this.#request.adapter?.release()
+    if (this.outcome === "running") {
+      this.outcome = "aborted"
+      this.#tools.events.fail(this.#abortError)
+    }
+    this.onClose()
+    return true
+  }
+
+  #open(): Promise<Sequence> {
+    const { adapter, promptIds } = this.#request
+    const capacity = (adapter?.bound.virtualTokens ?? 0) + promptIds.length + this.#limit
+    return this.#tools.decoder.open(adapter?.bound ?? null, capacity)
+  }
+
+  /** Appends the prompt's next chunk. @returns the logits after the last one [V], or `null` before that */
+  async #prefill(sequence: Sequence): Promise<Float32Array | null> {
+    const { promptIds, echo, logprobs } = this.#request
+    const scored = echo === true && logprobs !== null
+    const from = this.#consumed
+    const chunk = promptIds.slice(from, from + (scored ? scoredChunk : this.#tools.prefillChunk))
+    const logits = await sequence.append(chunk, scored)
+    this.#consumed += chunk.length
+    const vocab = this.#tools.decoder.info.vocabSize
+    if (scored) {
+      if (from === 0) this.#echoToken({ id: promptIds[0]!, logprob: null, top: [] })
+      for (let i = 0; i < chunk.length && from + i + 1 < promptIds.length; i++) {
+        const row = logits.subarray(i * vocab, (i + 1) * vocab)
+        const id = promptIds[from + i + 1]!
+        this.#echoToken({ id, ...logprobsOf(row, id, logprobs) })
+      }
+    }
+    if (this.#consumed < promptIds.length) return null
+    if (echo) {
+      if (!scored) for (const id of promptIds) this.#echoToken({ id, logprob: null, top: [] })
+      const text = this.#tools.tokenizer.decode(promptIds, { skipSpecial: false })
+      this.#tools.events.push({ type: "prompt", text, tokens: this.#promptTokens })
+    }
+    return scored ? logits.subarray((chunk.length - 1) * vocab) : logits
+  }
+
+  #echoToken(token: PickedToken): void {
+    const output = outputToken(this.#tools.tokenizer, token, this.#promptOffset)
+    this.#promptOffset += codePoints(output.text)
+    this.#promptTokens.push(output)
+  }
+
+  /** Picks the next token and tells of it. @returns whether the generation is over */
+  #pick(logits: Float32Array): boolean {
+    const { eosIds, logprobs } = this.#request
+    if (this.#limit === 0) return this.#finish("length")
+    const id = this.#sampler.next(logits)
+    this.#generated++
+    this.#pending = id
+    if (eosIds.includes(id)) return this.#finish("stop")
+    const scores = logprobs === null ? { logprob: null, top: [] } : logprobsOf(logits, id, logprobs)
+    const { text, tokens, stopped } = this.#transcript.push({ id, ...scores })
+    if (text !== "" || tokens.length > 0) this.#tools.events.push({ type: "text-delta", text, tokens })
+    if (stopped) return this.#finish("stop", false)
+    return this.#generated >= this.#limit ? this.#finish("length") : false
+  }
+
+  #finish(reason: FinishReason, flush = true): true {
+    if (flush) {
+      const { text, tokens, stopped } = this.#transcript.flush()
+      if (text !== "" || tokens.length > 0) this.#tools.events.push({ type: "text-delta", text, tokens })
+      if (stopped) reason = "stop"
+    }
+    this.outcome = "finished"
+    this.#tools.events.push({ type: "finish", reason, usage: this.usage })
+    this.#tools.events.end()
+    return this.close()
+  }
+}

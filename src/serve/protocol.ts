@@ -1,0 +1,69 @@
+/**
+ * @module The messages between the main thread and an engine Worker. Values are structured-cloned, so that typed arrays
+ * travel as they are; errors travel as records and come out as {@link EspalierError} again.
+ */
+import { type ErrorCode, EspalierError, isEspalierError, messageOf } from "../core/errors.ts"
+import type {
+  AdapterInfo,
+  AdapterSource,
+  ChoiceEvent,
+  EngineInfo,
+  EngineStats,
+  GenerateRequest,
+  Generation,
+} from "./engine-api.ts"
+
+/** Main thread to worker. `id` is chosen by the sender and comes back in every answer. */
+export type ToWorker =
+  | { readonly type: "init"; readonly id: number; readonly settings: unknown }
+  | {
+      readonly type: "load"
+      readonly id: number
+      readonly name: string
+      readonly source: AdapterSource
+      readonly replace: boolean
+    }
+  | { readonly type: "unload"; readonly id: number; readonly name: string }
+  | { readonly type: "list"; readonly id: number }
+  | { readonly type: "stats"; readonly id: number }
+  | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
+  | { readonly type: "abort"; readonly id: number }
+  | { readonly type: "close"; readonly id: number }
+
+/** What each kind of call is answered with. */
+export interface Answers {
+  init: EngineInfo
+  load: AdapterInfo
+  unload: null
+  list: readonly AdapterInfo[]
+  stats: EngineStats
+  generate: Omit<Generation, "events">
+  close: null
+}
+
+/** Worker to main thread. A `generate` is answered, then streams `event`s, then `end` or `error`. */
+export type FromWorker =
+  | { readonly type: "answer"; readonly id: number; readonly value: Answers[keyof Answers] }
+  | { readonly type: "event"; readonly id: number; readonly event: ChoiceEvent }
+  | { readonly type: "end"; readonly id: number }
+  | { readonly type: "error"; readonly id: number; readonly error: WireError }
+
+/** An error as a record. */
+export interface WireError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint?: string
+  readonly param?: string
+}
+
+/** Any error as a record; what is no {@link EspalierError} is `internal`. */
+export function toWireError(error: unknown): WireError {
+  if (!isEspalierError(error)) return { code: "internal", message: messageOf(error) }
+  const { code, message, hint, param } = error
+  return { code, message, ...(hint === undefined ? {} : { hint }), ...(param === undefined ? {} : { param }) }
+}
+
+/** The error that a record stands for. */
+export function fromWireError({ code, message, ...details }: WireError): EspalierError {
+  return new EspalierError(code, message, details)
+}

@@ -1,0 +1,177 @@
+/**
+ * @module The scheduler: several generations at once over one decoder, a token each in turn. Long prompts are read in
+ * chunks between the others' tokens, so that nobody waits for somebody else's document.
+ */
+import { EspalierError } from "../core/errors.ts"
+import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import { type Breathe, createBreathe } from "./breathe.ts"
+import type { Decoder } from "./decoder.ts"
+import { EventQueue } from "./event-queue.ts"
+import { createExclusive, type Exclusive } from "./exclusive.ts"
+import type { GenerationEvent, GenerationRequest } from "./generation.ts"
+import { GenerationTask } from "./generation-task.ts"
+
+/** How much a scheduler takes on. */
+export interface SchedulerOptions {
+  /** Generations that advance at the same time, each with its own KV cache. @default {8} */
+  readonly maxActive?: number
+  /** Generations that wait for a place; one more is refused with `queue_full`. @default {64} */
+  readonly maxWaiting?: number
+  /** Prompt tokens appended in one turn. @default {256} */
+  readonly prefillChunk?: number
+  /** Lets events in between turns. @default {createBreathe()} */
+  readonly breathe?: Breathe
+}
+
+/** Counters since the start, and what is going on now. */
+export interface SchedulerStats {
+  readonly active: number
+  readonly waiting: number
+  readonly maxActive: number
+  readonly maxWaiting: number
+  readonly finished: number
+  readonly aborted: number
+  readonly failed: number
+  readonly promptTokens: number
+  readonly completionTokens: number
+}
+
+/** Runs generations. */
+export interface Scheduler {
+  /**
+   * Accepts all of `requests` or none; their holds are the scheduler's from here on, and are released on refusal too.
+   * @returns one stream of events for each; a stream that is left early aborts its generation
+   * @throws {EspalierError} `invalid_request` if one does not fit the context, `queue_full` if there is no place
+   */
+  submit(requests: readonly GenerationRequest[]): AsyncIterable<GenerationEvent>[]
+  /** Runs `job` while no other call of the decoder is under way: binding an adapter, say. */
+  exclusive: Exclusive["run"]
+  stats(): SchedulerStats
+  /** Ends every generation with `unavailable` and accepts no more. */
+  close(): Promise<void>
+}
+
+/** A scheduler over `decoder`, whose calls nobody else may make except through `exclusive`. */
+export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options: SchedulerOptions = {}): Scheduler {
+  const maxActive = options.maxActive ?? 8
+  const maxWaiting = options.maxWaiting ?? 64
+  const prefillChunk = options.prefillChunk ?? 256
+  const breathe = options.breathe ?? createBreathe()
+  const { run: exclusive } = createExclusive()
+  const totals = { finished: 0, aborted: 0, failed: 0, promptTokens: 0, completionTokens: 0 }
+  const waiting: GenerationTask[] = []
+  const active: GenerationTask[] = []
+  let loop: Promise<void> | null = null
+  let closed = false
+
+  const finish = (task: GenerationTask): void => {
+    remove(waiting, task)
+    remove(active, task)
+    totals[task.outcome === "running" ? "failed" : task.outcome]++
+    totals.promptTokens += task.usage.promptTokens
+    totals.completionTokens += task.usage.completionTokens
+  }
+
+  /** Gives each active generation one turn, over and over, until there is none. */
+  const runLoop = async (): Promise<void> => {
+    while (active.length + waiting.length > 0) {
+      while (active.length < maxActive && waiting.length > 0) active.push(waiting.shift()!)
+      for (const task of [...active]) {
+        const over = await exclusive(() => task.step())
+        if (over) finish(task)
+      }
+      await breathe()
+    }
+    loop = null
+  }
+
+  return {
+    submit(requests) {
+      try {
+        if (closed) throw new EspalierError("unavailable", "The engine is shutting down")
+        for (const request of requests) checkRequest(request, decoder)
+        checkRoom(active.length + waiting.length, requests.length, maxActive + maxWaiting)
+      } catch (error) {
+        for (const request of requests) request.adapter?.release()
+        throw error
+      }
+      const streams = requests.map((request) => {
+        const leave = (): void => {
+          task.abort()
+          // A generation that has no place yet holds nothing that a turn would have to give back.
+          if (waiting.includes(task)) {
+            task.close()
+            finish(task)
+          }
+        }
+        const events = new EventQueue<GenerationEvent>(leave)
+        const task = new GenerationTask(request, { decoder, tokenizer, prefillChunk, events })
+        waiting.push(task)
+        if (request.signal?.aborted) leave()
+        else request.signal?.addEventListener("abort", leave, { once: true })
+        task.onClose = () => request.signal?.removeEventListener("abort", leave)
+        return events
+      })
+      if (active.length + waiting.length > 0) loop ??= runLoop()
+      return streams
+    },
+    exclusive,
+    stats: () => ({ active: active.length, waiting: waiting.length, maxActive, maxWaiting, ...totals }),
+    async close() {
+      closed = true
+      const error = new EspalierError("unavailable", "The engine is shutting down", { hint: "Try again in a moment" })
+      for (const task of [...waiting, ...active]) task.abort(error)
+      await loop
+    },
+  }
+}
+
+/** Whether prompt, virtual tokens and completion fit the context and the ids are the base's. */
+function checkRequest(request: GenerationRequest, decoder: Decoder): void {
+  const { contextLength, vocabSize } = decoder.info
+  const virtual = request.adapter?.bound.virtualTokens ?? 0
+  const prompt = request.promptIds.length
+  if (prompt === 0) throw new EspalierError("invalid_request", "The prompt has no tokens", { param: "prompt" })
+  for (const id of request.promptIds) {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+      throw new EspalierError("invalid_request", `Expected token ids from 0 to ${vocabSize - 1} but found ${id}`, {
+        param: "prompt",
+      })
+    }
+  }
+  for (const [id] of request.sampling.logitBias) {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+      throw new EspalierError("invalid_request", `Expected token ids from 0 to ${vocabSize - 1} but found ${id}`, {
+        param: "logit_bias",
+      })
+    }
+  }
+  const completion = request.maxTokens ?? 1
+  if (virtual + prompt + completion > contextLength) {
+    const parts = [`${prompt} tokens of prompt`, `${completion} of completion`]
+    if (virtual > 0) parts.push(`${virtual} virtual tokens of the adapter`)
+    throw new EspalierError(
+      "invalid_request",
+      `This model's context holds ${contextLength} tokens but ${virtual + prompt + completion} were asked for: ${parts.join(", ")}`,
+      { hint: "Shorten the prompt or lower max_tokens", param: request.maxTokens === null ? "prompt" : "max_tokens" },
+    )
+  }
+}
+
+function checkRoom(taken: number, asked: number, room: number): void {
+  if (asked > room) {
+    throw new EspalierError("invalid_request", `Expected at most ${room} completions at once but found ${asked}`, {
+      param: "n",
+    })
+  }
+  if (taken + asked > room) {
+    throw new EspalierError("queue_full", `The queue is full: ${taken} generations are running or waiting`, {
+      hint: "Try again in a moment",
+    })
+  }
+}
+
+function remove<T>(items: T[], item: T): void {
+  const place = items.indexOf(item)
+  if (place >= 0) items.splice(place, 1)
+}

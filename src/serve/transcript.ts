@@ -1,0 +1,84 @@
+/**
+ * @module One completion's tokens turned into text that may be shown: whole characters only, nothing that could still
+ * become a stop text, and each token with the text that it belongs to.
+ */
+import { createStopMatcher } from "../text/stop.ts"
+import { createStreamDecoder } from "../text/stream-decoder.ts"
+import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import type { OutputToken, TokenText } from "./generation.ts"
+import type { Logprob } from "./sampling.ts"
+
+/** What may be shown after a token. */
+export interface TranscriptDelta {
+  readonly text: string
+  readonly tokens: readonly OutputToken[]
+  /** A stop text has come: the completion is over, and `text` ends before it. */
+  readonly stopped: boolean
+}
+
+/** A token that was picked, and how likely it was. */
+export interface PickedToken {
+  readonly id: number
+  readonly logprob: number | null
+  readonly top: readonly Logprob[]
+}
+
+/** Collects one completion. */
+export interface Transcript {
+  push(token: PickedToken): TranscriptDelta
+  /** The rest, when the completion ends by an end token or its token limit. */
+  flush(): TranscriptDelta
+}
+
+/** A transcript that ends at the first of `stop`. */
+export function createTranscript(tokenizer: Tokenizer, stop: readonly string[]): Transcript {
+  const decoder = createStreamDecoder(tokenizer)
+  const matcher = createStopMatcher(stop)
+  let waiting: OutputToken[] = []
+  let decoded = 0 // code points decoded
+  let shown = 0 // code points shown, at most `decoded`
+  const release = (text: string, all: boolean): readonly OutputToken[] => {
+    shown += codePoints(text)
+    const ready = all ? waiting : waiting.filter((token) => token.offset < shown)
+    waiting = all ? [] : waiting.filter((token) => token.offset >= shown)
+    return ready
+  }
+  return {
+    push(token) {
+      waiting.push(outputToken(tokenizer, token, decoded))
+      const text = decoder.push(token.id)
+      decoded += codePoints(text)
+      const { emit, stopped } = matcher.push(text)
+      return { text: emit, tokens: release(emit, false), stopped }
+    },
+    flush() {
+      const text = decoder.flush()
+      const { emit, stopped } = matcher.push(text)
+      const rest = stopped ? emit : emit + matcher.flush()
+      return { text: rest, tokens: release(rest, !stopped), stopped }
+    },
+  }
+}
+
+/** A token's text and bytes; bytes that are no whole character show as U+FFFD, as OpenAI shows them. */
+export function tokenText(tokenizer: Tokenizer, id: number): TokenText {
+  const bytes = tokenizer.tokenBytes(id)
+  return { id, text: new TextDecoder().decode(bytes), bytes }
+}
+
+/** A token as it is told to the outside. @param offset code points before it */
+export function outputToken(tokenizer: Tokenizer, token: PickedToken, offset: number): OutputToken {
+  return {
+    ...tokenText(tokenizer, token.id),
+    logprob: token.logprob,
+    top: token.top.map(({ id, logprob }) => ({ ...tokenText(tokenizer, id), logprob })),
+    offset,
+  }
+}
+
+/** Code points of a text: what Python's `len` counts, and so what OpenAI's offsets count. */
+export function codePoints(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
