@@ -1,0 +1,65 @@
+/**
+ * @module The HTTP app: mounts one module a resource, and turns whatever goes wrong into OpenAI's error object.
+ */
+import { Hono } from "hono"
+import { HTTPException } from "hono/http-exception"
+import { EspalierError } from "../src/core/errors.ts"
+import type { Service } from "../src/service/service.ts"
+import { adapterRoutes } from "./adapters.ts"
+import { chatRoutes } from "./chat.ts"
+import { completionRoutes } from "./completions.ts"
+import type { AppTypes, RouteEnvironment } from "./environment.ts"
+import { errorResponse } from "./errors.ts"
+import { healthRoutes } from "./health.ts"
+import { bearerAuth } from "./middleware/auth.ts"
+import { localOnly } from "./middleware/local-only.ts"
+import { requestId } from "./middleware/request-id.ts"
+import { modelRoutes } from "./models.ts"
+import { vllmRoutes } from "./vllm.ts"
+
+/** How the app behaves. */
+export interface AppOptions {
+  /** What clients must send as `Authorization: Bearer <key>`; without it nobody is asked. */
+  readonly apiKey?: string
+  /** Answer only requests that name this machine. @default {false} */
+  readonly localOnly?: boolean
+  /** @default {2097152} 2 MiB */
+  readonly maxBodyBytes?: number
+  /** Between two comments in a quiet stream. @default {5000} */
+  readonly keepAliveMs?: number
+  /** Gets every error that is our own fault. @default {() => {}} */
+  readonly onError?: (error: unknown, requestId: string) => void
+}
+
+/** Every route over one service. */
+export function createApp(service: Service, options: AppOptions = {}): Hono<AppTypes> {
+  const environment: RouteEnvironment = {
+    service,
+    maxBodyBytes: options.maxBodyBytes ?? 2 * 1024 * 1024,
+    keepAliveMs: options.keepAliveMs ?? 5000,
+    onError: options.onError ?? (() => {}),
+  }
+  const app = new Hono<AppTypes>()
+  app.onError((error, c) => {
+    // A client that left gets no answer; a middleware's own exception has a status and nothing else worth telling.
+    const known =
+      error instanceof HTTPException && error.status < 500 ? new EspalierError("invalid_request", error.message) : error
+    const response = errorResponse(known)
+    if (response.status >= 500) environment.onError(error, c.get("requestId"))
+    return response
+  })
+  app.notFound((c) =>
+    errorResponse(
+      new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
+        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions and /v1/adapters",
+      }),
+    ),
+  )
+  app.use(requestId())
+  if (options.localOnly) app.use(localOnly())
+  if (options.apiKey !== undefined) app.use(bearerAuth(options.apiKey, ["/health"]))
+  for (const routes of [healthRoutes, modelRoutes, chatRoutes, completionRoutes, adapterRoutes, vllmRoutes]) {
+    app.route("/", routes(environment))
+  }
+  return app
+}

@@ -1,0 +1,19 @@
+/**
+ * @module POST /v1/chat/completions.
+ */
+import { Hono } from "hono"
+import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
+import { readJson } from "./json-body.ts"
+import { answerOutcome } from "./outcome.ts"
+
+/** The chat route. */
+export function chatRoutes(environment: RouteEnvironment): Hono<AppTypes> {
+  const { service, maxBodyBytes } = environment
+  const app = new Hono<AppTypes>()
+  app.post("/v1/chat/completions", async (c) => {
+    const body = await readJson(c, maxBodyBytes)
+    return answerOutcome(c, environment, (options) => service.chat(body, options))
+  })
+  app.all("/v1/chat/completions", onlyMethods("POST"))
+  return app
+}

@@ -1,0 +1,19 @@
+/**
+ * @module POST /v1/completions.
+ */
+import { Hono } from "hono"
+import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
+import { readJson } from "./json-body.ts"
+import { answerOutcome } from "./outcome.ts"
+
+/** The text completion route. */
+export function completionRoutes(environment: RouteEnvironment): Hono<AppTypes> {
+  const { service, maxBodyBytes } = environment
+  const app = new Hono<AppTypes>()
+  app.post("/v1/completions", async (c) => {
+    const body = await readJson(c, maxBodyBytes)
+    return answerOutcome(c, environment, (options) => service.complete(body, options))
+  })
+  app.all("/v1/completions", onlyMethods("POST"))
+  return app
+}

@@ -1,0 +1,15 @@
+/**
+ * @module GET /v1/models and GET /v1/models/:id, where an id may hold slashes.
+ */
+import { Hono } from "hono"
+import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
+
+/** The model routes. */
+export function modelRoutes({ service }: RouteEnvironment): Hono<AppTypes> {
+  const app = new Hono<AppTypes>()
+  app.get("/v1/models", async (c) => c.json(await service.listModels()))
+  app.all("/v1/models", onlyMethods("GET"))
+  app.get("/v1/models/:id{.+}", async (c) => c.json(await service.retrieveModel(c.req.param("id"))))
+  app.all("/v1/models/:id{.+}", onlyMethods("GET"))
+  return app
+}

@@ -1,0 +1,52 @@
+/**
+ * @module POST /v1/load_lora_adapter and /v1/unload_lora_adapter, as vLLM has them: plain text where it went well.
+ */
+import { Hono } from "hono"
+import { EspalierError, isEspalierError } from "../src/core/errors.ts"
+import { checked } from "../src/service/check.ts"
+import { vllmLoadRequest, vllmUnloadRequest } from "../src/service/wire.ts"
+import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
+import { readJson } from "./json-body.ts"
+
+/** Our fields by vLLM's names. */
+const vllmNames: Readonly<Record<string, string>> = { name: "lora_name", path: "lora_path" }
+
+/** vLLM's adapter routes. */
+export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment): Hono<AppTypes> {
+  const app = new Hono<AppTypes>()
+  app.post("/v1/load_lora_adapter", async (c) => {
+    const request = checked(vllmLoadRequest, await readJson(c, maxBodyBytes))
+    const { lora_name: name, lora_path: path, load_inplace: replace } = request
+    await service.loadAdapter({ name, path, replace }).catch((error) => {
+      throw inVllmTerms(error, name)
+    })
+    return c.text(`Success: LoRA adapter '${name}' added successfully.`)
+  })
+  app.all("/v1/load_lora_adapter", onlyMethods("POST"))
+  app.post("/v1/unload_lora_adapter", async (c) => {
+    const { lora_name: name } = checked(vllmUnloadRequest, await readJson(c, maxBodyBytes))
+    await service.unloadAdapter(name).catch((error) => {
+      throw inVllmTerms(error, name)
+    })
+    return c.text(`Success: LoRA adapter '${name}' removed successfully.`)
+  })
+  app.all("/v1/unload_lora_adapter", onlyMethods("POST"))
+  return app
+}
+
+/** The same error with vLLM's field names, and with its status 400 where the name is taken. */
+function inVllmTerms(error: unknown, name: string): unknown {
+  if (!isEspalierError(error)) return error
+  if (error.code === "conflict" && error.param === "name") {
+    return new EspalierError("invalid_request", error.message, {
+      hint: `To load '${name}' in place of a loaded adapter, set 'load_inplace' to true`,
+      param: "lora_name",
+    })
+  }
+  const { message, hint, param } = error
+  return new EspalierError(error.code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(param === undefined ? {} : { param: vllmNames[param] ?? param }),
+    cause: error,
+  })
+}

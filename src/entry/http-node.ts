@@ -1,0 +1,85 @@
+/**
+ * @module The HTTP server of Node: `node:http`, with Web requests and responses.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { Readable } from "node:stream"
+import type { ReadableStream as NodeReadableStream } from "node:stream/web"
+import type { Fetch, RuntimeServer } from "./http-runtime.ts"
+
+/** Listens with `node:http`. */
+export async function serveNode(fetch: Fetch, hostname: string, port: number): Promise<RuntimeServer> {
+  const server = createServer((incoming, outgoing) => {
+    answer(fetch, incoming, outgoing).catch(() => outgoing.destroy())
+  })
+  // A slow header or body is no reason to keep a connection; a slow answer is.
+  server.headersTimeout = 20_000
+  server.requestTimeout = 120_000
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(port, hostname, () => resolve())
+  })
+  const address = server.address()
+  return {
+    port: typeof address === "object" && address !== null ? address.port : port,
+    drain: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeIdleConnections()
+      }),
+    async kill() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+async function answer(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const controller = new AbortController()
+  outgoing.once("close", () => controller.abort())
+  const response = await fetch(toRequest(incoming, controller.signal))
+  outgoing.statusCode = response.status
+  for (const [name, value] of response.headers) outgoing.setHeader(name, value)
+  if (response.body === null) {
+    outgoing.end()
+    return
+  }
+  outgoing.flushHeaders()
+  const reader = response.body.getReader()
+  // The generation behind a body ends when its reader leaves.
+  outgoing.once("close", () => void reader.cancel().catch(() => {}))
+  while (true) {
+    const { done, value } = await reader.read()
+    if (done || outgoing.destroyed) break
+    if (!outgoing.write(value)) await drained(outgoing)
+  }
+  outgoing.end()
+}
+
+/** Resolves when the client has read enough, or left. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off("drain", done)
+      outgoing.off("close", done)
+      resolve()
+    }
+    outgoing.once("drain", done)
+    outgoing.once("close", done)
+  })
+}
+
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
+  const headers = new Headers()
+  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+    headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!)
+  }
+  const method = incoming.method ?? "GET"
+  const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? "localhost"}`)
+  const hasBody = method !== "GET" && method !== "HEAD"
+  const init: RequestInit & { duplex: "half" } = { method, headers, signal, duplex: "half" }
+  if (hasBody) {
+    const body = Readable.toWeb(incoming) as NodeReadableStream<Uint8Array>
+    init.body = body as unknown as ReadableStream<Uint8Array>
+  }
+  return new Request(url, init)
+}

@@ -1,0 +1,102 @@
+/**
+ * @module Adapters over HTTP: load one from a folder of the server, list them, take one away.
+ */
+import { EspalierError, isEspalierError } from "../core/errors.ts"
+import type { AdapterInfo } from "../serve/engine-api.ts"
+import { confine } from "./adapter-path.ts"
+import type { ServiceContext } from "./context.ts"
+import type { AdapterCard, ListBody } from "./wire.ts"
+
+/** What to load, and as what. */
+export interface LoadRequest {
+  readonly name: string
+  /** Relative to the server's adapters folder, or absolute and inside it. */
+  readonly path: string
+  /** Put it in the place of an adapter of that name. */
+  readonly replace: boolean
+}
+
+/** Loaded adapters by name. */
+export async function listAdapters(context: ServiceContext): Promise<ListBody<AdapterCard>> {
+  const adapters = await context.engine.list()
+  return { object: "list", data: adapters.map((adapter) => cardOf(context, adapter)), has_more: false }
+}
+
+/** @throws {EspalierError} `not_found` */
+export async function retrieveAdapter(context: ServiceContext, name: string): Promise<AdapterCard> {
+  const adapter = (await context.engine.list()).find((info) => info.name === name)
+  if (adapter === undefined) throw missing(name)
+  return cardOf(context, adapter)
+}
+
+/**
+ * Loads an adapter while everything else goes on.
+ * @throws {EspalierError} If name or path are not allowed, the name is taken, or the folder holds no usable adapter.
+ */
+export async function loadAdapter(context: ServiceContext, request: LoadRequest): Promise<AdapterCard> {
+  const { engine, adapterRoot } = context
+  checkName(request.name, engine.info.base)
+  if (adapterRoot === null) {
+    throw new EspalierError("unsupported", "This server loads no adapters by request: it has no adapters folder", {
+      hint: "Start it with an adapters folder",
+      param: "path",
+    })
+  }
+  const path = await confine(adapterRoot, request.path)
+  try {
+    return cardOf(context, await engine.load(request.name, { path }, { replace: request.replace }))
+  } catch (error) {
+    throw isEspalierError(error) ? withoutPaths(error, [path, adapterRoot.path]) : error
+  }
+}
+
+/** Takes an adapter away; generations in flight end on it. @throws {EspalierError} `not_found` */
+export async function unloadAdapter({ engine }: ServiceContext, name: string): Promise<void> {
+  try {
+    await engine.unload(name)
+  } catch (error) {
+    throw isEspalierError(error, "not_found") ? missing(name) : error
+  }
+}
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
+
+/** @throws {EspalierError} `invalid_request` if an adapter can't be called `name`. */
+export function checkName(name: string, base: string): void {
+  if (!namePattern.test(name) || name.includes("..")) {
+    throw new EspalierError(
+      "invalid_request",
+      "Expected a name of up to 128 letters, digits, dots, colons, dashes and underscores that begins with a letter or digit",
+      { param: "name" },
+    )
+  }
+  if (name === base) {
+    throw new EspalierError("conflict", `"${name}" is the base's name`, { hint: "Choose another name", param: "name" })
+  }
+}
+
+function cardOf({ engine }: ServiceContext, adapter: AdapterInfo): AdapterCard {
+  return {
+    id: adapter.name,
+    object: "adapter",
+    hash: adapter.hash,
+    method: adapter.method,
+    bytes: adapter.sizeBytes,
+    parent: engine.info.base,
+  }
+}
+
+function missing(name: string): EspalierError {
+  return new EspalierError("not_found", `There is no adapter "${name}"`, { param: "name" })
+}
+
+/** The same error without the server's own folders in it. */
+function withoutPaths(error: EspalierError, paths: readonly string[]): EspalierError {
+  const clean = (text: string): string =>
+    paths.reduce((rest, path) => rest.replaceAll(`${path}/`, "").replaceAll(path, "the adapter's folder"), text)
+  return new EspalierError(error.code, clean(error.message), {
+    ...(error.hint === undefined ? {} : { hint: clean(error.hint) }),
+    ...(error.param === undefined ? {} : { param: error.param }),
+    cause: error,
+  })
+}

@@ -1,0 +1,41 @@
+/**
+ * @module What every part of the service works with.
+ */
+import type { EngineApi } from "../serve/engine-api.ts"
+import type { AdapterRoot } from "./adapter-path.ts"
+
+/** What a service is made of. */
+export interface ServiceOptions {
+  readonly engine: EngineApi
+  /** Where adapters may be loaded from by request; without it none may. */
+  readonly adapterRoot?: AdapterRoot
+  /** Milliseconds since 1970. @default {Date.now} */
+  readonly now?: () => number
+  /** A fresh, unguessable id. @default {crypto.randomUUID} without its dashes */
+  readonly newId?: () => string
+}
+
+/** {@link ServiceOptions} with nothing left out. */
+export interface ServiceContext {
+  readonly engine: EngineApi
+  readonly adapterRoot: AdapterRoot | null
+  readonly now: () => number
+  readonly newId: () => string
+  /** When the service began, milliseconds since 1970. */
+  readonly startedAt: number
+}
+
+/** The context of a new service. */
+export function createContext(options: ServiceOptions): ServiceContext {
+  const now = options.now ?? Date.now
+  return {
+    engine: options.engine,
+    adapterRoot: options.adapterRoot ?? null,
+    now,
+    newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),
+    startedAt: now(),
+  }
+}
+
+/** OpenAI counts time in seconds. */
+export const toSeconds = (milliseconds: number): number => Math.floor(milliseconds / 1000)

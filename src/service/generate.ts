@@ -1,0 +1,104 @@
+/**
+ * @module What chat and text completions have in common: from a checked request to an accepted generation.
+ */
+import { EspalierError, isEspalierError } from "../core/errors.ts"
+import type { GenerateRequest, Generation, PromptInput } from "../serve/engine-api.ts"
+import type { Usage } from "../serve/generation.ts"
+import type { ServiceContext } from "./context.ts"
+import type { ChatRequest, CompletionRequest, UsageBody } from "./wire.ts"
+
+/** An answer: whole, or in chunks. */
+export type Outcome<Whole, Chunk> = {
+  /** The adapter version that answers; `null` for the base. */
+  readonly adapter: { readonly name: string; readonly hash: string } | null
+} & ({ readonly whole: Whole } | { readonly chunks: AsyncIterable<Chunk> })
+
+/** How a caller ends a request early. */
+export interface CallOptions {
+  readonly signal?: AbortSignal
+}
+
+/** The parts of a generation that differ between chat and text. */
+export interface GenerationPlan {
+  readonly prompts: readonly PromptInput[]
+  readonly maxTokens: number | null
+  readonly logprobs: number | null
+  readonly echo: boolean
+}
+
+/**
+ * Starts what the request asks for.
+ * @throws {EspalierError} `not_found` that names the models there are, and whatever the engine refuses it for
+ */
+export async function startGeneration(
+  { engine }: ServiceContext,
+  request: ChatRequest | CompletionRequest,
+  plan: GenerationPlan,
+  { signal }: CallOptions,
+): Promise<Generation> {
+  const generation: GenerateRequest = {
+    ...plan,
+    choices: request.n,
+    adapter: request.model === engine.info.base ? null : request.model,
+    sampling: samplingOf(request),
+    stop: typeof request.stop === "string" ? [request.stop] : (request.stop ?? []),
+    ignoreEos: request.ignore_eos,
+  }
+  try {
+    return await engine.generate(generation, signal === undefined ? {} : { signal })
+  } catch (error) {
+    if (isEspalierError(error, "not_found") && generation.adapter !== null) {
+      throw await unknownModel({ engine }, generation.adapter)
+    }
+    throw error
+  }
+}
+
+/** The error for a model that is not there. */
+export async function unknownModel({ engine }: Pick<ServiceContext, "engine">, model: string): Promise<EspalierError> {
+  const names = [engine.info.base, ...(await engine.list()).map((adapter) => adapter.name)]
+  return new EspalierError("not_found", `The model "${model}" does not exist`, {
+    hint: `This server has: ${names.join(", ")}`,
+    param: "model",
+  })
+}
+
+/** Sampling options by our names; what the request leaves out keeps its default. */
+function samplingOf(request: ChatRequest | CompletionRequest): NonNullable<GenerateRequest["sampling"]> {
+  return defined({
+    temperature: request.temperature,
+    topP: request.top_p,
+    topK: request.top_k === -1 ? 0 : request.top_k,
+    minP: request.min_p,
+    repetitionPenalty: request.repetition_penalty,
+    presencePenalty: request.presence_penalty,
+    frequencyPenalty: request.frequency_penalty,
+    logitBias:
+      request.logit_bias == null
+        ? undefined
+        : Object.entries(request.logit_bias).map(([id, bias]) => [Number(id), bias] as const),
+    seed: request.seed,
+  })
+}
+
+/** The fields that hold something. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> }
+}
+
+/** Names what answered: equal fingerprints, seeds and requests give equal answers. */
+export function fingerprintOf({ engine }: ServiceContext, adapter: Generation["adapter"]): string {
+  const base = `fp_${engine.info.baseHash.slice(0, 12)}`
+  return adapter === null ? base : `${base}_${adapter.hash.slice(0, 12)}`
+}
+
+/** Usage of all choices; a prompt counts once however many completions it gets. */
+export function usageOf(promptTokens: number, finished: readonly Usage[]): UsageBody {
+  const completionTokens = finished.reduce((total, usage) => total + usage.completionTokens, 0)
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+  }
+}

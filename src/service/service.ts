@@ -1,0 +1,56 @@
+/**
+ * @module The facade that routes and the command line share: plain values and Web-standard types, no HTTP framework.
+ */
+import * as adapters from "./adapters.ts"
+import { chat } from "./chat.ts"
+import { complete } from "./completions.ts"
+import { createContext, type ServiceOptions } from "./context.ts"
+import type { CallOptions, Outcome } from "./generate.ts"
+import * as models from "./models.ts"
+import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
+
+/** How the server is, for whoever watches it. */
+export interface Health {
+  readonly status: "ok"
+  readonly active: number
+  readonly waiting: number
+  readonly adapters: number
+}
+
+/** Everything that the server can do. Errors are {@link EspalierError}s. */
+export interface Service {
+  /** @throws {EspalierError} `unavailable` if the engine is gone */
+  health(): Promise<Health>
+  listModels(): Promise<ListBody<ModelCard>>
+  retrieveModel(id: string): Promise<ModelCard>
+  /** @param body parsed JSON, checked here */
+  chat(body: unknown, options?: CallOptions): Promise<Outcome<ChatCompletion, ChatCompletionChunk>>
+  /** @param body parsed JSON, checked here */
+  complete(body: unknown, options?: CallOptions): Promise<Outcome<Completion, Completion>>
+  listAdapters(): Promise<ListBody<AdapterCard>>
+  retrieveAdapter(name: string): Promise<AdapterCard>
+  loadAdapter(request: adapters.LoadRequest): Promise<AdapterCard>
+  unloadAdapter(name: string): Promise<void>
+  /** Ends what is in flight and frees the engine. */
+  close(): Promise<void>
+}
+
+/** A service over an engine. */
+export function createService(options: ServiceOptions): Service {
+  const context = createContext(options)
+  return {
+    async health() {
+      const { active, waiting, adapters } = await context.engine.stats()
+      return { status: "ok", active, waiting, adapters }
+    },
+    listModels: () => models.listModels(context),
+    retrieveModel: (id) => models.retrieveModel(context, id),
+    chat: (body, call) => chat(context, body, call),
+    complete: (body, call) => complete(context, body, call),
+    listAdapters: () => adapters.listAdapters(context),
+    retrieveAdapter: (name) => adapters.retrieveAdapter(context, name),
+    loadAdapter: (request) => adapters.loadAdapter(context, request),
+    unloadAdapter: (name) => adapters.unloadAdapter(context, name),
+    close: () => context.engine.close(),
+  }
+}
