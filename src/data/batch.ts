@@ -99,6 +99,12 @@ export function collateSorted(examples: readonly Example[], batchSize: number, b
   return batches
 }
 
+/** The most labelled positions that any batch of `batchSize` of these examples can have: what memory is planned by. */
+export function mostLabelled(examples: readonly Pick<Example, "labels">[], batchSize: number): number {
+  const counts = examples.map(({ labels }) => countLabelled(labels)).sort((a, b) => b - a)
+  return counts.slice(0, batchSize).reduce((sum, count) => sum + count, 0)
+}
+
 /** The part of all positions that is padding, between 0 and 1. */
 export function paddingFraction(batches: Iterable<Pick<Batch, "rows" | "length" | "tokens">>): number {
   let positions = 0

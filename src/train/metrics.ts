@@ -49,4 +49,11 @@ export function metricsUpTo(text: string, step: number): string {
   return kept.map((line) => `${line}\n`).join("")
 }
 
+/** The losses of all updates in a metrics file, for a chart that spans interruptions. */
+export function lossesIn(text: string): number[] {
+  return metricsUpTo(text, Number.POSITIVE_INFINITY)
+    .split("\n")
+    .flatMap((line) => (line === "" ? [] : ((JSON.parse(line) as { loss?: number }).loss ?? [])))
+}
+
 const rounded = (x: number): number => Math.round(x * 1e4) / 1e4

@@ -6,6 +6,7 @@ import {
   countLabelled,
   type Example,
   IGNORE,
+  mostLabelled,
   paddingFraction,
   planBatches,
 } from "../../../src/data/batch.ts"
@@ -84,6 +85,12 @@ test("collateSorted() goes by length, the same every time", () => {
   expect(batches.length).toBe(11)
   expect(batches.map(({ length }) => length)).toEqual(batches.map(({ length }) => length).toSorted((a, b) => a - b))
   expect(batches.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(many.reduce((sum, { ids }) => sum + ids.length, 0))
+})
+
+test("mostLabelled() is the sum of the largest rows that fit in a batch", () => {
+  const rows = [example([1, 2, 3]), example([1, 2, 3, 4, 5], [IGNORE, 2, 3, IGNORE, 5]), example([1, 2])]
+  expect(mostLabelled(rows, 2)).toBe(3 + 2)
+  expect(mostLabelled(rows, 9)).toBe(3 + 2 + 1)
 })
 
 test("paddingFraction() of nothing is 0", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import type { StepEnd } from "../../../src/train/events.ts"
-import { metricOf, metricsUpTo } from "../../../src/train/metrics.ts"
+import { lossesIn, metricOf, metricsUpTo } from "../../../src/train/metrics.ts"
 
 const stepEnd: StepEnd = {
   type: "step-end",
@@ -61,4 +61,10 @@ describe("metricsUpTo()", () => {
   test("finishes a last line that lacks its newline", () => {
     expect(metricsUpTo('{"global_step":1}', 1)).toBe('{"global_step":1}\n')
   })
+})
+
+test("lossesIn() reads the losses of updates and passes over evaluations", () => {
+  expect(
+    lossesIn('{"global_step":1,"loss":2}\n{"global_step":1,"eval_loss":9}\n{"global_step":2,"loss":1.5}\n{"glo'),
+  ).toEqual([2, 1.5])
 })
