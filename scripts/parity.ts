@@ -9,6 +9,7 @@ import { parseArgs } from "node:util"
 import { methods } from "../adapters/mod.ts"
 import { messageOf } from "../src/core/errors.ts"
 import { type ParityCheck, runParity } from "../src/eval/parity.ts"
+import { openBase } from "../src/presets/open-base.ts"
 import { openRuntime } from "../src/presets/open-runtime.ts"
 import type { BackendName } from "../src/runtime/runtime.ts"
 
@@ -56,6 +57,7 @@ try {
     await runParity(folder, {
       runtime,
       methods,
+      openBase: async (path) => (await openBase(path)).base,
       only: values.only?.split(",").map((name) => name.trim()) ?? null,
       out: values.out ?? "adapters-out/parity",
       report,

@@ -2,14 +2,19 @@
  * @module Batches for pre-training the embedded base: documents laid whole into rows, so that no passage is cut from its
  * question, the best-fitting ones first, so that little padding is computed.
  */
+
+import { type Batch, IGNORE } from "../src/data/batch.ts"
 import { encodeChat } from "../src/text/chat.ts"
 import type { Tokenizer } from "../src/text/tokenizer-contract.ts"
-import { type Batch, IGNORE } from "../src/data/batch.ts"
 import type { CorpusDocument } from "./corpus/document.ts"
 
 /** A document as token ids, ended by the end token. */
 export function encodeDocument(tokenizer: Tokenizer, document: CorpusDocument): number[] {
-  if ("messages" in document) return encodeChat(tokenizer, document.messages.map((message) => ({ ...message }))).ids
+  if ("messages" in document)
+    return encodeChat(
+      tokenizer,
+      document.messages.map((message) => ({ ...message })),
+    ).ids
   return [...tokenizer.encode(` ${document.text}`), tokenizer.eosId!]
 }
 

@@ -12,7 +12,11 @@ const STD = 0.02
  * Random weights by checkpoint name: norms 1, biases 0, everything else normal.
  * Source: Radford et al. 2019, section 2.3 (scaling of residual layers at initialisation).
  */
-export function randomWeights(architecture: Architecture, config: ModelConfig, seed: number): Map<string, Tensor<"f32">> {
+export function randomWeights(
+  architecture: Architecture,
+  config: ModelConfig,
+  seed: number,
+): Map<string, Tensor<"f32">> {
   const weights = new Map<string, Tensor<"f32">>()
   for (const { name, shape } of architecture.weights(config).flatMap(({ parts }) => parts)) {
     const data = new Float32Array(sizeOf(shape))

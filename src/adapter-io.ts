@@ -1,0 +1,67 @@
+/**
+ * @module Between adapter files and what they mean: a method reads its own settings from a PEFT configuration, checks
+ * every tensor against the base, and gives forms; and the other way round.
+ */
+import { EspalierError } from "./core/errors.ts"
+import type { Tensor } from "./core/tensor.ts"
+import type { LoadedAdapter } from "./forms/form.ts"
+import { type Method, type MethodEnv, methodOfPeft, type PreparedMethod, type SiteParameters } from "./method.ts"
+
+/** The part of an adapter folder that says what it computes. */
+export interface AdapterContent {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly tensors: ReadonlyMap<string, Tensor<"f32">>
+}
+
+/** An adapter understood: its method with its settings, and its tensors at the base's sites. */
+export interface UnderstoodAdapter {
+  readonly method: PreparedMethod
+  readonly sites: readonly SiteParameters[]
+}
+
+/**
+ * Understands an adapter for a base.
+ * @throws {EspalierError} `unsupported` for a method or option this version lacks; `adapter_mismatch` with every tensor
+ *   that is missing, misshapen or too many.
+ */
+export function understandAdapter(
+  { config, tensors }: AdapterContent,
+  methods: readonly Method[],
+  env: MethodEnv,
+  baseName: string,
+): UnderstoodAdapter {
+  const found = methodOfPeft(config, methods)
+  const method = found.prepare(found.peft!.read(config))
+  const sites = method.parameters(env)
+  const expected = new Map(sites.flatMap(({ params }) => params.map(({ key, shape }) => [key, shape] as const)))
+  const lines: string[] = []
+  for (const [key, shape] of expected) {
+    const tensor = tensors.get(key)
+    if (!tensor) lines.push(`${key}: expected [${shape}] but it is missing`)
+    else if (tensor.shape.join() !== shape.join()) lines.push(`${key}: expected [${shape}] but found [${tensor.shape}]`)
+  }
+  for (const [key, { shape }] of tensors)
+    if (!expected.has(key)) lines.push(`${key}: [${shape}] belongs nowhere in the base`)
+  if (lines.length > 0) {
+    const shown = lines.slice(0, 12).concat(lines.length > 12 ? [`and ${lines.length - 12} more`] : [])
+    throw new EspalierError(
+      "adapter_mismatch",
+      `The adapter doesn't fit base "${baseName}": ${lines.length} tensors differ\n  ${shown.join("\n  ")}`,
+    )
+  }
+  return { method, sites }
+}
+
+/** An adapter ready for serving. */
+export function adapterForms(
+  content: AdapterContent & { readonly hash: string; readonly sizeBytes: number },
+  understood: UnderstoodAdapter,
+): LoadedAdapter {
+  const { method, sites } = understood
+  return {
+    hash: content.hash,
+    method: method.name,
+    forms: method.finish(sites, content.tensors),
+    sizeBytes: content.sizeBytes,
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * @module Tensors of any float dtype as f32, and the check that every number is one.
+ */
+import { EspalierError } from "../core/errors.ts"
+import { bf16ToF32, f16ToF32 } from "../core/half.ts"
+import type { Tensor } from "../core/tensor.ts"
+
+/** A float tensor as f32. @throws {EspalierError} `invalid_file` for another dtype. */
+export function asF32(tensor: Tensor, name: string, file: string): Tensor<"f32"> {
+  const { dtype, shape, data } = tensor
+  if (dtype === "f32") return tensor as Tensor<"f32">
+  if (dtype === "f16") return { dtype: "f32", shape, data: f16ToF32(data as Uint16Array) }
+  if (dtype === "bf16") return { dtype: "f32", shape, data: bf16ToF32(data as Uint16Array) }
+  throw new EspalierError(
+    "invalid_file",
+    `${file}: tensor ${name} has dtype ${dtype} where f32, f16 or bf16 was expected`,
+  )
+}
+
+/** @throws {EspalierError} `invalid_file` naming the tensor, if it holds NaN or an infinity. */
+export function assertFinite(data: Float32Array, name: string, file: string): void {
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isFinite(data[i]))
+      throw new EspalierError(
+        "invalid_file",
+        `${file}: tensor ${name} holds ${data[i]} at element ${i}, where only finite numbers make sense`,
+      )
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * @module Adapter folders in PEFT's layout, as configuration and tensors; what they mean is the methods' business.
+ * Our own facts (hashes, seeds, scores) lie in espalier.json beside them, never among PEFT's keys.
+ */
+import { createHash } from "node:crypto"
+import { bytesOf, decodeUtf8, encodeUtf8 } from "../core/bytes.ts"
+import { EspalierError, messageOf } from "../core/errors.ts"
+import type { Tensor } from "../core/tensor.ts"
+import { asF32, assertFinite } from "../formats/as-f32.ts"
+import { parseStrictJson } from "../formats/json-strict.ts"
+import { ADAPTER_LIMITS, readSafetensors, writeSafetensors } from "../formats/safetensors.ts"
+import { recoverFolder, writeFolderAtomic } from "./atomic.ts"
+import { type Folder, fsFolder } from "./folder.ts"
+
+const CONFIG = "adapter_config.json"
+const WEIGHTS = "adapter_model.safetensors"
+const FACTS = "espalier.json"
+
+/** An adapter as it lies in a folder. */
+export interface AdapterFiles {
+  /** adapter_config.json. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly tensors: ReadonlyMap<string, Tensor<"f32">>
+  /** espalier.json; null for an adapter made elsewhere. */
+  readonly facts: Readonly<Record<string, unknown>> | null
+}
+
+/** An adapter that was read, with its content hash. */
+export interface ReadAdapter extends AdapterFiles {
+  /** sha256 in hex over the configuration and the tensors. */
+  readonly hash: string
+  readonly sizeBytes: number
+}
+
+/** Bounds on a folder from outside. */
+export interface AdapterLimits {
+  /** @default {2 GiB} */
+  readonly maxBytes?: number
+}
+
+/**
+ * Reads an adapter folder.
+ * @throws {EspalierError} `invalid_file` naming the file, and the tensor at fault; `too_large` over the limit.
+ */
+export async function readAdapterFolder(
+  folder: Folder,
+  { maxBytes = 2 ** 31 }: AdapterLimits = {},
+): Promise<ReadAdapter> {
+  const files = await folder.list().catch((cause: unknown) => {
+    throw new EspalierError("not_found", `There is no adapter folder ${folder.name}`, { cause })
+  })
+  if (!files.includes(CONFIG))
+    throw new EspalierError("invalid_file", `Folder ${folder.name} has no ${CONFIG}`, {
+      hint: "An adapter folder has PEFT's layout: adapter_config.json and adapter_model.safetensors",
+    })
+  if (!files.includes(WEIGHTS)) {
+    const pickle = files.includes("adapter_model.bin")
+    throw new EspalierError(
+      "invalid_file",
+      `Folder ${folder.name} has no ${WEIGHTS}`,
+      pickle ? { hint: "Pickled weights can run code and are never read: save the adapter as safetensors" } : {},
+    )
+  }
+  const size = await folder.size(WEIGHTS)
+  if (size > maxBytes)
+    throw new EspalierError("too_large", `${WEIGHTS} has ${size} bytes, more than the ${maxBytes} allowed`)
+  const config = await readObject(folder, CONFIG)
+  const tensors = new Map<string, Tensor<"f32">>()
+  for (const [name, tensor] of readSafetensors(await folder.read(WEIGHTS), WEIGHTS, ADAPTER_LIMITS)) {
+    const float = asF32(tensor, name, WEIGHTS)
+    assertFinite(float.data, name, WEIGHTS)
+    tensors.set(name, float)
+  }
+  const facts = files.includes(FACTS) ? await readObject(folder, FACTS) : null
+  const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
+  return { config, tensors, facts, hash: adapterHash(config, tensors), sizeBytes }
+}
+
+/** Opens a folder on disk, putting back what a crash left moved aside. */
+export async function openAdapterFolder(path: string, limits?: AdapterLimits): Promise<ReadAdapter> {
+  await recoverFolder(path)
+  return readAdapterFolder(fsFolder(path), limits)
+}
+
+/** Writes an adapter folder whole or not at all, in place of one that may be there. */
+export async function writeAdapterFolder(
+  path: string,
+  { config, tensors, facts }: AdapterFiles,
+  readme: string,
+): Promise<void> {
+  const json = (value: unknown) => encodeUtf8(`${JSON.stringify(value, null, 2)}\n`)
+  await writeFolderAtomic(
+    path,
+    new Map([
+      [CONFIG, json(config)],
+      [WEIGHTS, writeSafetensors(tensors)],
+      ...(facts ? ([[FACTS, json(facts)]] as const) : []),
+      ["README.md", encodeUtf8(readme)],
+    ]),
+  )
+}
+
+/** sha256 in hex over a configuration (keys sorted) and tensors (names sorted). */
+export function adapterHash(
+  config: Readonly<Record<string, unknown>>,
+  tensors: ReadonlyMap<string, Tensor<"f32">>,
+): string {
+  const hash = createHash("sha256")
+  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)))
+  hash.update(JSON.stringify(sorted))
+  for (const [name, { shape, data }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`\0${name}\0${shape.join()}\0`)
+    hash.update(bytesOf(data))
+  }
+  return hash.digest("hex")
+}
+
+async function readObject(folder: Folder, file: string): Promise<Record<string, unknown>> {
+  let json: unknown
+  try {
+    json = parseStrictJson(decodeUtf8(await folder.read(file)))
+  } catch (cause) {
+    throw new EspalierError("invalid_file", `${file} is not valid JSON: ${messageOf(cause)}`, { cause })
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new EspalierError("invalid_file", `${file}: expected a JSON object`)
+  return json as Record<string, unknown>
+}

@@ -1,0 +1,103 @@
+/**
+ * @module A base's tensors, from one safetensors file or from shards named by an index.
+ */
+import { createHash } from "node:crypto"
+import { decodeUtf8 } from "../core/bytes.ts"
+import { EspalierError } from "../core/errors.ts"
+import type { DType } from "../core/tensor.ts"
+import { asF32 } from "../formats/as-f32.ts"
+import { parseShardIndex } from "../formats/hf-config.ts"
+import { headerLength, parseHeader, type TensorEntry, tensorOf } from "../formats/safetensors.ts"
+import type { Folder } from "./folder.ts"
+
+/** A base's tensors by name. */
+export interface Checkpoint {
+  readonly tensors: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
+  /** A tensor as f32. @throws {EspalierError} `invalid_file` if there is none, or its dtype is no float. */
+  readF32(name: string): Promise<Float32Array>
+  /** sha256 in hex over all tensors (name, dtype, shape, bytes): the same however they are sharded. */
+  hash(): Promise<string>
+}
+
+const SINGLE = "model.safetensors"
+const INDEX = "model.safetensors.index.json"
+
+/**
+ * Opens a base's tensors; only headers are read.
+ * @throws {EspalierError} `invalid_file` naming the file and tensor at fault.
+ */
+export async function openCheckpoint(folder: Folder): Promise<Checkpoint> {
+  const entries = new Map<string, TensorEntry & { readonly file: string }>()
+  const files = await folder.list()
+  if (files.includes(SINGLE)) {
+    for (const [name, entry] of await readHeader(folder, SINGLE)) entries.set(name, { ...entry, file: SINGLE })
+  } else if (files.includes(INDEX)) {
+    await readShards(folder, files, entries)
+  } else {
+    const pickle = files.some((file) => /\.(bin|pt|pth)$/.test(file))
+    throw new EspalierError("invalid_file", `Folder ${folder.name} has neither ${SINGLE} nor ${INDEX}`, {
+      hint: pickle
+        ? "Pickled weights can run code and are never read: convert them to safetensors"
+        : "Point at a Hugging Face model folder",
+    })
+  }
+  const entryOf = (name: string) => {
+    const entry = entries.get(name)
+    if (!entry) throw new EspalierError("invalid_file", `Folder ${folder.name} has no tensor ${name}`)
+    return entry
+  }
+  let hash: Promise<string> | null = null
+  return {
+    tensors: entries,
+    async readF32(name) {
+      const { file, dtype, shape, start, end } = entryOf(name)
+      return asF32(tensorOf(dtype, shape, await folder.readRange(file, start, end)), name, file).data
+    },
+    hash() {
+      hash ??= hashOf(folder, entries)
+      return hash
+    },
+  }
+}
+
+async function readHeader(folder: Folder, file: string): Promise<ReadonlyMap<string, TensorEntry>> {
+  const size = await folder.size(file)
+  const length = headerLength(await folder.readRange(file, 0, Math.min(8, size)), size, file)
+  return parseHeader(await folder.readRange(file, 8, 8 + length), size, file).tensors
+}
+
+async function readShards(
+  folder: Folder,
+  files: readonly string[],
+  entries: Map<string, TensorEntry & { file: string }>,
+): Promise<void> {
+  let json: unknown
+  try {
+    json = JSON.parse(decodeUtf8(await folder.read(INDEX)))
+  } catch (cause) {
+    throw new EspalierError("invalid_file", `${INDEX} is not valid JSON`, { cause })
+  }
+  const index = parseShardIndex(json)
+  const headers = new Map<string, ReadonlyMap<string, TensorEntry>>()
+  for (const file of new Set(index.values())) {
+    if (!files.includes(file)) throw new EspalierError("invalid_file", `Shard ${file} is missing: ${INDEX} names it`)
+    headers.set(file, await readHeader(folder, file))
+  }
+  for (const [name, file] of index) {
+    const entry = headers.get(file)!.get(name)
+    if (!entry) throw new EspalierError("invalid_file", `${file} has no tensor ${name}, though ${INDEX} says so`)
+    entries.set(name, { ...entry, file })
+  }
+}
+
+async function hashOf(
+  folder: Folder,
+  entries: ReadonlyMap<string, TensorEntry & { readonly file: string }>,
+): Promise<string> {
+  const hash = createHash("sha256")
+  for (const [name, { file, dtype, shape, start, end }] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name}\0${dtype}\0${shape.join()}\0`)
+    hash.update(await folder.readRange(file, start, end))
+  }
+  return hash.digest("hex")
+}

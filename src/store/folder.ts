@@ -1,0 +1,76 @@
+/**
+ * @module A folder of files, read only: on disk or in memory. Names are confined to the folder.
+ */
+import { open, readdir, readFile, stat } from "node:fs/promises"
+import { basename, join } from "node:path"
+import { EspalierError } from "../core/errors.ts"
+
+/** Files by name. */
+export interface Folder {
+  /** For messages. */
+  readonly name: string
+  /** A key that changes when a file does, for caches; null where there is none. */
+  stamp(file: string): Promise<string | null>
+  list(): Promise<string[]>
+  size(file: string): Promise<number>
+  read(file: string): Promise<Uint8Array>
+  /** Bytes [start, end). */
+  readRange(file: string, start: number, end: number): Promise<Uint8Array>
+}
+
+function confined(file: string): string {
+  if (!/^[\w][\w.+-]*$/.test(file) || file.includes(".."))
+    throw new EspalierError("invalid_request", `Not a file name: ${JSON.stringify(file.slice(0, 100))}`)
+  return file
+}
+
+/** A folder on disk. Links to files are followed: hub caches are made of them. */
+export function fsFolder(path: string): Folder {
+  const at = (file: string) => join(path, confined(file))
+  const missing = (file: string, cause: unknown): EspalierError =>
+    new EspalierError("invalid_file", `Folder ${basename(path)} has no readable file ${file}`, { cause })
+  return {
+    name: basename(path),
+    async stamp(file) {
+      const { size, mtimeMs } = await stat(at(file))
+      return `${at(file)}:${size}:${mtimeMs}`
+    },
+    list: async () => (await readdir(path)).sort(),
+    size: async (file) => (await stat(at(file)).catch((cause) => Promise.reject(missing(file, cause)))).size,
+    read: async (file) =>
+      new Uint8Array(await readFile(at(file)).catch((cause) => Promise.reject(missing(file, cause)))),
+    async readRange(file, start, end) {
+      const handle = await open(at(file), "r").catch((cause) => Promise.reject(missing(file, cause)))
+      try {
+        const bytes = new Uint8Array(end - start)
+        let read = 0
+        while (read < bytes.length) {
+          const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read)
+          if (bytesRead === 0)
+            throw new EspalierError("invalid_file", `${file} ended at byte ${start + read} where ${end} was expected`)
+          read += bytesRead
+        }
+        return bytes
+      } finally {
+        await handle.close()
+      }
+    },
+  }
+}
+
+/** A folder in memory. */
+export function memoryFolder(name: string, files: ReadonlyMap<string, Uint8Array>): Folder {
+  const get = (file: string): Uint8Array => {
+    const bytes = files.get(confined(file))
+    if (!bytes) throw new EspalierError("invalid_file", `Folder ${name} has no file ${file}`)
+    return bytes
+  }
+  return {
+    name,
+    stamp: async () => null,
+    list: async () => [...files.keys()].sort(),
+    size: async (file) => get(file).length,
+    read: async (file) => get(file),
+    readRange: async (file, start, end) => get(file).subarray(start, end),
+  }
+}
