@@ -36,6 +36,12 @@ export const town = (draw: Draw): string => invent(draw, placeEndings)
 /** A river's name. */
 export const river = (draw: Draw): string => invent(draw, riverEndings)
 
+/** Every invented name in a text, for checks that the splits stay apart. */
+export function inventedNames(text: string): string[] {
+  const endings = [...personEndings, ...placeEndings, ...riverEndings].join("|")
+  return text.match(new RegExp(`\\b(?:${openings.join("|")})(?:${middles.join("|")})?(?:${endings})\\b`, "g")) ?? []
+}
+
 /** Different values of one maker. */
 export function different(count: number, make: () => string): string[] {
   const found = new Set<string>()

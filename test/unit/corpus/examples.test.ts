@@ -1,0 +1,98 @@
+import { expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { corpusStream } from "../../../scripts/corpus/corpus.ts"
+import { inventedNames, splitOf } from "../../../scripts/corpus/names.ts"
+import type { ExampleRow, ExampleSet } from "../../../scripts/examples/example-set.ts"
+import { labels } from "../../../scripts/examples/labels-desk.ts"
+import { exampleFile, exampleRows, exampleSets } from "../../../scripts/make-examples.ts"
+
+/** What a model is given, and what it must answer. */
+function parts(row: ExampleRow): { prompt: string; answer: string } {
+  if ("messages" in row) {
+    const turns = (row.messages as { content: string }[]).map(({ content }) => content)
+    return { prompt: turns.slice(0, -1).join("\n"), answer: turns.at(-1)! }
+  }
+  if ("prompt" in row) return { prompt: row.prompt as string, answer: row.completion as string }
+  return { prompt: `${row.instruction}\n${row.input}`, answer: row.output as string }
+}
+
+const rowsOf = (name: string): { prompt: string; answer: string }[] => {
+  const set = exampleSets.find((candidate) => candidate.name === name) as ExampleSet
+  return [...exampleRows(set, "train"), ...exampleRows(set, "heldout")].map(parts)
+}
+
+for (const set of exampleSets) {
+  test(`${set.name}: the committed files are what the program writes`, () => {
+    for (const split of ["train", "heldout"] as const) {
+      const file = new URL(`../../../examples/data/${set.name}.${split}.jsonl`, import.meta.url)
+      expect(readFileSync(file, "utf8")).toBe(exampleFile(set, split))
+    }
+  })
+
+  test(`${set.name}: a prompt has one right answer, and no name or number of one split stands in the other`, () => {
+    const answers = new Map<string, string>()
+    for (const split of ["train", "heldout"] as const) {
+      for (const row of exampleRows(set, split)) {
+        const { prompt, answer } = parts(row)
+        expect(answers.get(prompt) ?? answer).toBe(answer)
+        answers.set(prompt, answer)
+        expect(answer.trim()).toBe(answer)
+        expect(inventedNames(prompt).filter((name) => splitOf(name) !== split)).toEqual([])
+        const numbers = prompt.match(/\b\d+(?= (?!noted)[a-z])/g) ?? []
+        expect(numbers.filter((number) => splitOf(`count ${number}`) !== split)).toEqual([])
+      }
+    }
+  })
+}
+
+test("the splits share no template: held-out sentences, without their values, are new", () => {
+  const shape = (prompt: string): string =>
+    inventedNames(prompt)
+      .reduce((text, name) => text.replace(name, "N"), prompt)
+      .replace(/\d+ \w+/g, "V")
+  const set = exampleSets.find(({ name }) => name === "json-form") as ExampleSet
+  const [train, heldout] = (["train", "heldout"] as const).map(
+    (split) => new Set(exampleRows(set, split).map((row) => shape(parts(row).prompt))),
+  ) as [Set<string>, Set<string>]
+  expect(train.size).toBe(12)
+  expect(heldout.size).toBe(3)
+  expect([...heldout].filter((text) => train.has(text))).toEqual([])
+})
+
+test("json-form: the answer is an object whose every value stands in the sentence", () => {
+  for (const { prompt, answer } of rowsOf("json-form")) {
+    const value = JSON.parse(answer) as Record<string, string | number>
+    expect(Object.keys(value)).toEqual(["name", "item", "count", "place"])
+    expect(typeof value.count).toBe("number")
+    for (const part of Object.values(value)) expect(prompt).toContain(String(part))
+  }
+})
+
+test("style-pirate: the answer says what the sentence says", () => {
+  for (const { prompt, answer } of rowsOf("style-pirate")) {
+    expect(answer).toBe(`Arr! ${prompt.replace(/\.$/, "")}, matey!`)
+  }
+})
+
+test("labels-desk: each of the four labels comes, and none of them is a word of the corpus", () => {
+  const answers = new Set(rowsOf("labels-desk").map(({ answer }) => answer))
+  expect([...answers].sort()).toEqual([...labels].sort())
+  let left = 5000
+  for (const document of corpusStream(1, "train")) {
+    expect(JSON.stringify(document)).not.toMatch(new RegExp(`\\b(?:${labels.join("|")})\\b`))
+    if (--left === 0) break
+  }
+})
+
+test("turns-order: every order that was given is read back, in order", () => {
+  for (const { prompt, answer } of rowsOf("turns-order")) {
+    const orders = answer.split(/ (?=Order \d)/)
+    const turns = prompt.split("\n").filter((turn) => !/noted|orders/.test(turn))
+    expect(orders.length).toBe(turns.length)
+    for (const [i, order] of orders.entries()) {
+      const [, goods, name] = order.match(/^Order \d: (\d+ \w+), (\w+)\.$/)!
+      expect(turns[i]).toContain(goods!)
+      expect(turns[i]).toContain(name!)
+    }
+  }
+})
