@@ -83,36 +83,42 @@ export function progressReporter(options: ProgressOptions): (event: TrainEvent) 
       remainingMs: stepMs * (event.steps - event.step),
       memoryBytes: memory?.() ?? null,
     }
-    if (!isTerminal) return line(stepLine(event, figures))
-    write(`\r\x1b[2K${liveLine(event, figures, columns())}`)
-    isLive = true
+    if (isTerminal) {
+      write(`\r\x1b[2K${liveLine(event, figures, columns())}`)
+      isLive = true
+    } else line(stepLine(event, figures))
   }
 
   return (event) => {
-    switch (event.type) {
-      case "run-start": {
-        const resumed = event.resumedAt > 0 ? `, resumed after step ${event.resumedAt}` : ""
-        return line(`Training ${formatCount(event.trainable)} values for ${event.steps} steps${resumed}`)
-      }
-      case "step-end":
-        return onStep(event)
-      case "evaluation-end":
-        return line(evaluationLine(event))
-      case "checkpoint-saved":
-        return event.reason === "interrupt" ? line(`Checkpoint saved after step ${event.step}`) : undefined
-      case "warning":
-        return line(`Warning: ${event.message}`)
-      case "run-end": {
-        const best = event.best
-          ? `, best held-out loss ${event.best.loss.toFixed(4)} after step ${event.best.step}`
-          : ""
-        return line(
-          `${statusText[event.status]} after step ${event.step} in ${formatDuration(event.durationMs)}${best}`,
-        )
-      }
-      default:
-        return event satisfies never
+    if (event.type === "step-end") {
+      onStep(event)
+      return
     }
+    const text = eventLine(event)
+    if (text !== null) line(text)
+  }
+}
+
+/** The line of an event that is no step; null for one that needs none. */
+function eventLine(event: Exclude<TrainEvent, StepEnd>): string | null {
+  switch (event.type) {
+    case "run-start": {
+      const resumed = event.resumedAt > 0 ? `, resumed after step ${event.resumedAt}` : ""
+      return `Training ${formatCount(event.trainable)} values for ${event.steps} steps${resumed}`
+    }
+    case "evaluation-end":
+      return evaluationLine(event)
+    case "checkpoint-saved":
+      return event.reason === "interrupt" ? `Checkpoint saved after step ${event.step}` : null
+    case "warning":
+      return `Warning: ${event.message}`
+    case "run-end": {
+      const { status, step, best, durationMs } = event
+      const kept = best ? `, best held-out loss ${best.loss.toFixed(4)} after step ${best.step}` : ""
+      return `${statusText[status]} after step ${step} in ${formatDuration(durationMs)}${kept}`
+    }
+    default:
+      return event satisfies never
   }
 }
 

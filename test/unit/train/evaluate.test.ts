@@ -23,7 +23,13 @@ test("evaluate() weighs every labelled token alike, not every batch", async () =
 
 test("evaluate() stops between batches", async () => {
   let calls = 0
-  const counting: TrainStep = { ...step, evaluate: (given) => (calls++, step.evaluate(given)) }
+  const counting: TrainStep = {
+    ...step,
+    evaluate(given) {
+      calls++
+      return step.evaluate(given)
+    },
+  }
   expect(await evaluate(counting, [batch(1), batch(1), batch(1)], 0, () => calls === 2)).toBeNull()
   expect(calls).toBe(2)
 })
