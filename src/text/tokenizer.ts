@@ -1,174 +1,136 @@
 /**
  * @module A base's tokenizer, over Hugging Face's libraries for tokenizer.json and chat templates.
  */
-import { Template } from "@huggingface/jinja"
-import { Tokenizer as HfTokenizer } from "@huggingface/tokenizers"
-import { EspalierError, messageOf } from "../core/errors.ts"
 import { characterBytes } from "./byte-level.ts"
-import type { ChatMessage, Tokenizer } from "./tokenizer-contract.ts"
+import { type ChatTemplate, compileChatTemplate } from "./chat-template.ts"
+import { build, isObject, type Json, readPipeline, withoutControl, withoutGuard } from "./hf-pipeline.ts"
+import { EspalierError } from "../core/errors.ts"
+import type { Tokenizer } from "./tokenizer-contract.ts"
 
 /** The files of a base that make its tokenizer, parsed. */
 export interface TokenizerFiles {
   readonly tokenizerJson: unknown
   readonly tokenizerConfig?: unknown
-  /** The text of chat_template.jinja, which newer bases keep apart. */
+  /** The text of chat_template.jinja, which newer bases keep apart; it goes before the one in tokenizer_config.json. */
   readonly chatTemplate?: string
 }
 
-/** A template longer than this is refused: real ones stay far below. */
-const MAX_TEMPLATE_LENGTH = 128 * 1024
-/** More messages than this are refused before a template loops over them. */
-const MAX_MESSAGES = 2048
-
-type Json = Readonly<Record<string, unknown>>
-const isObject = (json: unknown): json is Json => typeof json === "object" && json !== null && !Array.isArray(json)
-
 /**
  * Loads a tokenizer.
- * @throws {EspalierError} `invalid_file` naming the file that is garbled.
+ *
+ * Special tokens are those marked so in the file and those written `<|like this|>`. Decoding never tidies spaces
+ * (`clean_up_tokenization_spaces`), so that text comes back as it went in.
+ * @throws {EspalierError} `invalid_file` naming the file that is garbled and what was expected.
  */
 export function loadTokenizer({ tokenizerJson, tokenizerConfig = {}, chatTemplate }: TokenizerFiles): Tokenizer {
-  if (!isObject(tokenizerJson) || !isObject(tokenizerJson["model"])) {
-    throw new EspalierError("invalid_file", "tokenizer.json: expected an object with a model")
+  if (!isObject(tokenizerConfig)) {
+    throw new EspalierError("invalid_file", "tokenizer_config.json: expected an object")
   }
-  if (!isObject(tokenizerConfig)) throw new EspalierError("invalid_file", "tokenizer_config.json: expected an object")
-  let hf: HfTokenizer
-  try {
-    hf = new HfTokenizer(tokenizerJson, tokenizerConfig)
-  } catch (cause) {
-    throw new EspalierError("invalid_file", `tokenizer.json can't be read: ${messageOf(cause)}`, { cause })
+  const pipeline = readPipeline(tokenizerJson)
+  const hf = build(pipeline, tokenizerConfig)
+  const plain = withoutControl(pipeline, tokenizerConfig, hf)
+  // Rendered chats come with one guard or another, nearly always the same.
+  let guarded: { readonly guard: string; readonly tokenizer: typeof hf } | null = null
+  const removing = (guard: string): typeof hf => {
+    if (guarded?.guard !== guard) {
+      guarded = { guard, tokenizer: withoutGuard(pipeline, tokenizerConfig, hf, guard) }
+    }
+    return guarded.tokenizer
   }
-  const added = new Map(
-    [...hf.get_added_tokens_decoder()].map(([id, token]) => [
-      id,
-      token as unknown as { content: string; special: boolean },
-    ]),
-  )
-  const specialTexts = [...added.values()].map(({ content }) => content).filter((content) => content.length > 0)
-  const specialPattern = alternatives(specialTexts)
+
   const idOf = (token: unknown): number | null => {
     const text = isObject(token) ? token["content"] : token
     return typeof text === "string" ? (hf.token_to_id(text) ?? null) : null
   }
+  const textOf = (id: number | null): string => (id === null ? "" : (hf.id_to_token(id) ?? ""))
   const bosId = idOf(tokenizerConfig["bos_token"])
   const eosId = idOf(tokenizerConfig["eos_token"])
-  const bytes = characterBytes()
-  const byteLevel = usesByteLevel(tokenizerJson)
-  const template = compile(chatTemplate ?? namedTemplate(tokenizerConfig["chat_template"]))
-  const tokenText = (id: number): string => hf.id_to_token(id) ?? ""
+  const padId = idOf(tokenizerConfig["pad_token"])
+  const template = chatTemplate ?? namedTemplate(tokenizerConfig["chat_template"])
+  const renderTemplate: ChatTemplate | null = template === undefined ? null : compileChatTemplate(template)
 
-  const encodePlain = (text: string, addSpecial: boolean): number[] => {
-    // Special tokens written in the text are cut after their first character, so that no piece spells one.
-    const pieces: string[] = []
-    let from = 0
-    if (specialPattern) {
-      for (const found of text.matchAll(specialPattern)) {
-        const cut = found.index + [...found[0]][0]!.length
-        pieces.push(text.slice(from, cut))
-        from = cut
-      }
-    }
-    pieces.push(text.slice(from))
-    return pieces.flatMap((piece, i) => hf.encode(piece, { add_special_tokens: addSpecial && i === 0 }).ids)
-  }
+  const added = new Map(pipeline.added.map((token) => [token.id, token]))
+  const isSpecial = (id: number): boolean => added.get(id)?.control ?? false
+  const byteLevel = isObject(pipeline.json["decoder"]) && pipeline.json["decoder"]["type"] === "ByteLevel"
+  const bytesOf = tokenBytes((id) => hf.id_to_token(id) ?? "", new Map([...added].map(([id, { content }]) => [id, content])), byteLevel)
+  let vocabSize = 0
+  for (const id of hf.get_vocab().values()) vocabSize = Math.max(vocabSize, id + 1)
 
   return {
-    vocabSize: Math.max(hf.get_vocab().size, ...[...added.keys()].map((id) => id + 1)),
+    vocabSize,
     bosId,
     eosId,
-    padId: idOf(tokenizerConfig["pad_token"]),
-    encode(text, { addSpecial = false, parseSpecial = true } = {}) {
-      return parseSpecial ? hf.encode(text, { add_special_tokens: addSpecial }).ids : encodePlain(text, addSpecial)
+    padId,
+    byteLevel,
+    encode(text, { addSpecial = false, parseSpecial = true, guard } = {}) {
+      const tokenizer = !parseSpecial ? plain : guard === undefined ? hf : removing(guard)
+      return tokenizer.encode(text, { add_special_tokens: addSpecial }).ids
     },
     decode(ids, { skipSpecial = true } = {}) {
-      if (ids.length === 0) return ""
-      return hf.decode([...ids], { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: false })
+      const shown = skipSpecial ? ids.filter((id) => !isSpecial(id)) : [...ids]
+      if (byteLevel) return decodeBytes(shown.map(bytesOf))
+      // The library refuses an empty list.
+      return shown.length === 0 ? "" : hf.decode(shown, { clean_up_tokenization_spaces: false })
     },
-    tokenText,
-    tokenBytes(id) {
-      const text = tokenText(id)
-      if (added.has(id)) return new TextEncoder().encode(text)
-      if (byteLevel) return Uint8Array.from([...text].map((character) => bytes.get(character) ?? 63))
-      const fallback = /^<0x([0-9A-Fa-f]{2})>$/.exec(text)
-      return fallback
-        ? Uint8Array.of(Number.parseInt(fallback[1]!, 16))
-        : new TextEncoder().encode(text.replaceAll("▁", " "))
-    },
-    isSpecial: (id) => added.get(id)?.special ?? false,
-    hasChatTemplate: template !== null,
+    tokenText: textOf,
+    tokenBytes: bytesOf,
+    isSpecial,
+    hasChatTemplate: renderTemplate !== null,
     renderChat(messages, { addGenerationPrompt = false, tools } = {}) {
-      if (!template)
+      if (renderTemplate === null) {
         throw new EspalierError("unsupported", "This base has no chat template", {
           hint: "Use completions, or a chat model as the base",
         })
-      if (messages.length > MAX_MESSAGES) {
-        throw new EspalierError(
-          "invalid_request",
-          `Expected at most ${MAX_MESSAGES} messages but found ${messages.length}`,
-          { param: "messages" },
-        )
       }
-      return render(template, {
-        messages: messages as unknown as ChatMessage[],
+      return renderTemplate({
+        messages,
+        tools: tools ?? null,
+        documents: null,
         add_generation_prompt: addGenerationPrompt,
-        bos_token: bosId === null ? "" : tokenText(bosId),
-        eos_token: eosId === null ? "" : tokenText(eosId),
-        ...(tools && { tools }),
+        bos_token: textOf(bosId),
+        eos_token: textOf(eosId),
+        pad_token: textOf(padId),
       })
     },
   }
 }
 
-/** A pattern of any of the texts, longest first, or null for none. */
-function alternatives(texts: readonly string[]): RegExp | null {
-  if (texts.length === 0) return null
-  const escaped = [...texts]
-    .sort((a, b) => b.length - a.length)
-    .map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
-  return new RegExp(escaped.join("|"), "gu")
+/** The bytes of a token: by GPT-2's table, or SentencePiece's `▁` for a space and `<0x0A>` for a byte. */
+function tokenBytes(
+  textOf: (id: number) => string,
+  added: ReadonlyMap<number, string>,
+  byteLevel: boolean,
+): (id: number) => Uint8Array {
+  const utf8 = new TextEncoder()
+  const bytes = characterBytes()
+  return (id) => {
+    const text = textOf(id)
+    if (added.has(id)) return utf8.encode(text)
+    // As in the Rust library, a token with characters outside the table stands for itself.
+    if (byteLevel) {
+      const known = Array.from(text, (character) => bytes.get(character))
+      return known.includes(undefined) ? utf8.encode(text) : Uint8Array.from(known as number[])
+    }
+    const byte = /^<0x([0-9A-Fa-f]{2})>$/.exec(text)
+    return byte ? Uint8Array.of(Number.parseInt(byte[1]!, 16)) : utf8.encode(text.replaceAll("▁", " "))
+  }
 }
 
-/** Whether tokens are written in GPT-2's table of bytes. */
-function usesByteLevel(json: Json): boolean {
-  const parts = (part: unknown): unknown[] => {
-    if (!isObject(part)) return []
-    const inner = part["decoders"] ?? part["pretokenizers"]
-    return [part["type"], ...(Array.isArray(inner) ? inner.flatMap(parts) : [])]
+function decodeBytes(parts: readonly Uint8Array[]): string {
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
   }
-  return [...parts(json["decoder"]), ...parts(json["pre_tokenizer"])].includes("ByteLevel")
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
 }
 
 /** The template of tokenizer_config.json: a text, or a list of named ones. */
 function namedTemplate(template: unknown): string | undefined {
   if (typeof template === "string") return template
   if (!Array.isArray(template)) return undefined
-  const named = template.filter(isObject)
+  const named = template.filter(isObject) as readonly Json[]
   const found = named.find(({ name }) => name === "default") ?? named[0]
   return typeof found?.["template"] === "string" ? found["template"] : undefined
-}
-
-function compile(source: string | undefined): Template | null {
-  if (source === undefined) return null
-  if (source.length > MAX_TEMPLATE_LENGTH) {
-    throw new EspalierError(
-      "invalid_file",
-      `The chat template has ${source.length} characters, more than the ${MAX_TEMPLATE_LENGTH} allowed`,
-    )
-  }
-  try {
-    return new Template(source)
-  } catch (cause) {
-    throw new EspalierError("invalid_file", `The chat template can't be read: ${messageOf(cause)}`, { cause })
-  }
-}
-
-function render(template: Template, context: Record<string, unknown>): string {
-  try {
-    return template.render(context)
-  } catch (cause) {
-    throw new EspalierError("invalid_request", `The base's chat template refused the messages: ${messageOf(cause)}`, {
-      param: "messages",
-      cause,
-    })
-  }
 }
