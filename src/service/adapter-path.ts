@@ -19,7 +19,7 @@ export interface AdapterRoot {
 export async function confine(root: AdapterRoot, given: string): Promise<string> {
   const inside = relativeTo(root.path, given)
   if (inside === null || inside === "") throw outside()
-  const path = `${root.path.replace(/[\\/]+$/, "")}/${inside}`
+  const path = `${withoutEnd(root.path)}/${inside}`
   if (root.realPath === undefined) return path
   let real: string
   try {
@@ -27,9 +27,16 @@ export async function confine(root: AdapterRoot, given: string): Promise<string>
   } catch (cause) {
     throw new EspalierError("not_found", `There is no adapter folder "${inside}"`, { param: "path", cause })
   }
-  if (!relativeTo(await root.realPath(root.path), real)) throw outside()
+  if (!relativeTo(await realRoot(root), real)) throw outside()
   return real
 }
+
+/** Where the root lies once its symbolic links are resolved. */
+export async function realRoot(root: AdapterRoot): Promise<string> {
+  return withoutEnd((await root.realPath?.(root.path)) ?? root.path)
+}
+
+const withoutEnd = (path: string): string => path.replace(/[\\/]+$/, "")
 
 /** What of `path` lies below `root`, or `null` if it lies elsewhere. Looks at the text only. */
 export function relativeTo(root: string, path: string): string | null {

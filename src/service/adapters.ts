@@ -3,7 +3,7 @@
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
 import type { AdapterInfo } from "../serve/engine-api.ts"
-import { confine } from "./adapter-path.ts"
+import { confine, realRoot } from "./adapter-path.ts"
 import type { ServiceContext } from "./context.ts"
 import type { AdapterCard, ListBody } from "./wire.ts"
 
@@ -46,7 +46,7 @@ export async function loadAdapter(context: ServiceContext, request: LoadRequest)
   try {
     return cardOf(context, await engine.load(request.name, { path }, { replace: request.replace }))
   } catch (error) {
-    throw isEspalierError(error) ? withoutPaths(error, [path, adapterRoot.path]) : error
+    throw isEspalierError(error) ? withoutRoot(error, [await realRoot(adapterRoot), adapterRoot.path]) : error
   }
 }
 
@@ -90,10 +90,10 @@ function missing(name: string): EspalierError {
   return new EspalierError("not_found", `There is no adapter "${name}"`, { param: "name" })
 }
 
-/** The same error without the server's own folders in it. */
-function withoutPaths(error: EspalierError, paths: readonly string[]): EspalierError {
+/** The same error, its paths counted from the adapters folder: where that lies is nobody's business. */
+function withoutRoot(error: EspalierError, roots: readonly string[]): EspalierError {
   const clean = (text: string): string =>
-    paths.reduce((rest, path) => rest.replaceAll(`${path}/`, "").replaceAll(path, "the adapter's folder"), text)
+    roots.reduce((rest, root) => rest.replaceAll(`${root}/`, "").replaceAll(root, "the adapters folder"), text)
   return new EspalierError(error.code, clean(error.message), {
     ...(error.hint === undefined ? {} : { hint: clean(error.hint) }),
     ...(error.param === undefined ? {} : { param: error.param }),

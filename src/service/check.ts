@@ -29,5 +29,9 @@ function describe(issue: v.BaseIssue<unknown>, prefix: string): [path: string, m
   const path = [prefix, own].filter((part) => part !== "" && part !== null).join(".")
   const deeper = issue.issues?.filter((inner) => inner.path !== undefined && inner.path.length > 0) ?? []
   if (deeper.length > 0) return describe(deeper[0]!, path)
-  return [path, issue.message.replace(/^Invalid \w+: /, "")]
+  // A key that is missing has an issue of its object, whose message names the key once more.
+  if (issue.input === undefined && issue.message.startsWith("Invalid key: ")) {
+    return [path, "Expected a value but found none"]
+  }
+  return [path, issue.message.replace(/^Invalid \w+: /, "").replace(" but received ", " but found ")]
 }

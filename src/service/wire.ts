@@ -13,6 +13,8 @@ export const maxChoices = 32
 const number = (low: number, high: number) => v.nullish(v.pipe(v.number(), v.minValue(low), v.maxValue(high)))
 const integer = (low: number, high: number) =>
   v.nullish(v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high)))
+/** Valibot takes lists for objects. */
+const isRecord = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value)
 const flag = v.nullish(v.boolean(), false)
 
 /** The most that a token count may be; contexts are far smaller. */
@@ -36,6 +38,7 @@ const generationFields = {
   frequency_penalty: number(-2, 2),
   logit_bias: v.nullish(
     v.pipe(
+      v.custom<object>((value) => isRecord(value), "Expected an object of token ids and numbers"),
       v.record(
         v.pipe(v.string(), v.regex(/^(0|[1-9]\d{0,8})$/, "Expected a token id")),
         v.pipe(v.number(), v.minValue(-100), v.maxValue(100)),

@@ -1,0 +1,60 @@
+/**
+ * @module The engine of a full installation: in this thread, or in a Worker so that HTTP never waits for a step.
+ */
+
+import { EspalierError } from "../core/errors.ts"
+import type { BackendName } from "../runtime/runtime.ts"
+import { endpointOf } from "../serve/endpoint.ts"
+import { createEngine } from "../serve/engine.ts"
+import type { EngineApi } from "../serve/engine-api.ts"
+import { engineClient } from "../serve/engine-client.ts"
+import { graphDecoder } from "../serve/graph-decoder.ts"
+import { openBase } from "./open-base.ts"
+import { openRuntime } from "./open-runtime.ts"
+import { readAdapter } from "./read-adapter.ts"
+
+/** What an engine is opened with: plain values, as they cross to a Worker. */
+export interface EngineSettings {
+  /** The base's folder. */
+  readonly base: string
+  readonly backend: BackendName | "auto"
+  /** @default the backend's */
+  readonly threads?: number
+  /** Positions of a sequence at most. @default the base's, at most 8192 */
+  readonly contextLength?: number
+}
+
+/** Opens an engine in this thread. */
+export async function openEngine({ base: path, backend, threads, contextLength }: EngineSettings): Promise<EngineApi> {
+  const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
+  const open = await openBase(path)
+  if (!open.tokenizer)
+    throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be served`)
+  const decoder = await graphDecoder({
+    runtime,
+    base: open.base,
+    ...(contextLength !== undefined && { contextLength }),
+  })
+  return createEngine({
+    base: open.base.name,
+    baseHash: open.base.hash,
+    backend: `${runtime.name} (${runtime.detail})`,
+    decoder,
+    tokenizer: open.tokenizer,
+    eosIds: open.eosIds,
+    readAdapter: (folder) => readAdapter(open, folder),
+  })
+}
+
+/** Opens an engine in a Worker. */
+export async function openEngineWorker(settings: EngineSettings): Promise<EngineApi> {
+  const worker = new Worker(new URL("../entry/engine-worker.ts", import.meta.url), { type: "module" })
+  const engine = await engineClient(endpointOf(worker), settings)
+  return {
+    ...engine,
+    async close() {
+      await engine.close()
+      worker.terminate()
+    },
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * @module What a run leaves behind: an adapter folder in PEFT's layout, or for full fine-tuning a base folder of its own.
+ */
+import { readFile } from "node:fs/promises"
+import { adapterForms } from "../adapter-io.ts"
+import { encodeUtf8 } from "../core/bytes.ts"
+import type { Tensor } from "../core/tensor.ts"
+import { writeSafetensors } from "../formats/safetensors.ts"
+import type { LoadedAdapter } from "../forms/form.ts"
+import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
+import type { Base } from "../models/base.ts"
+import { adapterHash, writeAdapterFolder } from "../store/adapter-folder.ts"
+import { writeFolderAtomic } from "../store/atomic.ts"
+
+/** A trained method with its tensors. */
+export interface Trained {
+  readonly base: Base
+  readonly method: PreparedMethod
+  readonly env: MethodEnv
+  readonly sites: readonly SiteParameters[]
+  /** The trainables by key. */
+  readonly tensors: ReadonlyMap<string, Tensor<"f32">>
+}
+
+/** The PEFT version whose layout is written. */
+const PEFT_VERSION = "0.21.0"
+
+/** adapter_config.json of what was trained, or null where PEFT has no such method. */
+function configOf({ base, method, env }: Trained): Record<string, unknown> | null {
+  const own = method.writePeft(env)
+  return own && { ...own, base_model_name_or_path: base.name, inference_mode: true, peft_version: PEFT_VERSION }
+}
+
+/** The adapter as serving wants it, from tensors at hand. */
+export function loadedAdapterOf(trained: Trained): LoadedAdapter {
+  const { method, sites, tensors } = trained
+  const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
+  return adapterForms(
+    { hash: adapterHash(configOf(trained) ?? {}, tensors), sizeBytes, config: {}, tensors },
+    { method, sites },
+  )
+}
+
+/**
+ * Writes what was trained, whole or not at all.
+ * @param facts espalier.json
+ * @param baseFiles folder of the base, whose configuration and tokenizer a fully fine-tuned model takes along
+ */
+export async function saveTrained(
+  path: string,
+  trained: Trained,
+  facts: Record<string, unknown>,
+  baseFiles: string,
+): Promise<void> {
+  const config = configOf(trained)
+  if (config) {
+    await writeAdapterFolder(path, { config, tensors: trained.tensors, facts }, readme(trained))
+    return
+  }
+  const files = new Map<string, Uint8Array>([
+    ["model.safetensors", writeSafetensors(trained.tensors)],
+    ["espalier.json", encodeUtf8(`${JSON.stringify(facts, null, 2)}\n`)],
+    ["README.md", encodeUtf8(readme(trained))],
+  ])
+  for (const name of [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+  ]) {
+    const bytes = await readFile(`${baseFiles}/${name}`).catch(() => null)
+    if (bytes) files.set(name, name === "config.json" ? inF32(bytes) : new Uint8Array(bytes))
+  }
+  await writeFolderAtomic(path, files)
+}
+
+/** config.json that says the weights are f32, as they are written. */
+function inF32(bytes: Uint8Array): Uint8Array {
+  const json = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+  return encodeUtf8(`${JSON.stringify({ ...json, dtype: "float32", torch_dtype: "float32" }, null, 2)}\n`)
+}
+
+function readme({ base, method }: Trained): string {
+  if (method.peftType === null)
+    return `A full fine-tune of ${base.name}, trained by espalier. Serve it with \`espalier serve --base <this folder>\`.\n`
+  return `An adapter for ${base.name} (method ${method.name}), trained by espalier, in PEFT's layout.\n\nServe it with \`espalier serve --base ${base.name} --adapter name=<this folder>\`, or load it with PEFT's \`PeftModel.from_pretrained\`.\n`
+}
