@@ -1,0 +1,62 @@
+/**
+ * @module `espalier chat`.
+ */
+import { createInterface } from "node:readline"
+import { openEngine } from "../presets/open-engine.ts"
+import type { ChatMessage } from "../text/tokenizer-contract.ts"
+import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
+import { answer, loadNamed } from "./generate.ts"
+import { describeError, printable } from "./io.ts"
+import { engineOptions, engineSettings, samplingOptions } from "./shared-options.ts"
+
+const options = {
+  ...engineOptions,
+  adapter: { type: "string", value: "folder", description: "an adapter to answer with" },
+  ...samplingOptions,
+  system: { type: "string", description: "a system message" },
+} as const
+type Values = OptionValues<typeof options>
+
+export const chatCommand = defineCommand({
+  name: "chat",
+  summary: "Talks to a base or an adapter, line by line. /new starts over, /bye ends.",
+  usage: "[options]",
+  options,
+  examples: [
+    "espalier chat",
+    "espalier chat --adapter adapters-out/json-form-lora",
+    'echo "What colour is snow?" | espalier chat',
+  ],
+  async run(given, _positionals, io) {
+    const values = given as Values & { readonly json?: boolean }
+    const engine = await openEngine(engineSettings(values))
+    const adapter = await loadNamed(engine, values.adapter)
+    const opening: ChatMessage[] = values.system ? [{ role: "system", content: values.system }] : []
+    let messages = [...opening]
+    if (io.isTerminal && !values.json)
+      io.out(
+        `${engine.info.base}${adapter ? ` with ${adapter}` : ""}, ${engine.info.backend}. /new starts over, /bye ends\n> `,
+      )
+    for await (const line of createInterface({ input: process.stdin })) {
+      const text = line.trim()
+      if (text === "/bye") break
+      if (text === "/new") messages = [...opening]
+      else if (text !== "") {
+        messages.push({ role: "user", content: text })
+        try {
+          const reply = await answer(engine, adapter, { messages }, values, (delta) =>
+            values.json ? undefined : io.out(printable(delta)),
+          )
+          messages.push({ role: "assistant", content: reply.text.trim() })
+          io.out(values.json ? `${JSON.stringify(reply)}\n` : "\n")
+        } catch (error) {
+          messages.pop()
+          io.err(describeError(error))
+        }
+      }
+      if (io.isTerminal && !values.json) io.out("> ")
+    }
+    await engine.close()
+    return exitCodes.ok
+  },
+})

@@ -1,0 +1,74 @@
+/**
+ * @module `--config run.yaml|json`: the same options as on the command line, by the same names (with `-` or `_`), checked
+ * by the same table. What the command line says goes before the file.
+ */
+import { readFile } from "node:fs/promises"
+import * as v from "valibot"
+import { EspalierError, messageOf } from "../core/errors.ts"
+import { checkedValue, nearest, type OptionTable } from "./command.ts"
+
+/**
+ * Reads a configuration file.
+ * @throws {EspalierError} `invalid_file` naming the file, and the line or the field at fault.
+ */
+export async function readConfigFile(path: string, table: OptionTable): Promise<Record<string, unknown>> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new EspalierError("not_found", `There is no configuration file ${path}`, { param: "config", cause })
+  })
+  const json = await parse(path, text)
+  const names = new Map(
+    Object.keys(table).flatMap(
+      (name) =>
+        [
+          [name, name],
+          [name.replaceAll("-", "_"), name],
+        ] as const,
+    ),
+  )
+  const schema = v.strictObject(
+    Object.fromEntries(
+      [...names].map(([key, name]) => [
+        key,
+        v.optional(
+          v.pipe(
+            v.unknown(),
+            v.rawTransform(({ dataset, addIssue, NEVER }) => {
+              try {
+                return checkedValue(key, table[name]!, dataset.value)
+              } catch (error) {
+                addIssue({ message: messageOf(error) })
+                return NEVER
+              }
+            }),
+          ),
+        ),
+      ]),
+    ),
+  )
+  const result = v.safeParse(schema, json ?? {})
+  if (!result.success) {
+    const lines = result.issues.map((issue) => {
+      const field = v.getDotPath(issue)
+      if (issue.type === "strict_object" && field) {
+        const close = nearest(field, [...names.keys()])
+        return `${field}: unknown field${close ? `, did you mean ${close}?` : ""}`
+      }
+      return `${field ?? "file"}: ${issue.message}`
+    })
+    throw new EspalierError("invalid_file", `${path} is wrong:\n  ${lines.join("\n  ")}`, {
+      param: v.getDotPath(result.issues[0]) ?? "config",
+    })
+  }
+  return Object.fromEntries(Object.entries(result.output).map(([key, value]) => [names.get(key)!, value]))
+}
+
+async function parse(path: string, text: string): Promise<unknown> {
+  try {
+    if (path.endsWith(".json")) return JSON.parse(text)
+    const { parse: parseYaml } = await import("yaml")
+    return parseYaml(text, { maxAliasCount: 20 })
+  } catch (cause) {
+    // YAML's messages name line and column; JSON's give the position.
+    throw new EspalierError("invalid_file", `${path} can't be read: ${messageOf(cause).split("\n\n")[0]}`, { cause })
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * @module The terminal as commands see it, and what is safe to show on it.
+ */
+import { EspalierError, messageOf } from "../core/errors.ts"
+import type { Io } from "./command.ts"
+
+/** The process's own streams. */
+export const processIo = (): Io => ({
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  isTerminal: process.stdout.isTTY === true,
+  columns: () => process.stdout.columns ?? 80,
+  env: process.env,
+})
+
+/** Text without control characters, line breaks and tabs aside: a model's output must not drive the terminal. */
+export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "")
+
+/** An error for people: what, and what to do. */
+export function describeError(error: unknown): string {
+  if (error instanceof EspalierError) return `Error: ${error.message}${error.hint ? `\n${error.hint}` : ""}\n`
+  return `Error: ${messageOf(error)}\n`
+}

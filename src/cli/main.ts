@@ -1,0 +1,74 @@
+#!/usr/bin/env bun
+/**
+ * @module The `espalier` command. Commands are imported when they are called, so that help answers at once.
+ */
+import { EspalierError } from "../core/errors.ts"
+import { type Command, exitCodeOf, exitCodes, helpOf, type Io, nearest, parseOptions } from "./command.ts"
+import { readConfigFile } from "./config-file.ts"
+import { describeError, processIo } from "./io.ts"
+
+/** Every command, by name. */
+const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+  train: {
+    summary: "train an adapter over a frozen base",
+    load: async () => (await import("./train.ts")).trainCommand,
+  },
+  serve: {
+    summary: "serve a base and its adapters over HTTP",
+    load: async () => (await import("./serve.ts")).serveCommand,
+  },
+  generate: { summary: "answer one prompt", load: async () => (await import("./generate.ts")).generateCommand },
+  chat: { summary: "talk to a base or an adapter", load: async () => (await import("./chat.ts")).chatCommand },
+  inspect: {
+    summary: "say what an adapter or base folder holds",
+    load: async () => (await import("./inspect.ts")).inspectCommand,
+  },
+}
+
+const overview = (): string =>
+  [
+    "espalier <command> [options]",
+    "",
+    "Fine-tunes language models and serves them, in one process.",
+    "",
+    "Commands:",
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`),
+    "",
+    "espalier <command> --help shows a command's options.",
+    "",
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a bad input file, 4 interrupted with a checkpoint saved, 5 no backend.",
+    "",
+  ].join("\n")
+
+/** Runs one command line. @returns the exit code */
+export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
+  const [name, ...rest] = args
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    io.out(overview())
+    return name === undefined ? exitCodes.usage : exitCodes.ok
+  }
+  try {
+    const found = Object.hasOwn(commands, name) ? commands[name]! : null
+    if (!found) {
+      const close = nearest(name, Object.keys(commands))
+      throw new EspalierError("invalid_request", `There is no command "${name}"`, {
+        hint: close ? `Did you mean ${close}?` : "See espalier --help",
+      })
+    }
+    const command = await found.load()
+    const { values, positionals } = parseOptions(command, rest)
+    if ("help" in values && values["help"]) {
+      io.out(`${helpOf(command)}\n`)
+      return exitCodes.ok
+    }
+    const config = values["config"]
+    const merged =
+      typeof config === "string" ? { ...(await readConfigFile(config, command.options)), ...values } : values
+    return await command.run(merged as typeof values, positionals, io)
+  } catch (error) {
+    io.err(describeError(error))
+    return exitCodeOf(error)
+  }
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,98 @@
+/**
+ * @module `espalier serve`.
+ */
+import { realpath } from "node:fs/promises"
+import { resolve } from "node:path"
+import { createApp } from "../../routes/app.ts"
+import { checkAddress, serveHttp } from "../entry/http-server.ts"
+import { untilSignal } from "../entry/shutdown.ts"
+import { openEngineWorker } from "../presets/open-engine.ts"
+import { checkName } from "../service/adapters.ts"
+import { createService } from "../service/service.ts"
+import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
+import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
+
+const options = {
+  ...engineOptions,
+  adapter: {
+    type: "list",
+    value: "name=folder",
+    description: "an adapter to load at once; may be given several times",
+  },
+  "adapters-root": {
+    type: "string",
+    value: "folder",
+    description: "adapters may be loaded over HTTP from below this folder",
+    default: "adapters-out",
+  },
+  host: {
+    type: "string",
+    description: "address to listen on; any but 127.0.0.1 needs --api-key",
+    default: "127.0.0.1",
+  },
+  port: { type: "number", description: "port; 0 picks a free one", default: "8000" },
+  "api-key": {
+    type: "string",
+    description: "clients must send it as a bearer token",
+    default: "ESPALIER_API_KEY, where it is set",
+  },
+  config: {
+    type: "string",
+    value: "file",
+    description: "options from a YAML or JSON file; the command line goes first",
+  },
+} as const
+type Values = OptionValues<typeof options>
+
+export const serveCommand = defineCommand({
+  name: "serve",
+  summary: "Serves a base and its adapters over HTTP, in OpenAI's shapes.",
+  usage: "[options]",
+  options,
+  examples: [
+    "espalier serve",
+    "espalier serve --adapter support=adapters-out/support --port 8080",
+    "espalier serve --host 0.0.0.0 --api-key $(openssl rand -hex 24)",
+  ],
+  async run(given, _positionals, io) {
+    const values = given as Values & { readonly json?: boolean }
+    const host = values.host ?? "127.0.0.1"
+    const apiKey = values["api-key"] ?? io.env["ESPALIER_API_KEY"]
+    checkAddress(host, apiKey !== undefined)
+    const engine = await openEngineWorker(engineSettings(values))
+    try {
+      for (const text of values.adapter ?? []) {
+        const { name, path } = namedAdapter(text)
+        checkName(name, engine.info.base)
+        await engine.load(name, { path: resolve(path) })
+      }
+      const service = createService({
+        engine,
+        adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },
+      })
+      const app = createApp(service, apiKey === undefined ? {} : { apiKey })
+      const server = await serveHttp((request) => app.fetch(request), {
+        host,
+        port: values.port ?? 8000,
+        authenticated: apiKey !== undefined,
+      })
+      const models = [engine.info.base, ...(await engine.list()).map(({ name }) => name)]
+      io.out(
+        values.json
+          ? `${JSON.stringify({ type: "listening", url: server.url, models })}\n`
+          : `Serving ${models.join(", ")} on ${server.url}/v1, backend ${engine.info.backend}\nStop with Ctrl-C\n`,
+      )
+      await untilSignal(
+        async () => {
+          await server.close()
+          await service.close()
+        },
+        (name) => io.err(`\n${name}: finishing what is in flight. Once more ends at once\n`),
+      )
+      return exitCodes.ok
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+  },
+})

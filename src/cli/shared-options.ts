@@ -1,0 +1,91 @@
+/**
+ * @module Options that several commands share.
+ */
+import { existsSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { EspalierError } from "../core/errors.ts"
+import type { OptionTable } from "./command.ts"
+
+/** Which base, on what. */
+export const engineOptions = {
+  base: {
+    type: "string",
+    value: "folder",
+    description: "a Hugging Face model folder",
+    default: "the embedded base, sprig",
+  },
+  backend: {
+    type: "string",
+    description: "what computes",
+    choices: ["auto", "native", "wasm", "webgpu"],
+    default: "auto",
+  },
+  threads: { type: "number", description: "threads of the backend", default: "the machine's cores, at most 8" },
+  context: {
+    type: "number",
+    value: "tokens",
+    description: "positions for prompt and answer together",
+    default: "the base's, at most 8192",
+  },
+} as const satisfies OptionTable
+
+/** How answers are drawn. */
+export const samplingOptions = {
+  "max-tokens": { type: "number", description: "tokens of an answer at most", default: "256" },
+  temperature: { type: "number", description: "0 always takes the most likely token", default: "0" },
+  "top-p": {
+    type: "number",
+    description: "draw from the most likely tokens that make up this probability",
+    default: "1",
+  },
+  "top-k": { type: "number", description: "draw from this many of the most likely tokens; 0 from all", default: "0" },
+  "min-p": {
+    type: "number",
+    description: "draw from tokens of at least this part of the best one's probability",
+    default: "0",
+  },
+  "repetition-penalty": { type: "number", description: "above 1 makes repeating less likely", default: "1" },
+  seed: { type: "number", description: "draws are the same for the same seed", default: "random" },
+} as const satisfies OptionTable
+
+/** The repository's folder (or the package's). */
+export const packageFolder = (): string => dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/** The base's folder: what was given, or the embedded one. @throws {EspalierError} `not_found` */
+export function baseFolder(given: string | undefined): string {
+  if (given !== undefined && given !== "sprig") return given
+  if (given === "sprig" && existsSync("sprig")) return "sprig"
+  const embedded = join(packageFolder(), "models", "sprig")
+  if (!existsSync(embedded))
+    throw new EspalierError("not_found", "The embedded base is missing: there is no models/sprig", {
+      hint: "Give a base with --base",
+    })
+  return embedded
+}
+
+/** Settings of an engine from options. */
+export function engineSettings(values: {
+  readonly base?: string
+  readonly backend?: string
+  readonly threads?: number
+  readonly context?: number
+}) {
+  return {
+    base: baseFolder(values.base),
+    backend: (values.backend ?? "auto") as "auto" | "native" | "wasm" | "webgpu",
+    ...(values.threads !== undefined && { threads: values.threads }),
+    ...(values.context !== undefined && { contextLength: values.context }),
+  }
+}
+
+/** `name=folder`, or a folder whose own name is the adapter's. */
+export function namedAdapter(text: string): { name: string; path: string } {
+  const at = text.indexOf("=")
+  if (at > 0) return { name: text.slice(0, at), path: text.slice(at + 1) }
+  const name = text
+    .replace(/[\\/]+$/, "")
+    .split(/[\\/]/)
+    .at(-1)!
+  return { name, path: text }
+}

@@ -1,0 +1,367 @@
+/**
+ * @module `espalier train`.
+ */
+import { existsSync } from "node:fs"
+import { readFile, rm } from "node:fs/promises"
+import { basename, join, resolve } from "node:path"
+import { methods } from "../../adapters/mod.ts"
+import { EspalierError } from "../core/errors.ts"
+import { describeDataset } from "../data/describe.ts"
+import { type Answered, answerAll, scoreOf } from "../eval/answers.ts"
+import type { Method } from "../method.ts"
+import type { Base } from "../models/base.ts"
+import { methodEnv } from "../presets/method-env.ts"
+import { openBase } from "../presets/open-base.ts"
+import { openRuntime } from "../presets/open-runtime.ts"
+import type { BackendName, Runtime } from "../runtime/runtime.ts"
+import { graphDecoder } from "../serve/graph-decoder.ts"
+import { loadedAdapterOf, saveTrained, type Trained } from "../service/save-adapter.ts"
+import { openTrainingRun, type TrainingRun } from "../service/training-run.ts"
+import { memorySource, packWeights } from "../store/weights-file.ts"
+import { lossChart } from "../train/chart.ts"
+import { formatBytes, formatDuration, progressReporter } from "../train/progress.ts"
+import { scheduleNames } from "../train/schedule.ts"
+import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
+import { printable } from "./io.ts"
+import { baseFolder, engineOptions, packageFolder } from "./shared-options.ts"
+
+const options = {
+  base: engineOptions.base,
+  data: {
+    type: "string",
+    value: "file",
+    description: "JSONL, JSON or CSV rows to learn from",
+    default: "the bundled example",
+  },
+  heldout: {
+    type: "string",
+    value: "file",
+    description: "rows to judge by; without it a part of the data is held out",
+  },
+  "heldout-part": { type: "number", description: "the part of the data that is held out", default: "0.1" },
+  out: {
+    type: "string",
+    value: "folder",
+    description: "where the adapter goes",
+    default: "adapters-out/<data's name>-<method>",
+  },
+  method: {
+    type: "string",
+    description: "how to fine-tune",
+    choices: methods.map(({ name }) => name),
+    default: "lora",
+  },
+  set: {
+    type: "list",
+    value: "name=value",
+    description: "a setting of the method, such as rank=16 or targets=q_proj,v_proj",
+  },
+  epochs: { type: "number", description: "passes over the data", default: "3; 6 for the bundled example" },
+  steps: { type: "number", description: "optimizer steps at most" },
+  "batch-size": { type: "number", description: "rows of a batch", default: "8" },
+  accumulation: { type: "number", description: "batches of an optimizer step", default: "1" },
+  "max-length": {
+    type: "number",
+    value: "tokens",
+    description: "longer rows are cut",
+    default: "the base's context, at most 1024",
+  },
+  "learning-rate": { type: "number", description: "peak learning rate", default: "the method's own" },
+  schedule: { type: "string", description: "how the rate goes down", choices: scheduleNames, default: "cosine" },
+  warmup: { type: "number", description: "steps of warm-up; below 1 a part of the run", default: "0.03" },
+  "weight-decay": { type: "number", description: "AdamW's weight decay", default: "0.01" },
+  "max-grad-norm": { type: "number", description: "gradients are clipped to this norm", default: "1" },
+  "evaluate-every": { type: "number", value: "steps", description: "steps between evaluations", default: "an epoch" },
+  patience: { type: "number", description: "stop after so many evaluations without gain" },
+  "checkpoint-every": { type: "number", value: "steps", description: "steps between checkpoints", default: "50" },
+  "loss-on": {
+    type: "string",
+    description: "tokens that count",
+    choices: ["completion", "all"],
+    default: "completion",
+  },
+  "chat-template": {
+    type: "boolean",
+    description: "render prompts by the base's chat template (--no-chat-template: don't)",
+    default: "true",
+  },
+  seed: { type: "number", description: "decides split, order and initialisation", default: "0" },
+  samples: { type: "number", description: "held-out answers to show before and after", default: "3" },
+  score: {
+    type: "boolean",
+    description: "score held-out answers before and after (--no-score: don't)",
+    default: "true",
+  },
+  resume: { type: "boolean", description: "go on from the run's checkpoint, if there is one" },
+  backend: engineOptions.backend,
+  threads: engineOptions.threads,
+  config: {
+    type: "string",
+    value: "file",
+    description: "options from a YAML or JSON file; the command line goes first",
+  },
+} as const
+
+type Values = OptionValues<typeof options>
+
+/** Held-out answers that are scored at most: scoring must not outlast training. */
+const MOST_SCORED = 60
+
+export const trainCommand = defineCommand({
+  name: "train",
+  summary: "Trains an adapter over a frozen base. With no options: over the embedded base, on the bundled example.",
+  usage: "[options]",
+  options,
+  examples: [
+    "espalier train",
+    "espalier train --data support.jsonl --method lora --set rank=16 --out adapters-out/support",
+    "espalier train --data style.csv --method prompt_tuning --set virtualTokens=20 --epochs 10",
+    "espalier train --config run.yaml --resume",
+  ],
+  run: (values, _positionals, io) => runTrain(values as Values, io),
+})
+
+async function runTrain(values: Values, io: Io): Promise<number> {
+  const json = "json" in values && values.json === true
+  const say = (text: string): void => (json ? undefined : io.out(text))
+  const emit = (record: Record<string, unknown>): void => (json ? io.out(`${JSON.stringify(record)}\n`) : undefined)
+
+  const bundled = values.data === undefined
+  const data = await readData(values.data ?? join(packageFolder(), "examples", "data", "json-form.train.jsonl"))
+  const heldout = values.heldout
+    ? await readData(values.heldout)
+    : bundled
+      ? await readData(join(packageFolder(), "examples", "data", "json-form.heldout.jsonl"))
+      : null
+  const seed = values.seed ?? 0
+  const method = methods.find(({ name }) => name === (values.method ?? "lora"))!
+  const prepared = method.prepare(methodSettings(method, values.set ?? []))
+  const out = resolve(
+    values.out ??
+      join(
+        "adapters-out",
+        `${data.name.replace(/\.[^.]*$/, "").replace(/\.train$/, "")}-${method.name.replaceAll("_", "-")}`,
+      ),
+  )
+  const runFolder = `${out}.run`
+
+  const { runtime, why } = await openRuntime(
+    (values.backend ?? "auto") as BackendName | "auto",
+    values.threads === undefined ? {} : { threads: values.threads },
+  )
+  say(`Backend: ${runtime.name} (${runtime.detail}); ${why}\n`)
+  if (!runtime.deterministic) say("This backend does not promise the same bytes after a resume\n")
+  const folder = baseFolder(values.base)
+  const open = await openBase(folder)
+  const { base, tokenizer } = open
+  if (!tokenizer)
+    throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json, so it can't be trained on text`)
+  say(
+    `Base: ${base.name} (${base.architecture.modelType}, ${base.config.layers} layers, hidden ${base.config.hiddenSize}, ${base.hash.slice(0, 12)})\n`,
+  )
+  const env = methodEnv(base, tokenizer, seed)
+  const run = await openTrainingRun({
+    base,
+    tokenizer,
+    runtime,
+    method: prepared,
+    env,
+    data,
+    heldout,
+    ...(values["heldout-part"] !== undefined && { heldoutPart: values["heldout-part"] }),
+    runFolder,
+    resume: values.resume === true,
+    settings: settingsOf(values, method, bundled, seed),
+  })
+  for (const line of describeDataset(run.reports.data)) say(`${line}\n`)
+  emit({ type: "dataset", ...run.reports.data })
+  const virtual = prepared.name === "full" ? "" : `, ${formatBytes(run.step.values.byteLength)}`
+  say(`Method: ${method.name}, ${run.step.values.length.toLocaleString("en")} trainable values${virtual}\n`)
+
+  const questions = values.score === false ? [] : run.questions.slice(0, MOST_SCORED)
+  const trained = (): Trained => ({ base, method: prepared, env, sites: run.step.sites, tensors: run.step.tensors() })
+  const before = await answers(runtime, base, null, questions, open)
+
+  const stop = new AbortController()
+  const interrupt = (): void => {
+    if (stop.signal.aborted) process.exit(130)
+    say("\nStopping: saving a checkpoint. Once more ends at once\n")
+    stop.abort()
+  }
+  process.on("SIGINT", interrupt)
+  process.on("SIGTERM", interrupt)
+  const progress = progressReporter({
+    write: say,
+    isTerminal: io.isTerminal && !json,
+    columns: io.columns,
+    memory: () => process.memoryUsage.rss(),
+  })
+  const result = await run.start({
+    signal: stop.signal,
+    onEvent(event) {
+      progress(event)
+      emit({ ...event })
+    },
+  })
+  process.off("SIGINT", interrupt)
+  process.off("SIGTERM", interrupt)
+  if (result.status === "interrupted") {
+    say(`Interrupted after step ${result.step} of ${result.steps}. Run the same command with --resume to go on\n`)
+    await run.dispose()
+    return exitCodes.interrupted
+  }
+
+  const after = await answers(runtime, base, trained(), questions, open)
+  await saveTrained(out, trained(), factsOf(run, trained(), runtime, data.name, before, after), folder)
+  // The run is over and its result is on disk: the checkpoint would only lead a later --resume astray.
+  await rm(run.checkpointPath, { force: true })
+  await run.dispose()
+
+  if (result.losses.length > 1) say(`\nTraining loss\n${lossChart(result.losses)}\n`)
+  showSamples(say, before, after, values.samples ?? 3)
+  if (questions.length > 0) {
+    say(
+      `\nHeld-out answers exactly right: ${percent(scoreOf(before))} before, ${percent(scoreOf(after))} after (${questions.length} questions)\n`,
+    )
+  }
+  say(
+    `Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(process.resourceUsage().maxRSS * 1024)}\n`,
+  )
+  const shown = values.out ?? join("adapters-out", basename(out))
+  say(`Saved to ${shown}\n\n${nextSteps(shown, values.base, prepared.peftType === null)}`)
+  emit({
+    type: "result",
+    out,
+    status: result.status,
+    step: result.step,
+    kept: result.kept,
+    best: result.best,
+    score_before: scoreOf(before),
+    score_after: scoreOf(after),
+    questions: questions.length,
+  })
+  await runtime.dispose()
+  return exitCodes.ok
+}
+
+async function readData(path: string): Promise<{ name: string; bytes: Uint8Array }> {
+  if (!existsSync(path)) throw new EspalierError("not_found", `There is no data file ${path}`, { param: "data" })
+  return { name: basename(path), bytes: new Uint8Array(await readFile(path)) }
+}
+
+/** `name=value` pairs as settings: JSON where the value is JSON, a list where it has commas, a text elsewhere. */
+function methodSettings(method: Method, pairs: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf("=")
+      if (at < 1)
+        throw new EspalierError("invalid_request", `Expected --set name=value but found ${JSON.stringify(pair)}`, {
+          hint: `Settings of ${method.name} are listed in docs/methods.md`,
+        })
+      const [name, text] = [pair.slice(0, at), pair.slice(at + 1)]
+      try {
+        return [name, JSON.parse(text)]
+      } catch {
+        return [
+          name,
+          text.includes(",")
+            ? text.split(",")
+            : name === "targets" && !/[^\w.]/.test(text) && !["all", "all-linear"].includes(text)
+              ? [text]
+              : text,
+        ]
+      }
+    }),
+  )
+}
+
+function settingsOf(values: Values, method: Method, bundled: boolean, seed: number) {
+  return {
+    batchSize: values["batch-size"] ?? 8,
+    accumulation: values.accumulation ?? 1,
+    ...(values["max-length"] !== undefined && { maxLength: values["max-length"] }),
+    lossOn: (values["loss-on"] ?? "completion") as "completion" | "all",
+    chatTemplate: values["chat-template"] ?? true,
+    seed,
+    train: {
+      epochs: values.epochs ?? (bundled ? 6 : 3),
+      maxSteps: values.steps ?? null,
+      learningRate: values["learning-rate"] ?? method.learningRate,
+      schedule: (values.schedule ?? "cosine") as (typeof scheduleNames)[number],
+      warmup: values.warmup ?? 0.03,
+      weightDecay: values["weight-decay"] ?? 0.01,
+      maxGradNorm: values["max-grad-norm"] ?? 1,
+      evaluateEvery: values["evaluate-every"] ?? null,
+      patience: values.patience ?? null,
+      checkpointEvery: values["checkpoint-every"] ?? 50,
+      seed,
+    },
+  }
+}
+
+/** Greedy answers of the base, or of what was trained over it. */
+async function answers(
+  runtime: Runtime,
+  base: Base,
+  trained: Trained | null,
+  questions: Parameters<typeof answerAll>[0],
+  open: Awaited<ReturnType<typeof openBase>>,
+): Promise<Answered[]> {
+  if (questions.length === 0) return []
+  const ownBase = trained !== null && trained.method.peftType === null
+  const decoder = await graphDecoder({ runtime, base: ownBase ? await retrained(base, trained) : base })
+  const adapter = trained && !ownBase ? await decoder.bind(loadedAdapterOf(trained)) : null
+  const answered = await answerAll(questions, { decoder, tokenizer: open.tokenizer!, eosIds: open.eosIds, adapter })
+  await adapter?.dispose()
+  await decoder.dispose()
+  return answered
+}
+
+/** The base with every weight as full fine-tuning left it. */
+async function retrained(base: Base, { tensors }: Trained): Promise<Base> {
+  const packed = await packWeights(memorySource(tensors), base.architecture.weights(base.config), { cacheFolder: null })
+  return { ...base, layout: packed.layout, weights: packed.weights }
+}
+
+/** espalier.json: what the adapter was made of, without anything that differs between two equal runs. */
+function factsOf(
+  run: TrainingRun,
+  { base, method }: Trained,
+  runtime: Runtime,
+  dataName: string,
+  before: readonly Answered[],
+  after: readonly Answered[],
+) {
+  return {
+    format: 1,
+    method: { name: method.name, settings: method.config },
+    base: { name: base.name, hash: base.hash },
+    data: { name: dataName, sha256: run.dataset.sha256, rows: run.dataset.report.used, heldout: run.heldoutName },
+    settings: run.settings,
+    runtime: { backend: runtime.name, detail: runtime.detail, threads: runtime.threads },
+    ...(after.length > 0 && { score: { questions: after.length, before: scoreOf(before), after: scoreOf(after) } }),
+  }
+}
+
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`
+
+function showSamples(
+  say: (text: string) => void,
+  before: readonly Answered[],
+  after: readonly Answered[],
+  count: number,
+): void {
+  for (const [i, { question, answer }] of after.slice(0, count).entries()) {
+    const asked = question.messages.at(-1)?.content ?? question.prompt ?? ""
+    say(
+      `\n> ${printable(asked)}\n  before: ${printable(before[i]!.answer)}\n  after:  ${printable(answer)}\n  wanted: ${printable(question.answer)}\n`,
+    )
+  }
+}
+
+function nextSteps(out: string, base: string | undefined, ownBase: boolean): string {
+  const baseFlag = base ? ` --base ${base}` : ""
+  if (ownBase) return `Try it:    npm run espalier -- chat --base ${out}\nServe it:  npm run serve -- --base ${out}\n`
+  const name = basename(out)
+  return `Try it:    npm run espalier -- chat${baseFlag} --adapter ${out}\nServe it:  npm run serve --${baseFlag} --adapter ${name}=${out}\n`
+}
