@@ -29,7 +29,7 @@ export interface HttpErrorDetails {
 }
 
 /** Seconds after which a refused client may well find a place; the SDK heeds 1 to 60. */
-const retryAfterSeconds = 2
+const retryAfterSeconds = 1
 
 /** An answer that tells of `error`. */
 export function errorResponse(error: unknown): Response {

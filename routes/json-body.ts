@@ -30,11 +30,16 @@ export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
   }
   if (text.trim() === "") throw new EspalierError("invalid_request", "The body is empty: expected a JSON object")
   checkDepth(text)
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (cause) {
     throw new EspalierError("invalid_request", "The body is not valid JSON", { cause })
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new EspalierError("invalid_request", "Expected a JSON object as the body")
+  }
+  return value
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {

@@ -19,6 +19,8 @@ export async function answerOutcome<Whole extends object, Chunk>(
   const controller = new AbortController()
   const leave = (): void => controller.abort()
   const { signal } = c.req.raw
+  // Whoever left while the body was being read leaves no event behind.
+  if (signal.aborted) leave()
   signal.addEventListener("abort", leave, { once: true })
   const outcome = await call({ signal: controller.signal })
   const headers = adapterHeader(outcome.adapter)

@@ -1,5 +1,6 @@
 /**
- * @module The HTTP server of Node: `node:http`, with Web requests and responses.
+ * @module The HTTP server of Node and Deno: `node:http`, with Web requests and responses. Deno's own server keeps a
+ * connection open that never finishes its header or its body (denoland/deno#3515); its `node:http` hangs up on both.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { Readable } from "node:stream"
@@ -8,12 +9,18 @@ import type { Fetch, RuntimeServer } from "./http-runtime.ts"
 
 /** Listens with `node:http`. */
 export async function serveNode(fetch: Fetch, hostname: string, port: number): Promise<RuntimeServer> {
-  const server = createServer((incoming, outgoing) => {
+  const inFlight = new Set<ServerResponse>()
+  let onIdle: () => void = () => {}
+  // A slow header or body is no reason to keep a connection; a slow answer is.
+  const timeouts = { headersTimeout: 20_000, requestTimeout: 60_000, connectionsCheckingInterval: 5_000 }
+  const server = createServer(timeouts, (incoming, outgoing) => {
+    inFlight.add(outgoing)
+    outgoing.once("close", () => {
+      inFlight.delete(outgoing)
+      if (inFlight.size === 0) onIdle()
+    })
     answer(fetch, incoming, outgoing).catch(() => outgoing.destroy())
   })
-  // A slow header or body is no reason to keep a connection; a slow answer is.
-  server.headersTimeout = 20_000
-  server.requestTimeout = 120_000
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
     server.listen(port, hostname, () => resolve())
@@ -21,10 +28,12 @@ export async function serveNode(fetch: Fetch, hostname: string, port: number): P
   const address = server.address()
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
+    // Node's own callback waits for idle connections to time out, too.
     drain: () =>
       new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeIdleConnections()
+        server.close()
+        onIdle = resolve
+        if (inFlight.size === 0) resolve()
       }),
     async kill() {
       server.close()

@@ -13,3 +13,6 @@ export interface RuntimeServer {
   /** Hangs up on everybody. */
   kill(): Promise<void>
 }
+
+/** Listens with one runtime's server. */
+export type ServeRuntime = (fetch: Fetch, hostname: string, port: number) => Promise<RuntimeServer>

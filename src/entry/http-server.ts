@@ -3,9 +3,10 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import { serveBun } from "./http-bun.ts"
-import { serveDeno } from "./http-deno.ts"
 import { serveNode } from "./http-node.ts"
-import type { Fetch, RuntimeServer } from "./http-runtime.ts"
+import type { Fetch, RuntimeServer, ServeRuntime } from "./http-runtime.ts"
+
+export type { ServeRuntime }
 
 /** Where to listen, and whether just anybody is answered. */
 export interface ListenOptions {
@@ -15,6 +16,8 @@ export interface ListenOptions {
   readonly port?: number
   /** The app asks for an API key: only then may it listen on other than a loopback address. */
   readonly authenticated: boolean
+  /** Listens; by default as the runtime of this program does. */
+  readonly serve?: ServeRuntime
 }
 
 /** A server that listens. */
@@ -39,7 +42,7 @@ export async function serveHttp(fetch: Fetch, options: ListenOptions): Promise<H
   const port = options.port ?? 8000
   checkAddress(host, options.authenticated)
   let closing = false
-  const serve = "Bun" in globalThis ? serveBun : "Deno" in globalThis ? serveDeno : serveNode
+  const serve = options.serve ?? ("Bun" in globalThis ? serveBun : serveNode)
   const guarded: Fetch = (request) => (closing ? refuse() : fetch(request))
   let server: RuntimeServer
   try {

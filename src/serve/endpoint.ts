@@ -20,7 +20,7 @@ interface EventTargetPort {
 
 interface EmitterPort {
   postMessage(message: unknown): void
-  on(event: string, listener: (value: never) => void): unknown
+  on(event: string, listener: (value: unknown) => void): unknown
 }
 
 /** The endpoint of a Worker, of a MessagePort, of a worker's own global scope, or of node:worker_threads' ends. */
@@ -32,7 +32,7 @@ export function endpointOf(port: EventTargetPort | EmitterPort): Endpoint {
       onFailure(handler) {
         port.on("error", handler)
         port.on("messageerror", handler)
-        port.on("exit", (code: number) => handler(new Error(`The worker ended with code ${code}`)))
+        port.on("exit", (code) => handler(new Error(`The worker ended with code ${code}`)))
       },
     }
   }

@@ -47,6 +47,7 @@ export function createEngine(parts: EngineParts): EngineApi {
     parts.maxAdapters ?? 256,
     parts.now ?? Date.now,
   )
+  let closed = false
   const eosIds = parts.eosIds ?? (tokenizer.eosId === null ? [] : [tokenizer.eosId])
 
   return {
@@ -82,8 +83,13 @@ export function createEngine(parts: EngineParts): EngineApi {
       }
     },
 
-    stats: async () => ({ ...scheduler.stats(), adapters: table.list().length }),
+    async stats() {
+      if (closed) throw new EspalierError("unavailable", "The engine has been closed")
+      return { ...scheduler.stats(), adapters: table.list().length }
+    },
     async close() {
+      if (closed) return
+      closed = true
       await scheduler.close()
       await table.clear()
       await scheduler.exclusive(() => decoder.dispose())

@@ -3,13 +3,10 @@
  * thread. The settings say when it should fail.
  */
 import { EspalierError } from "../../src/core/errors.ts"
-import { endpointOf } from "../../src/serve/endpoint.ts"
-import { engineHost } from "../../src/serve/engine-host.ts"
+import { hostEngine } from "../../src/entry/engine-thread.ts"
 import { createFakeEngine } from "./fake-engine.ts"
 
-declare const self: Worker
-
-engineHost(endpointOf(self), async (settings) => {
+hostEngine(async (settings) => {
   const { refuse, dieAt = 0 } = settings as { refuse?: boolean; dieAt?: number }
   if (refuse)
     throw new EspalierError("not_found", "There is no base folder", { hint: "Give another one", param: "base" })

@@ -1,5 +1,5 @@
 /**
- * @module The engine behind messages, over a MessageChannel and in a real Worker: the same behaviour as in this thread.
+ * @module The engine behind messages, over a MessageChannel: the same behaviour as in this thread.
  */
 import { describe, expect, test } from "bun:test"
 import { EspalierError } from "../../../src/core/errors.ts"
@@ -22,11 +22,6 @@ async function overChannel(
     port2.close()
   }
   return { engine, decoder, end }
-}
-
-function startWorker(settings: object): { worker: Worker; engine: Promise<EngineApi> } {
-  const worker = new Worker(new URL("../../support/fake-engine-worker.ts", import.meta.url), { type: "module" })
-  return { worker, engine: engineClient(endpointOf(worker), settings) }
 }
 
 const failureOf = async (promise: Promise<unknown>): Promise<EspalierError> => {
@@ -116,57 +111,8 @@ describe("engineClient() over a MessageChannel", () => {
   test("refuses what cannot be sent, and goes on", async () => {
     const { engine, end } = await overChannel()
     const adapter = { ...fakeAdapter("a"), method: (() => "a function") as unknown as string }
-    expect(engine.load("a", { adapter })).rejects.toThrow()
+    await expect(engine.load("a", { adapter })).rejects.toThrow()
     expect(await engine.list()).toEqual([])
     end()
-  })
-})
-
-describe("engineClient() in a Worker", () => {
-  test("generates in turns, loads while it does, and sees an abort between two steps that never let go", async () => {
-    const { worker, engine: starting } = startWorker({})
-    const engine = await starting
-    await engine.load("a", { adapter: fakeAdapter("a") })
-    const { engine: local } = createFakeEngine()
-    await local.load("a", { adapter: fakeAdapter("a") })
-    const controller = new AbortController()
-    const request = { prompts: [{ text: "x" }], adapter: "a", maxTokens: 4000 }
-    const { events } = await engine.generate(request, { signal: controller.signal })
-    const running = collect(events)
-    running.catch(() => {})
-    expect(await greedyText(engine, "hello", "a")).toBe(await greedyText(local, "hello", "a"))
-    await engine.load("b", { path: "/srv/adapters/b" })
-    controller.abort()
-    expect((await failureOf(running)).code).toBe("aborted")
-    const stats = await engine.stats()
-    expect(stats).toMatchObject({ active: 0, adapters: 2, aborted: 1 })
-    // 4,000 tokens would have taken 0.8 s of busy waiting.
-    expect(stats.completionTokens).toBeLessThan(3000)
-    worker.terminate()
-  })
-
-  test("reports why the engine could not be made", async () => {
-    const { worker, engine } = startWorker({ refuse: true })
-    const error = await failureOf(engine)
-    expect(error).toMatchObject({
-      code: "not_found",
-      message: "There is no base folder",
-      hint: "Give another one",
-      param: "base",
-    })
-    worker.terminate()
-  })
-
-  test("ends everything that waits in one error when the worker dies", async () => {
-    const { worker, engine: starting } = startWorker({ dieAt: 20 })
-    const engine = await starting
-    const request = { prompts: [{ text: "x" }], adapter: null, maxTokens: 4000 }
-    const generations = await Promise.all([engine.generate(request), engine.generate(request)])
-    const errors = await Promise.all(generations.map(({ events }) => failureOf(collect(events))))
-    expect(errors.map((error) => error.code)).toEqual(["unavailable", "unavailable"])
-    expect(errors[0]!.message).toContain("out of memory")
-    expect((await failureOf(engine.stats())).code).toBe("unavailable")
-    expect((await failureOf(engine.generate(request))).code).toBe("unavailable")
-    worker.terminate()
   })
 })

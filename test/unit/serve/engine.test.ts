@@ -47,7 +47,9 @@ describe("engine", () => {
     const { events } = await engine.generate({ prompts: [{ text: "x" }], adapter: "a", ...long })
     await engine.unload("a")
     expect(await engine.list()).toEqual([])
-    expect(engine.generate({ prompts: [{ text: "x" }], adapter: "a" })).rejects.toMatchObject({ code: "not_found" })
+    await expect(engine.generate({ prompts: [{ text: "x" }], adapter: "a" })).rejects.toMatchObject({
+      code: "not_found",
+    })
     expect(decoder.books.adapters).toBe(1)
     expect((await collect(events))[0]!.text).toHaveLength(60)
     await engine.close()
@@ -65,14 +67,16 @@ describe("engine", () => {
         { form: "bias" as const, path: "x", vector: { dtype: "f32" as const, shape: [0], data: new Float32Array(0) } },
       ],
     }
-    expect(engine.load("a", { adapter: misfit }, { replace: true })).rejects.toMatchObject({ code: "adapter_mismatch" })
-    expect(engine.load("a", { path: "/srv/adapters/broken" }, { replace: true })).rejects.toMatchObject({
+    await expect(engine.load("a", { adapter: misfit }, { replace: true })).rejects.toMatchObject({
+      code: "adapter_mismatch",
+    })
+    await expect(engine.load("a", { path: "/srv/adapters/broken" }, { replace: true })).rejects.toMatchObject({
       code: "invalid_file",
     })
-    expect(engine.load("a", { adapter: fakeAdapter("b") })).rejects.toMatchObject({ code: "conflict" })
-    expect(engine.unload("b")).rejects.toMatchObject({ code: "not_found" })
+    await expect(engine.load("a", { adapter: fakeAdapter("b") })).rejects.toMatchObject({ code: "conflict" })
+    await expect(engine.unload("b")).rejects.toMatchObject({ code: "not_found" })
     await engine.load("b", { path: "/srv/adapters/b" })
-    expect(engine.load("c", { adapter: fakeAdapter("c") })).rejects.toMatchObject({ code: "conflict" })
+    await expect(engine.load("c", { adapter: fakeAdapter("c") })).rejects.toMatchObject({ code: "conflict" })
     await engine.unload("b")
     expect(await engine.list()).toEqual(before)
     expect(decoder.books.adapters).toBe(1)
@@ -155,7 +159,7 @@ describe("engine", () => {
     const { engine } = createFakeEngine({ contextLength: 32 })
     await engine.load("p", { adapter: fakeAdapter("p", 16) })
     const request = { prompts: [{ text: "12345678" }], maxTokens: 9 }
-    expect(engine.generate({ ...request, adapter: "p" })).rejects.toMatchObject({ code: "invalid_request" })
+    await expect(engine.generate({ ...request, adapter: "p" })).rejects.toMatchObject({ code: "invalid_request" })
     const { events } = await engine.generate({ ...request, adapter: null, ignoreEos: true })
     expect((await collect(events))[0]!.reason).toBe("length")
     const fits = await engine.generate({ ...request, adapter: "p", maxTokens: 8, ignoreEos: true })
@@ -173,7 +177,7 @@ describe("engine", () => {
     const aborted = await engine.generate({ ...request, prompts: [{ text: "x" }] }, { signal: controller.signal })
     const failed = await engine.generate({ ...request, choices: 1, prompts: [{ text: "x" }, { text: "!" }] })
     controller.abort()
-    expect(collect(aborted.events)).rejects.toMatchObject({ code: "aborted" })
+    await expect(collect(aborted.events)).rejects.toMatchObject({ code: "aborted" })
     await expect(collect(failed.events)).rejects.toMatchObject({ code: "internal" })
     await Bun.sleep(5)
     expect(decoder.books.sequences).toBe(0)

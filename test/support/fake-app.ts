@@ -1,0 +1,62 @@
+/**
+ * @module The whole HTTP app over the fake engine, and short ways to call it.
+ */
+
+import { type AppOptions, createApp } from "../../routes/app.ts"
+import type { EngineApi } from "../../src/serve/engine-api.ts"
+import { createService } from "../../src/service/service.ts"
+import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
+import { createFakeEngine, type FakeEngineOptions, fakeRoot } from "./fake-engine.ts"
+
+/** What to make it of. */
+export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
+  /** Adapters to load before anything else. */
+  readonly adapters?: readonly string[]
+}
+
+/** An app that can be called without a network. */
+export interface FakeApp {
+  readonly fetch: (request: Request) => Response | Promise<Response>
+  readonly engine: EngineApi
+  readonly decoder: FakeDecoder
+  /** Errors that the app told its owner of. */
+  readonly reported: unknown[]
+  get(path: string, headers?: Record<string, string>): Promise<Response>
+  /** @param body anything; what is no string goes as JSON */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  send(path: string, init: RequestInit): Promise<Response>
+}
+
+/** A fresh app. */
+export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeApp> {
+  const { engine, decoder } = createFakeEngine(options)
+  for (const name of options.adapters ?? []) await engine.load(name, { adapter: fakeAdapter(name) })
+  const service = createService({
+    engine,
+    adapterRoot: { path: fakeRoot },
+    now: () => 1_700_000_000_000,
+  })
+  const reported: unknown[] = []
+  const app = createApp(service, { onError: (error) => void reported.push(error), ...options })
+  const send = async (path: string, init: RequestInit): Promise<Response> => app.request(path, init)
+  return {
+    fetch: (request) => app.fetch(request),
+    engine,
+    decoder,
+    reported,
+    send,
+    get: (path, headers = {}) => send(path, { headers }),
+    post: (path, body, headers = {}) =>
+      send(path, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }),
+  }
+}
+
+/** The `data:` lines of a stream; comments are left out. */
+export async function readEvents(response: Response): Promise<string[]> {
+  const text = await response.text()
+  return text.split("\n\n").flatMap((part) => (part.startsWith("data: ") ? [part.slice(6)] : []))
+}
