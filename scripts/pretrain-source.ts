@@ -9,7 +9,7 @@ import type { Tokenizer } from "../src/text/tokenizer-contract.ts"
 import type { CorpusDocument } from "./corpus/document.ts"
 
 /** A document as token ids, ended by the end token. */
-export function encodeDocument(tokenizer: Tokenizer, document: CorpusDocument): number[] {
+export function encodeDocument(tokenizer: Tokenizer, document: CorpusDocument): readonly number[] {
   if ("messages" in document)
     return encodeChat(
       tokenizer,
@@ -22,8 +22,8 @@ export function encodeDocument(tokenizer: Tokenizer, document: CorpusDocument): 
 const POOL = 64
 
 /** Batches [rows, length] without end. Documents longer than a row are left out. */
-export function* packDocuments(documents: Iterable<number[]>, rows: number, length: number): Generator<Batch> {
-  const pool: number[][] = []
+export function* packDocuments(documents: Iterable<readonly number[]>, rows: number, length: number): Generator<Batch> {
+  const pool: (readonly number[])[] = []
   const source = documents[Symbol.iterator]()
   const refill = (): void => {
     while (pool.length < POOL) {
@@ -58,7 +58,7 @@ export function* packDocuments(documents: Iterable<number[]>, rows: number, leng
 }
 
 /** Index of the longest document of at most `room` tokens, or -1. */
-function longest(pool: readonly number[][], room: number): number {
+function longest(pool: readonly (readonly number[])[], room: number): number {
   let best = -1
   for (const [i, document] of pool.entries()) {
     if (document.length <= room && document.length > (best < 0 ? 0 : pool[best]!.length)) best = i

@@ -94,7 +94,7 @@ function* tokenizerTexts(): Generator<string> {
   }
 }
 
-function* encoded(split: "train" | "heldout"): Generator<number[]> {
+function* encoded(split: "train" | "heldout"): Generator<readonly number[]> {
   for (const document of corpusStream(seed, split)) yield encodeDocument(tokenizer, document)
 }
 

@@ -26,7 +26,7 @@ export interface Answered {
 const SLACK = 8
 
 /** The prompt of a question: by the chat template where the base has one, as plain text elsewhere. */
-function promptIds(question: Question, tokenizer: Tokenizer): number[] {
+function promptIds(question: Question, tokenizer: Tokenizer): readonly number[] {
   if (tokenizer.hasChatTemplate) return encodeChat(tokenizer, question.messages, { addGenerationPrompt: true }).ids
   return tokenizer.encode(question.prompt ?? question.messages.map(({ content }) => content).join("\n"), {
     addSpecial: true,

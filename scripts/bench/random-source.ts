@@ -1,0 +1,54 @@
+/**
+ * @module A base of random weights for benchmarks, made tensor by tensor so that making it doesn't show in peak memory.
+ */
+import { sizeOf } from "../../src/core/tensor.ts"
+import type { Base } from "../../src/models/base.ts"
+import { llama } from "../../src/models/llama.ts"
+import { cacheFolder } from "../../src/store/cache.ts"
+import { packWeights, type WeightSource } from "../../src/store/weights-file.ts"
+
+/** Sizes of a Llama-layout base. */
+export interface BaseShape {
+  readonly hidden: number
+  readonly layers: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly intermediate: number
+  readonly vocab: number
+}
+
+/** A base of a shape, kept in the cache folder between runs. */
+export async function randomBase(shape: BaseShape): Promise<Base> {
+  const config = llama.parseConfig({
+    vocab_size: shape.vocab,
+    hidden_size: shape.hidden,
+    num_hidden_layers: shape.layers,
+    num_attention_heads: shape.heads,
+    num_key_value_heads: shape.kvHeads,
+    intermediate_size: shape.intermediate,
+    max_position_embeddings: 2048,
+    tie_word_embeddings: true,
+  })
+  const groups = llama.weights(config)
+  const tensors = new Map(groups.flatMap(({ parts }) => parts).map(({ name, shape }) => [name, { shape }]))
+  const hash = `random:${JSON.stringify(shape)}`
+  const source: WeightSource = {
+    tensors,
+    hash: async () => hash,
+    readF32: async (name) => uniform(name, tensors.get(name)!.shape),
+  }
+  const packed = await packWeights(source, groups, { cacheFolder: cacheFolder(process.env) })
+  return { name: "random", architecture: llama, config, ...packed, hash, read: source.readF32 }
+}
+
+/** Norms 1, everything else uniform with GPT-2's spread; a linear congruential generator is good enough to time. */
+function uniform(name: string, shape: readonly number[]): Float32Array {
+  const data = new Float32Array(sizeOf(shape))
+  if (shape.length === 1) return data.fill(1)
+  let state = name.length * 7919 + 1
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    data[i] = (state / 2 ** 31) * 0.035
+  }
+  return data
+}
