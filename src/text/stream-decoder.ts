@@ -1,5 +1,9 @@
 /**
  * @module Tokens to text as they come: never half a character, never a sign that a later token would change.
+ *
+ * A byte-level vocabulary is bytes, which a streaming UTF-8 decoder joins. Any other tokenizer may write a token
+ * differently after another one (a leading space, bytes that make one character), so a few tokens back are decoded again
+ * with the new one and the difference is what is new.
  */
 import type { Tokenizer } from "./tokenizer-contract.ts"
 
@@ -13,19 +17,36 @@ export interface StreamDecoder {
 
 /** A decoder for one stream. Special tokens have no text. */
 export function createStreamDecoder(tokenizer: Tokenizer): StreamDecoder {
+  return tokenizer.byteLevel ? byteDecoder(tokenizer) : differenceDecoder(tokenizer)
+}
+
+function byteDecoder(tokenizer: Tokenizer): StreamDecoder {
   const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
-  // Vocabularies without bytes of their own (SentencePiece) write a leading space that decoding drops.
-  let started = false
+  return {
+    push: (id) => (tokenizer.isSpecial(id) ? "" : utf8.decode(tokenizer.tokenBytes(id), { stream: true })),
+    flush: () => utf8.decode(),
+  }
+}
+
+/** Ids that are decoded again: those last given, as context, and those not given yet. */
+function differenceDecoder(tokenizer: Tokenizer): StreamDecoder {
+  let context: number[] = []
+  let open: number[] = []
+  const take = (all: boolean): string => {
+    const before = tokenizer.decode(context).length
+    const text = tokenizer.decode([...context, ...open])
+    // A U+FFFD at the end may be the beginning of a character.
+    if (text.length <= before || (!all && text.endsWith("\uFFFD"))) return ""
+    context = open
+    open = []
+    return text.slice(before)
+  }
   return {
     push(id) {
       if (tokenizer.isSpecial(id)) return ""
-      let text = utf8.decode(tokenizer.tokenBytes(id), { stream: true })
-      if (!started && text !== "") {
-        started = true
-        if (text.startsWith(" ") && !tokenizer.decode([id]).startsWith(" ")) text = text.slice(1)
-      }
-      return text
+      open.push(id)
+      return take(false)
     },
-    flush: () => utf8.decode(),
+    flush: () => (open.length === 0 ? "" : take(true)),
   }
 }
