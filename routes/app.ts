@@ -21,13 +21,13 @@ import { vllmRoutes } from "./vllm.ts"
 export interface AppOptions {
   /** What clients must send as `Authorization: Bearer <key>`; without it nobody is asked. */
   readonly apiKey?: string
-  /** Answer only requests that name this machine. @default {false} */
+  /** Answer only requests that name this machine. @default {true} without an API key */
   readonly localOnly?: boolean
   /** @default {2097152} 2 MiB */
   readonly maxBodyBytes?: number
   /** Between two comments in a quiet stream. @default {5000} */
   readonly keepAliveMs?: number
-  /** Gets every error that is our own fault. @default {() => {}} */
+  /** Gets every error that is our own fault. @default writes it to the console */
   readonly onError?: (error: unknown, requestId: string) => void
 }
 
@@ -37,11 +37,11 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     service,
     maxBodyBytes: options.maxBodyBytes ?? 2 * 1024 * 1024,
     keepAliveMs: options.keepAliveMs ?? 5000,
-    onError: options.onError ?? (() => {}),
+    onError: options.onError ?? ((error, requestId) => console.error(requestId, error)),
   }
   const app = new Hono<AppTypes>()
   app.onError((error, c) => {
-    // A client that left gets no answer; a middleware's own exception has a status and nothing else worth telling.
+    // Hono's own refusals have a message and nothing else worth telling.
     const known =
       error instanceof HTTPException && error.status < 500 ? new EspalierError("invalid_request", error.message) : error
     const response = errorResponse(known)
@@ -56,7 +56,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     ),
   )
   app.use(requestId())
-  if (options.localOnly) app.use(localOnly())
+  if (options.localOnly ?? options.apiKey === undefined) app.use(localOnly())
   if (options.apiKey !== undefined) app.use(bearerAuth(options.apiKey, ["/health"]))
   for (const routes of [healthRoutes, modelRoutes, chatRoutes, completionRoutes, adapterRoutes, vllmRoutes]) {
     app.route("/", routes(environment))

@@ -4,11 +4,10 @@
 
 import { EspalierError } from "../core/errors.ts"
 import type { BackendName } from "../runtime/runtime.ts"
-import { endpointOf } from "../serve/endpoint.ts"
 import { createEngine } from "../serve/engine.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
-import { engineClient } from "../serve/engine-client.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
+import { startEngineThread } from "./engine-thread.ts"
 import { openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
 import { readAdapter } from "./read-adapter.ts"
@@ -47,14 +46,6 @@ export async function openEngine({ base: path, backend, threads, contextLength }
 }
 
 /** Opens an engine in a Worker. */
-export async function openEngineWorker(settings: EngineSettings): Promise<EngineApi> {
-  const worker = new Worker(new URL("../entry/engine-worker.ts", import.meta.url), { type: "module" })
-  const engine = await engineClient(endpointOf(worker), settings)
-  return {
-    ...engine,
-    async close() {
-      await engine.close()
-      worker.terminate()
-    },
-  }
+export function openEngineWorker(settings: EngineSettings): Promise<EngineApi> {
+  return startEngineThread(new URL("../entry/engine-worker.ts", import.meta.url), settings)
 }

@@ -53,7 +53,7 @@ export interface GenerateRequest {
   readonly adapter: string | null
   /** What is left out keeps its default; without `seed` a random one is taken. */
   readonly sampling?: Partial<SamplingOptions>
-  /** @default {null} as many as the context holds */
+  /** @default {null} 1024, or as many as the context holds */
   readonly maxTokens?: number | null
   readonly stop?: readonly string[]
   /** Go on after end tokens. @default {false} */

@@ -4,7 +4,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
-import { encodeChat } from "../text/chat.ts"
+import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { createAdapterTable, type NamedHold } from "./adapter-table.ts"
 import type { Decoder } from "./decoder.ts"
@@ -48,6 +48,11 @@ export function createEngine(parts: EngineParts): EngineApi {
     parts.now ?? Date.now,
   )
   let closed = false
+  let knownLead: string | null = null
+  const chatLead = (): string => {
+    knownLead ??= answerLead(tokenizer)
+    return knownLead
+  }
   const eosIds = parts.eosIds ?? (tokenizer.eosId === null ? [] : [tokenizer.eosId])
 
   return {
@@ -110,6 +115,7 @@ export function createEngine(parts: EngineParts): EngineApi {
         adapter,
         sampling: { ...defaultSampling, ...request.sampling, seed: seed + choice },
         maxTokens: request.maxTokens ?? null,
+        lead: "messages" in request.prompts[Math.floor(choice / choices)]! ? chatLead() : "",
         stop: request.stop ?? [],
         eosIds: request.ignoreEos ? [] : eosIds,
         logprobs: request.logprobs ?? null,

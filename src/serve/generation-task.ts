@@ -15,6 +15,7 @@ export interface TaskTools {
   readonly decoder: Decoder
   readonly tokenizer: Tokenizer
   readonly prefillChunk: number
+  readonly defaultMaxTokens: number
   readonly events: EventQueue<GenerationEvent>
 }
 
@@ -45,9 +46,9 @@ export class GenerationTask {
     this.#request = request
     this.#tools = tools
     this.#sampler = createSampler(request.sampling, request.promptIds)
-    this.#transcript = createTranscript(tools.tokenizer, request.stop)
+    this.#transcript = createTranscript(tools.tokenizer, request.stop, request.lead)
     const taken = (request.adapter?.bound.virtualTokens ?? 0) + request.promptIds.length
-    this.#limit = request.maxTokens ?? tools.decoder.info.contextLength - taken
+    this.#limit = request.maxTokens ?? Math.min(tools.defaultMaxTokens, tools.decoder.info.contextLength - taken)
   }
 
   /** What was computed so far. */

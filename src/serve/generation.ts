@@ -18,8 +18,10 @@ export interface GenerationRequest {
   /** Released by the scheduler at the end, whatever the end is. */
   readonly adapter: AdapterHold | null
   readonly sampling: SamplingOptions
-  /** The most tokens to generate; `null` for as many as the context holds. */
+  /** The most tokens to generate; `null` for the scheduler's default, or what the context leaves of it. */
   readonly maxTokens: number | null
+  /** What an answer may begin with and is not shown: see {@link answerLead}. @default {""} */
+  readonly lead?: string
   /** Texts that end the completion and are left out of it. */
   readonly stop: readonly string[]
   /** Tokens that end the completion. */

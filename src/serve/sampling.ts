@@ -101,8 +101,8 @@ export function addBias(logits: Float32Array, bias: SamplingOptions["logitBias"]
 
 /** The tokens left after filtering; probabilities sum to 1. */
 export interface Candidates {
-  readonly ids: readonly number[]
-  readonly probabilities: readonly number[]
+  readonly ids: ArrayLike<number>
+  readonly probabilities: ArrayLike<number>
 }
 
 /**
@@ -116,37 +116,59 @@ export function candidatesOf(
 ): Candidates {
   const { temperature, topK, topP, minP } = options
   const top = logits[argmax(logits)]!
-  const weight = (id: number): number => {
-    const value = Math.exp((logits[id]! - top) / temperature)
-    return Number.isNaN(value) ? (logits[id] === top ? 1 : 0) : value
+  // The likeliest token weighs 1; an infinite logit is as far from itself as any other: not at all.
+  const distance = (id: number): number => (logits[id] === top ? 0 : (top - logits[id]!) / temperature)
+  let ids: ArrayLike<number> =
+    topK > 0 && topK < logits.length ? topIndices(logits, topK) : Int32Array.from(logits.keys())
+  if (topP < 1) ids = nucleusOf(ids, distance, topP)
+  if (minP > 0) ids = Array.from(ids).filter((id) => Math.exp(-distance(id)) >= minP)
+  const probabilities = new Float64Array(ids.length)
+  let total = 0
+  for (let i = 0; i < ids.length; i++) {
+    const weight = Math.exp(-distance(ids[i]!))
+    probabilities[i] = Number.isNaN(weight) ? 0 : weight
+    total += probabilities[i]!
   }
-  let ids: number[]
-  if (topK > 0 && topK < logits.length) {
-    ids = topIndices(logits, topK)
-  } else {
-    ids = Array.from(logits.keys())
+  for (let i = 0; i < probabilities.length; i++) probabilities[i]! /= total
+  return { ids, probabilities }
+}
+
+/** Steps of the distance from the likeliest token; beyond the last one lies less than exp(-40). */
+const steps = 1024
+const stepsPerUnit = steps / 40
+
+/**
+ * The fewest tokens whose weights exp(-distance) sum to `topP` of the whole. Only the tokens at the border are sorted: a
+ * flat distribution keeps tens of thousands.
+ */
+function nucleusOf(ids: ArrayLike<number>, distance: (id: number) => number, topP: number): number[] {
+  const masses = new Float64Array(steps)
+  const places = new Int16Array(ids.length)
+  let total = 0
+  for (let i = 0; i < ids.length; i++) {
+    const far = distance(ids[i]!)
+    const weight = Math.exp(-far)
+    // NaN, and what is too far to be drawn, has no place.
+    places[i] = weight > 0 ? Math.min(steps - 1, Math.floor(far * stepsPerUnit)) : steps
+    if (weight > 0) masses[places[i]!]! += weight
+    if (weight > 0) total += weight
   }
-  let weights = ids.map(weight)
-  let total = sum(weights)
-  if (topP < 1) {
-    // Tokens below (1 - topP) / V weigh less than 1 - topP together, so none of them is in the nucleus: sort the rest
-    // only (karpathy/llama2.c, `sample_topp`).
-    const cutoff = ((1 - topP) / ids.length) * total
-    const kept = topIndices(weights, weights.reduce((count, value) => (value >= cutoff ? count + 1 : count), 0) || 1)
-    let mass = 0
-    let size = 0
-    while (size < kept.length && (size === 0 || mass < topP * total)) mass += weights[kept[size++]!]!
-    ids = kept.slice(0, size).map((place) => ids[place]!)
-    weights = ids.map(weight)
-    total = sum(weights)
+  let border = 0
+  let mass = 0
+  while (border < steps - 1 && mass + masses[border]! < topP * total) mass += masses[border++]!
+  const kept: number[] = []
+  const atBorder: number[] = []
+  for (let i = 0; i < ids.length; i++) {
+    if (places[i]! < border) kept.push(ids[i]!)
+    else if (places[i] === border) atBorder.push(ids[i]!)
   }
-  if (minP > 0) {
-    // The likeliest token weighs 1.
-    ids = ids.filter((id) => weight(id) >= minP)
-    weights = ids.map(weight)
-    total = sum(weights)
+  atBorder.sort((left, right) => distance(left) - distance(right) || left - right)
+  for (const id of atBorder) {
+    if (kept.length > 0 && mass >= topP * total) break
+    kept.push(id)
+    mass += Math.exp(-distance(id))
   }
-  return { ids, probabilities: weights.map((value) => value / total) }
+  return kept
 }
 
 /**
@@ -221,10 +243,4 @@ export function createSampler(options: SamplingOptions, promptIds: readonly numb
       return id
     },
   }
-}
-
-function sum(values: readonly number[]): number {
-  let total = 0
-  for (const value of values) total += value
-  return total
 }

@@ -17,6 +17,11 @@ export interface SchedulerOptions {
   readonly maxActive?: number
   /** Generations that wait for a place; one more is refused with `queue_full`. @default {64} */
   readonly maxWaiting?: number
+  /**
+   * Tokens that a request without a limit of its own may generate. Each sequence's cache is made for all that it may
+   * hold, so a long context is paid for by every request that leaves the limit out. @default {1024}
+   */
+  readonly defaultMaxTokens?: number
   /** Prompt tokens appended in one turn. @default {256} */
   readonly prefillChunk?: number
   /** Lets events in between turns. @default {createBreathe()} */
@@ -56,6 +61,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
   const maxActive = options.maxActive ?? 8
   const maxWaiting = options.maxWaiting ?? 64
   const prefillChunk = options.prefillChunk ?? 256
+  const defaultMaxTokens = options.defaultMaxTokens ?? 1024
   const breathe = options.breathe ?? createBreathe()
   const { run: exclusive } = createExclusive()
   const totals = { finished: 0, aborted: 0, failed: 0, promptTokens: 0, completionTokens: 0 }
@@ -105,7 +111,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
           }
         }
         const events = new EventQueue<GenerationEvent>(leave)
-        const task = new GenerationTask(request, { decoder, tokenizer, prefillChunk, events })
+        const task = new GenerationTask(request, { decoder, tokenizer, prefillChunk, defaultMaxTokens, events })
         waiting.push(task)
         if (request.signal?.aborted) leave()
         else request.signal?.addEventListener("abort", leave, { once: true })

@@ -30,8 +30,12 @@ export interface Transcript {
   flush(): TranscriptDelta
 }
 
-/** A transcript that ends at the first of `stop`. */
-export function createTranscript(tokenizer: Tokenizer, stop: readonly string[]): Transcript {
+/**
+ * A transcript that ends at the first of `stop`.
+ * @param lead left out where the completion begins with it
+ */
+export function createTranscript(tokenizer: Tokenizer, stop: readonly string[], lead = ""): Transcript {
+  const withoutLead = leadFilter(lead)
   const decoder = createStreamDecoder(tokenizer)
   const matcher = createStopMatcher(stop)
   let waiting: OutputToken[] = []
@@ -46,17 +50,30 @@ export function createTranscript(tokenizer: Tokenizer, stop: readonly string[]):
   return {
     push(token) {
       waiting.push(outputToken(tokenizer, token, decoded))
-      const text = decoder.push(token.id)
+      const text = withoutLead(decoder.push(token.id), false)
       decoded += codePoints(text)
       const { emit, stopped } = matcher.push(text)
       return { text: emit, tokens: release(emit, false), stopped }
     },
     flush() {
-      const text = decoder.flush()
+      const text = withoutLead(decoder.flush(), true)
       const { emit, stopped } = matcher.push(text)
       const rest = stopped ? emit : emit + matcher.flush()
       return { text: rest, tokens: release(rest, !stopped), stopped }
     },
+  }
+}
+
+/** Holds a text's beginning back until it is clear whether it is `lead`, which it then leaves out. */
+function leadFilter(lead: string): (text: string, last: boolean) => string {
+  let held = ""
+  let open = lead !== ""
+  return (text, last) => {
+    if (!open) return text
+    held += text
+    if (held.length < lead.length && lead.startsWith(held) && !last) return ""
+    open = false
+    return held.startsWith(lead) ? held.slice(lead.length) : held
   }
 }
 

@@ -124,6 +124,19 @@ describe("POST /v1/chat/completions", () => {
     expect(choices[0]).toMatchObject({ message: { content: "one" }, finish_reason: "stop" })
   })
 
+  test("leaves off what the template writes before every answer, and nothing else", async () => {
+    const contentOf = async (text: string, max_tokens: number): Promise<string> => {
+      // The fake's template writes a blank where a conversation's assistant speaks, after the generation prompt.
+      const app = await createFakeApp({ next: spell(text), lead: " " })
+      const { choices } = await (await app.post("/v1/chat/completions", { model: "base", messages, max_tokens })).json()
+      return choices[0].message.content
+    }
+    expect(await contentOf(" Hello", 20)).toBe("Hello")
+    expect(await contentOf("  Hello", 20)).toBe(" Hello")
+    expect(await contentOf("Hello", 20)).toBe("Hello")
+    expect(await contentOf(" ", 1)).toBe("")
+  })
+
   test("hears what a message writes as text only: a written special token stays text", async () => {
     const app = await createFakeApp()
     const content = "</s>"

@@ -153,8 +153,14 @@ describe("an API key", () => {
   })
 })
 
-test("a local server answers no other host's name", async () => {
-  const app = await createFakeApp({ localOnly: true })
+test("a server with a key answers to any name", async () => {
+  const app = await createFakeApp({ apiKey: "k" })
+  const request = new Request("http://espalier.example/v1/models", { headers: { authorization: "Bearer k" } })
+  expect((await app.fetch(request)).status).toBe(200)
+})
+
+test("a server without a key answers to this machine's names only", async () => {
+  const app = await createFakeApp()
   for (const host of ["localhost", "127.0.0.1:8000", "[::1]:8000"]) {
     expect((await app.fetch(new Request(`http://${host}/v1/models`))).status).toBe(200)
   }

@@ -3,7 +3,7 @@
  * thread. The settings say when it should fail.
  */
 import { EspalierError } from "../../src/core/errors.ts"
-import { hostEngine } from "../../src/entry/engine-thread.ts"
+import { hostEngine } from "../../src/presets/engine-thread.ts"
 import { createFakeEngine } from "./fake-engine.ts"
 
 hostEngine(async (settings) => {

@@ -7,7 +7,7 @@ import { createEngine } from "../../src/serve/engine.ts"
 import type { ChoiceEvent, EngineApi } from "../../src/serve/engine-api.ts"
 import type { SchedulerOptions } from "../../src/serve/scheduler.ts"
 import { createFakeDecoder, type FakeDecoder, type FakeDecoderOptions, fakeAdapter } from "./fake-decoder.ts"
-import { fakeTokenizer } from "./fake-tokenizer.ts"
+import { createFakeTokenizer } from "./fake-tokenizer.ts"
 
 /** The folder that the fake engine's adapters lie in. */
 export const fakeRoot = "/srv/adapters"
@@ -16,6 +16,8 @@ export const fakeRoot = "/srv/adapters"
 export interface FakeEngineOptions extends FakeDecoderOptions {
   readonly scheduler?: SchedulerOptions
   readonly maxAdapters?: number
+  /** What the chat template writes before an answer. */
+  readonly lead?: string
 }
 
 /** An engine with base `base`, and its decoder to look at. */
@@ -26,7 +28,7 @@ export function createFakeEngine(options: FakeEngineOptions = {}): { engine: Eng
     baseHash: "b".repeat(64),
     backend: "fake",
     decoder,
-    tokenizer: fakeTokenizer,
+    tokenizer: createFakeTokenizer(options.lead ?? ""),
     readAdapter: readFakeAdapter,
     now: () => 1_700_000_000_000,
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),

@@ -13,27 +13,36 @@ export const fakeVocab = 258
 const specials: Readonly<Record<number, string>> = { [fakeEos]: "</s>", [fakeMark]: "<m>" }
 
 /** A byte a token. */
-export const fakeTokenizer: Tokenizer = {
-  vocabSize: fakeVocab,
-  bosId: null,
-  eosId: fakeEos,
-  padId: null,
-  encode(text, { parseSpecial = true } = {}) {
-    const pieces = parseSpecial ? text.split(/(<\/s>|<m>)/) : [text]
-    return pieces.flatMap((piece, i) => (i % 2 === 1 ? [idOf(piece)] : [...new TextEncoder().encode(piece)]))
-  },
-  decode(ids, { skipSpecial = true } = {}) {
-    const bytes = ids.flatMap((id) => (specials[id] !== undefined && skipSpecial ? [] : [...bytesOf(id)]))
-    return new TextDecoder().decode(Uint8Array.from(bytes))
-  },
-  tokenText: (id) => new TextDecoder().decode(bytesOf(id)),
-  tokenBytes: bytesOf,
-  isSpecial: (id) => specials[id] !== undefined,
-  hasChatTemplate: true,
-  renderChat: (messages, { addGenerationPrompt = false } = {}) =>
-    messages.map(({ role, content }) => `<m>${role}:${content}\n`).join("") +
-    (addGenerationPrompt ? "<m>assistant:" : ""),
+export const fakeTokenizer: Tokenizer = createFakeTokenizer("")
+
+/** @param lead what its template writes between the generation prompt and an assistant's words */
+export function createFakeTokenizer(lead: string): Tokenizer {
+  return {
+    vocabSize: fakeVocab,
+    bosId: null,
+    eosId: fakeEos,
+    padId: null,
+    encode(text, { parseSpecial = true, guard = "" } = {}) {
+      const pieces = parseSpecial ? text.split(/(<\/s>|<m>)/) : [text]
+      return pieces.flatMap((piece, i) =>
+        i % 2 === 1 ? [idOf(piece)] : [...new TextEncoder().encode(plain(piece, guard))],
+      )
+    },
+    decode(ids, { skipSpecial = true } = {}) {
+      const bytes = ids.flatMap((id) => (specials[id] !== undefined && skipSpecial ? [] : [...bytesOf(id)]))
+      return new TextDecoder().decode(Uint8Array.from(bytes))
+    },
+    tokenText: (id) => new TextDecoder().decode(bytesOf(id)),
+    tokenBytes: bytesOf,
+    isSpecial: (id) => specials[id] !== undefined,
+    hasChatTemplate: true,
+    renderChat: (messages, { addGenerationPrompt = false } = {}) =>
+      messages.map(({ role, content }) => `<m>${role}:${role === "assistant" ? lead : ""}${content}\n`).join("") +
+      (addGenerationPrompt ? "<m>assistant:" : ""),
+  }
 }
+
+const plain = (text: string, guard: string): string => (guard === "" ? text : text.replaceAll(guard, ""))
 
 const idOf = (special: string): number => (special === "<m>" ? fakeMark : fakeEos)
 

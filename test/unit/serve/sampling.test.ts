@@ -65,9 +65,10 @@ describe("candidatesOf()", () => {
           const options = { temperature, topK, topP, minP }
           const { ids, probabilities } = candidatesOf(logits, options)
           const reference = referenceCandidates(logits, options)
-          expect([...ids].sort((a, b) => a - b)).toEqual([...reference.keys()].sort((a, b) => a - b))
+          expect(Array.from(ids).sort((a, b) => a - b)).toEqual([...reference.keys()].sort((a, b) => a - b))
           // Both are f64 sums over the same terms in another order.
-          for (const [place, id] of ids.entries()) expect(probabilities[place]).toBeCloseTo(reference.get(id)!, 12)
+          for (const [place, id] of Array.from(ids).entries())
+            expect(probabilities[place]).toBeCloseTo(reference.get(id)!, 12)
         },
       ),
       { numRuns: 300 },
@@ -80,6 +81,15 @@ describe("candidatesOf()", () => {
     expect(candidatesOf(even, { temperature: 1, topK: 0, topP: 0.5, minP: 0 }).ids).toEqual([0, 1, 2])
   })
 
+  test("agrees with sorting everything over a whole vocabulary, flat or steep", () => {
+    for (const spread of [0.1, 1, 3, 20]) {
+      const logits = logitsOf(20_000, spread, spread)
+      const options = { temperature: 0.9, topK: 0, topP: 0.9, minP: 0 }
+      const reference = referenceCandidates(logits, options)
+      expect(new Set(Array.from(candidatesOf(logits, options).ids))).toEqual(new Set(reference.keys()))
+    }
+  })
+
   test("keeps one token when top-p is 0 or a logit is infinite", () => {
     const logits = Float32Array.of(1, 5, Number.NEGATIVE_INFINITY, 2)
     expect(candidatesOf(logits, { temperature: 1, topK: 0, topP: 0, minP: 0 }).ids).toEqual([1])
@@ -89,7 +99,7 @@ describe("candidatesOf()", () => {
       topP: 1,
       minP: 0,
     })
-    expect(infinite.probabilities).toEqual([0, 1])
+    expect(Array.from(infinite.probabilities)).toEqual([0, 1])
   })
 })
 

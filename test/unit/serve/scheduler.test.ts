@@ -155,6 +155,14 @@ describe("scheduler", () => {
   })
 })
 
+test("scheduler gives a request without a limit its default, within the context", async () => {
+  const { scheduler } = setUp({ contextLength: 64 }, { defaultMaxTokens: 7 })
+  const lengthOf = async (prompt: string): Promise<number> =>
+    (await read(submitOne(scheduler, request(prompt, { maxTokens: null, eosIds: [] })))).text.length
+  expect(await lengthOf("abcd")).toBe(7)
+  expect(await lengthOf("a".repeat(60))).toBe(4)
+})
+
 describe("scheduler refuses", () => {
   const refusal = (run: () => unknown): EspalierError => {
     try {

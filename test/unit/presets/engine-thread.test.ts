@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from "bun:test"
 import { EspalierError } from "../../../src/core/errors.ts"
-import { startEngineThread } from "../../../src/entry/engine-thread.ts"
+import { startEngineThread } from "../../../src/presets/engine-thread.ts"
 import type { EngineApi } from "../../../src/serve/engine-api.ts"
 import { fakeAdapter } from "../../support/fake-decoder.ts"
 import { collect, createFakeEngine, greedyText } from "../../support/fake-engine.ts"
