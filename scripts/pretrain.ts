@@ -27,6 +27,7 @@ import { progressReporter } from "../src/train/progress.ts"
 import { streamSource } from "../src/train/source.ts"
 import { train } from "../src/train/trainer.ts"
 import { corpusStream } from "./corpus/corpus.ts"
+import { cutNames } from "./corpus/names.ts"
 import { encodeDocument, packDocuments } from "./pretrain-source.ts"
 import { randomWeights } from "./random-base.ts"
 
@@ -85,11 +86,13 @@ const configJson = {
   torch_dtype: "float16",
 }
 
+/** Names are cut into syllables, so that unseen names are spelled by the same tokens as seen ones. */
 function* tokenizerTexts(): Generator<string> {
+  const cut = (text: string): string => cutNames(` ${text}`, SPRIG_SPECIAL_TOKENS[0])
   let count = 0
   for (const document of corpusStream(seed, "train")) {
-    if ("text" in document) yield ` ${document.text}`
-    else for (const { content } of document.messages) yield ` ${content}`
+    if ("text" in document) yield cut(document.text)
+    else for (const { content } of document.messages) yield cut(content)
     if (++count >= TOKENIZER_DOCUMENTS) return
   }
 }

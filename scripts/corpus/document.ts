@@ -28,6 +28,8 @@ export interface Family {
   readonly name: string
   /** How often it comes, relative to the others. */
   readonly weight: number
+  /** How often it comes at the very beginning, where that differs. */
+  readonly early?: number
   /** Whether its answers can be scored by exact match. */
   readonly scored: boolean
   make(draw: Draw): CorpusDocument

@@ -15,7 +15,7 @@ export interface Report {
 export function report(d: Draw): Report {
   const name = person(d)
   const place = town(d)
-  const count = String(1 + d.random.below(99))
+  const count = String(2 + d.random.below(98))
   const item = d.random.pick(items)
   const job = d.random.pick(jobs)
   const colour = d.random.pick(colourNames)
@@ -29,6 +29,10 @@ export function report(d: Draw): Report {
     () => ({ sentence: `${name} the ${job} has ${count} ${item}.`, values: { name, job, item, count } }),
     () => ({ sentence: `${name} has ${count} ${colour} ${item}.`, values: { name, item, count, colour } }),
     () => ({ sentence: `A ${colour} coat was left in ${place} by ${name}.`, values: { name, colour, place } }),
+    () => ({ sentence: `In ${place}, ${count} ${item} were lost by ${name}.`, values: { name, item, count, place } }),
+    () => ({ sentence: `${name} took ${count} ${item} home to ${place}.`, values: { name, item, count, place } }),
+    () => ({ sentence: `${name} carried ${count} ${item} through ${place}.`, values: { name, item, count, place } }),
+    () => ({ sentence: `In ${place}, ${name} works as a ${job}.`, values: { name, job, place } }),
     () => ({ sentence: `${name} carried ${count} ${item} to ${place}.`, values: { name, item, count, place } }),
     () => ({ sentence: `${name} took ${count} ${item} from ${place}.`, values: { name, item, count, place } }),
   ])()
@@ -45,6 +49,10 @@ function keyValues(d: Draw): CorpusDocument {
     `Take ${wanted} from this: ${sentence}`,
     `${sentence} Write down ${wanted}.`,
     `Fill in ${wanted}. ${sentence}`,
+    `Note: ${sentence} Find ${wanted}.`,
+    `Give ${wanted} of this note. ${sentence}`,
+    `${sentence} List ${wanted}.`,
+    `Please find ${wanted}. ${sentence}`,
     `List ${wanted} of this note. ${sentence}`,
   ])
   return exchange("extraction", question, order.map((key) => `${key}: ${values[key]}`).join("\n"))
@@ -58,6 +66,9 @@ function quoted(d: Draw): CorpusDocument {
     `${sentence} Put the ${key} in quotes.`,
     `Write the ${key} in quotes: ${sentence}`,
     `${sentence} Quote its ${key}.`,
+    `Please quote the ${key}. ${sentence}`,
+    `${sentence} Quote the ${key}, please.`,
+    `Give the ${key} in quotes. ${sentence}`,
     `The ${key} in quotes, please. ${sentence}`,
   ])
   return exchange("quote", question, `"${values[key]}"`)
@@ -72,6 +83,9 @@ function listing(d: Draw): CorpusDocument {
     `There are ${joined} here.`,
     `We need ${joined}.`,
     `${name} wants ${joined}.`,
+    `Bring us ${joined}.`,
+    `${name} bought ${joined}.`,
+    `Here are ${joined}.`,
     `Bring ${joined}.`,
   ])
   const question = template(d, [
@@ -79,6 +93,9 @@ function listing(d: Draw): CorpusDocument {
     `${sentence} List the things.`,
     `Write a list of the things: ${sentence}`,
     `${sentence} Now make a list.`,
+    `List all of these. ${sentence}`,
+    `${sentence} List all the things.`,
+    `List the things in this note. ${sentence}`,
     `List all things. ${sentence}`,
   ])
   return exchange("list", question, words.map((word) => `- ${word}`).join("\n"))
@@ -102,23 +119,33 @@ function copy(d: Draw): CorpusDocument {
       `Say this again: ${words}`,
       `Copy these words: ${words}`,
       `Say: ${words}`,
+      `Repeat these words: ${words}`,
+      `Write these words: ${words}`,
+      `Copy this: ${words}`,
       `Write this: ${words}`,
     ]),
     words,
   )
 }
 
-/** Pairs that come back: seeing the first half again, the second follows. */
+/** What was said comes back: in order, or pair by pair in another order. */
 function induction(d: Draw): CorpusDocument {
-  const pairs = Array.from({ length: 2 + d.random.below(4) }, () => `${person(d)} ${anything(d)}`)
-  const shuffled = d.random.shuffle([...pairs])
-  return { kind: "induction", text: `${pairs.join(". ")}. ${shuffled.join(". ")}.` }
+  const { random } = d
+  if (random.below(2) === 0) {
+    const words = Array.from({ length: 4 + random.below(9) }, () => anything(d)).join(" ")
+    return { kind: "induction", text: `${words}. ${words}. ${words}.` }
+  }
+  const keys = different(3 + random.below(4), () => person(d))
+  const value = random.below(2) === 0 ? () => person(d) : () => anything(d)
+  const pairs = keys.map((key) => `${key} ${value()}`)
+  const again = (): string => random.shuffle([...pairs]).join(". ")
+  return { kind: "induction", text: `${pairs.join(". ")}. ${again()}. ${again()}.` }
 }
 
 export const extractionFamilies: readonly Family[] = [
   { name: "extraction", weight: 14, scored: true, make: keyValues },
   { name: "quote", weight: 7, scored: true, make: quoted },
   { name: "list", weight: 5, scored: true, make: listing },
-  { name: "copy", weight: 7, scored: true, make: copy },
-  { name: "induction", weight: 6, scored: false, make: induction },
+  { name: "copy", weight: 8, early: 40, scored: true, make: copy },
+  { name: "induction", weight: 8, early: 100, scored: false, make: induction },
 ]

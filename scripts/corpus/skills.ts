@@ -10,14 +10,15 @@ const questions: Readonly<Record<string, (subject: string) => readonly string[]>
     `What colour is ${s}?`,
     `Which colour does ${s} have?`,
     `Tell me the colour of ${s}.`,
-    `The colour of ${s}?`,
     `Name the colour of ${s}.`,
+    `The colour of ${s}?`,
   ],
   opposite: (s) => [
     `What is the opposite of ${s}?`,
     `Give the opposite of ${s}.`,
     `Which word is the opposite of ${s}?`,
     `The opposite of ${s}?`,
+    `Tell me the opposite of ${s}.`,
     `Name the opposite of ${s}.`,
   ],
   sound: (s) => [
@@ -59,16 +60,22 @@ function sentiment(d: Draw): CorpusDocument {
     `The ${thing} was ${word}.`,
     `I found the ${thing} ${word}.`,
     `What a ${word} ${thing}!`,
+    `Today the ${thing} was ${word}.`,
+    `The ${thing} I had today was ${word}.`,
+    `It was a ${word} ${thing}.`,
     `${person(d)} said the ${thing} was ${word}.`,
     `This ${thing} is really ${word}.`,
     `My ${thing} was ${word} today.`,
   ])
   const question = template(d, [
-    `Is this good or bad? ${review}`,
+    `Is this positive or negative? ${review}`,
     `${review} Is that positive or negative?`,
     `Sentiment: ${review}`,
     `Say positive or negative. ${review}`,
     `${review} How does that sound, positive or negative?`,
+    `Judge this review: ${review}`,
+    `Positive or negative? ${review}`,
+    `${review} Judge this.`,
     `Judge this: ${review}`,
   ])
   return exchange("sentiment", question, positive ? "positive" : "negative")
@@ -86,6 +93,9 @@ function sum(d: Draw): CorpusDocument {
       `${a} + ${b} =`,
       `Add ${a} and ${b}.`,
       `Sum: ${a} + ${b}`,
+      `How much is ${a} + ${b}?`,
+      `What is ${a} + ${b}?`,
+      `What do you get from ${a} and ${b}?`,
       `How much is ${a} and ${b}?`,
     ]),
     String(a + b),
@@ -103,12 +113,14 @@ function letterCase(d: Draw): CorpusDocument {
           `Upper case: ${shown}`,
           `Write ${shown} in capital letters.`,
           `Make ${shown} upper case.`,
+          `Capital letters: ${shown}`,
           `Capital letters for ${shown}.`,
         ])
       : template(d, [
           `Lower case: ${shown}`,
           `Write ${shown} in small letters.`,
           `Make ${shown} lower case.`,
+          `Small letters: ${shown}`,
           `Small letters for ${shown}.`,
         ]),
     upper ? word.toUpperCase() : word.toLowerCase(),
@@ -125,6 +137,9 @@ function reversal(d: Draw): CorpusDocument {
       `Say these words backwards: ${text}`,
       `Turn the order around: ${text}`,
       `Reverse the words ${text}`,
+      `Backwards, please: ${text}`,
+      `Reverse these words: ${text}`,
+      `Write this backwards: ${text}`,
       `Backwards: ${text}`,
     ]),
     [...words].reverse().join(" "),
@@ -147,6 +162,8 @@ function yesNo(d: Draw): CorpusDocument {
     `Does ${name} have a ${yes ? has : lacks}?`,
     `Is it true that ${name} has a ${yes ? has : lacks}?`,
     `Has ${name} got a ${yes ? has : lacks}?`,
+    `Does ${name} own one ${yes ? has : lacks}?`,
+    `A ${yes ? has : lacks}: is it ${name}'s?`,
     `A ${yes ? has : lacks}: does ${name} have one?`,
   ])
   const passage = d.random.next() < 0.5 ? `${sentence} ${also}` : `${also} ${sentence}`
@@ -154,9 +171,9 @@ function yesNo(d: Draw): CorpusDocument {
 }
 
 export const skillFamilies: readonly Family[] = [
-  { name: "fact", weight: 5, scored: true, make: fact },
+  { name: "fact", weight: 6, scored: true, make: fact },
   { name: "sentiment", weight: 5, scored: true, make: sentiment },
-  { name: "sum", weight: 3, scored: true, make: sum },
+  { name: "sum", weight: 4, scored: true, make: sum },
   { name: "case", weight: 3, scored: true, make: letterCase },
   { name: "reversal", weight: 4, scored: true, make: reversal },
   { name: "yes-no", weight: 4, scored: true, make: yesNo },

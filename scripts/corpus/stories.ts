@@ -19,6 +19,9 @@ function story(d: Draw): CorpusDocument {
     `${hero} lived in ${home}, near the ${place}.`,
     `In ${home} there was a ${look} ${place}. ${hero} liked it.`,
     `${hero} and ${friend} walked through ${home}.`,
+    `It was ${r.pick(days)}. ${hero} was at home in ${home}.`,
+    `The ${place} in ${home} was ${look} that day. ${hero} was there.`,
+    `${hero} and ${friend} met one day near the ${place} in ${home}.`,
     `It was a ${r.pick(adjectives)} day in ${home}. ${hero} was at the ${place}.`,
   ])
   const middle = template(d, [
@@ -26,6 +29,9 @@ function story(d: Draw): CorpusDocument {
     `${hero} saw a ${r.pick(colourNames)} ${thing} and ${r.pick(verbs)} it.`,
     `"Look, a ${thing}!" said ${hero}. ${friend} came to see it.`,
     `${friend} ${r.pick(verbs)} the ${thing} for ${hero}.`,
+    `"Where is the ${thing}?" asked ${hero}. It was in the ${place}.`,
+    `There was a ${thing}. It was very ${look}.`,
+    `They saw a ${look} ${thing}, and ${friend} ${r.pick(verbs)} it.`,
     `A ${thing} was there. It was ${look}.`,
   ])
   const end = template(d, [
@@ -33,6 +39,9 @@ function story(d: Draw): CorpusDocument {
     `After that ${hero} went home to eat ${food}.`,
     `${friend} was ${r.pick(adjectives)}, and so was ${hero}.`,
     `"Thank you, ${friend}," said ${hero}.`,
+    `In the evening they went home.`,
+    `${hero} told ${friend} a story about the ${thing}.`,
+    `After that they were ${r.pick(adjectives)}.`,
     `In the evening ${hero} told ${friend} about the ${thing}.`,
   ])
   return { kind: "story", text: `${opening} ${middle} ${end}` }
@@ -50,6 +59,9 @@ function dialogue(d: Draw): CorpusDocument {
         `Hi! My name is ${name}.`,
         `Good day. I am called ${name}.`,
         `${name} is my name. Hello!`,
+        `Hey! I am ${name}.`,
+        `Hello, ${name} here.`,
+        `Hey, my name is ${name}.`,
         `Hey, ${name} here.`,
       ]),
     },

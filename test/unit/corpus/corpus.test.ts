@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { createHash } from "node:crypto"
 import { corpusStream, families, suiteItems } from "../../../scripts/corpus/corpus.ts"
 import type { CorpusDocument, Split } from "../../../scripts/corpus/document.ts"
-import { inventedNames, splitOf } from "../../../scripts/corpus/names.ts"
+import { cutNames, inventedStems, splitOf } from "../../../scripts/corpus/names.ts"
 
 function take(count: number, seed: number, split: Split): CorpusDocument[] {
   const found: CorpusDocument[] = []
@@ -22,16 +22,16 @@ test("the same seed gives the same documents, another seed others", () => {
   expect(take(300, 8, "train")).not.toEqual(first)
 })
 
-test("the documents are still those that the shipped base learned from", () => {
+test("the documents are the ones that this version writes on every machine", () => {
   const digest = createHash("sha256")
     .update(JSON.stringify(take(2000, 1, "train")))
     .digest("hex")
-  expect(digest).toBe("b9a0e4701f56c78c9fbb48a600e53e463ac6a2e0e34f56c9b28c0c32777a4e1f")
+  expect(digest).toBe("0c1ffc8931453de0eaa18b8a1766e83d1286fd7f8bc257865b232b0cf51bc1b0")
 })
 
 test("no invented name of one split stands in the other", () => {
   for (const split of ["train", "heldout"] as const) {
-    const names = take(3000, 1, split).flatMap((document) => inventedNames(textOf(document)))
+    const names = take(3000, 1, split).flatMap((document) => inventedStems(textOf(document)))
     expect(names.length).toBeGreaterThan(1000)
     expect([...new Set(names.filter((name) => splitOf(name) !== split))]).toEqual([])
   }
@@ -41,11 +41,25 @@ test("no prompt of one split comes in the other, where it asks about something i
   const prompts = (split: Split): string[] =>
     take(4000, 1, split)
       .map(textOf)
-      .filter((text) => inventedNames(text).length > 0)
+      .filter((text) => inventedStems(text).length > 0)
   const train = new Set(prompts("train"))
   const heldout = prompts("heldout")
   expect(heldout.length).toBeGreaterThan(1000)
   expect(heldout.filter((prompt) => train.has(prompt))).toEqual([])
+})
+
+test("held-out templates are made of words that training has", () => {
+  const words = (split: Split, count: number): Set<string> =>
+    new Set(
+      take(count, 11, split).flatMap((document) =>
+        // Letter case is a skill of its own: there, words in capitals are the answers.
+        document.kind === "case" ? [] : (cutNames(textOf(document), "|").match(/[A-Za-z'|]+/g) ?? []),
+      ),
+    )
+  const train = words("train", 20_000)
+  const heldout = [...words("heldout", 5000)].filter((word) => !word.includes("|"))
+  expect(heldout.length).toBeGreaterThan(300)
+  expect(heldout.filter((word) => !train.has(word))).toEqual([])
 })
 
 test("no pair of numbers that is summed in one split is summed in the other", () => {
@@ -75,11 +89,17 @@ test("documents are short, in one turn each of user and assistant, and never wri
   }
 })
 
+test("a name is cut where its syllables meet, and nothing else is", () => {
+  expect(cutNames(" Bakomi bought 3 bells in Zebuburg. Make no cut here.", "|")).toBe(
+    " Ba|ko|mi bought 3 bells in Ze|bu|burg. Make no cut here.",
+  )
+})
+
 test("families come as often as their weights say", () => {
   const count = 6000
   const total = families.reduce((sum, { weight }) => sum + weight, 0)
   const seen = new Map<string, number>()
-  for (const { kind } of take(count, 3, "train")) seen.set(kind, (seen.get(kind) ?? 0) + 1)
+  for (const { kind } of take(count, 3, "heldout")) seen.set(kind, (seen.get(kind) ?? 0) + 1)
   expect([...seen.keys()].sort()).toEqual(families.map(({ name }) => name).sort())
   for (const { name, weight } of families) {
     // Six standard deviations of a binomial count.
@@ -107,6 +127,11 @@ const recomputed: Readonly<Record<string, (prompt: string, answer: string) => bo
   sentiment: (_, answer) => ["positive", "negative"].includes(answer),
   "yes-no": (_, answer) => ["yes", "no"].includes(answer),
 }
+
+test("drills that teach to copy come first and most", () => {
+  const drills = take(300, 3, "train").filter(({ kind }) => kind === "induction" || kind === "copy").length
+  expect(drills).toBeGreaterThan(150)
+})
 
 test("answers are right where they can be worked out again, in both splits", () => {
   const checked = new Map<string, number>()
