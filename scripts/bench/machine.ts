@@ -1,26 +1,33 @@
 /**
- * @module What a benchmark ran on, and the middle of what it measured.
+ * @module What a measurement was made on.
  */
-import { cpus, totalmem } from "node:os"
+import { cpus, loadavg, totalmem } from "node:os"
 
-/** The machine and the runtime. */
-export function machine(): Record<string, string | number> {
-  const { bun, node, deno } = process.versions as Record<string, string | undefined>
+/** A machine, as a measurement names it. */
+export interface Machine {
+  readonly cpu: string
+  readonly cores: number
+  readonly memory_bytes: number
+  /** `Bun 1.4.5`, say. */
+  readonly runtime: string
+  readonly platform: string
+  /** Processes that were waiting for a core over the last minute: above 1, the figures are not those of a quiet machine. */
+  readonly load: number
+}
+
+/** This machine, now. */
+export function machine(): Machine {
+  const { bun, deno, node } = process.versions as Record<string, string | undefined>
+  const cores = cpus()
   return {
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
-    cores: cpus().length,
-    memory_gb: Math.round(totalmem() / 2 ** 30),
-    runtime: bun ? `bun ${bun}` : deno ? `deno ${deno}` : `node ${node}`,
+    cpu: cores[0]?.model.trim() ?? "unknown",
+    cores: cores.length,
+    memory_bytes: totalmem(),
+    runtime: bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`,
+    platform: `${process.platform} ${process.arch}`,
+    load: Math.round(loadavg()[0]! * 100) / 100,
   }
 }
 
-/** The median. @throws {RangeError} For no values. */
-export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new RangeError("Expected at least one measurement")
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-/** The most memory this process has held, in MB. */
-export const peakRssMb = (): number => Math.round(process.resourceUsage().maxRSS / 1024)
+/** The most memory that this process has had resident, in bytes. */
+export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024

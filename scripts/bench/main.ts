@@ -1,79 +1,119 @@
 /**
- * @module `bun run bench <what>`: measurements, never tests. Each prints its machine, medians and every sample.
+ * @module Benchmarks, with the machine they ran on: `npm run bench -- train --hidden 576 --layers 30`.
  */
-import { parseArgs } from "node:util"
-import { messageOf } from "../../src/core/errors.ts"
+import { methods } from "../../adapters/mod.ts"
+import { defineCommand, exitCodeOf, exitCodes, helpOf, type OptionValues, parseOptions } from "../../src/cli/command.ts"
+import { describeError, processIo } from "../../src/cli/io.ts"
+import { EspalierError } from "../../src/core/errors.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
+import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import { machine } from "./machine.ts"
-import { benchTrain } from "./train.ts"
+import { benchTrain, type TrainBench } from "./train.ts"
 
-const usage = `Usage: bun run bench train [--hidden 576] [--layers 30] [--heads 9] [--kv-heads 3] [--intermediate 1536] [--vocab 49152]
-                       [--batch 4] [--length 128] [--labelled 1] [--method lora] [--rank 8] [--targets all|q_proj,v_proj]
-                       [--backend native|wasm|webgpu] [--threads n] [--steps 7] [--warmup 2] [--json]
+const options = {
+  hidden: { type: "number", description: "hidden size", default: "576" },
+  layers: { type: "number", description: "layers", default: "30" },
+  heads: { type: "number", description: "attention heads", default: "9" },
+  "kv-heads": { type: "number", description: "heads of keys and values", default: "3" },
+  intermediate: { type: "number", description: "size of the MLP", default: "1536" },
+  vocab: { type: "number", description: "vocabulary", default: "49152" },
+  batch: { type: "number", description: "rows of a batch", default: "4" },
+  length: { type: "number", value: "tokens", description: "length of a row", default: "128" },
+  labelled: { type: "number", description: "the part of positions that counts in the loss", default: "1" },
+  method: { type: "string", description: "method", choices: methods.map(({ name }) => name), default: "lora" },
+  rank: { type: "number", description: "LoRA's rank", default: "8" },
+  targets: { type: "string", description: "LoRA's target layers: all, or names with commas", default: "all" },
+  "virtual-tokens": { type: "number", description: "prompt tuning's virtual tokens", default: "16" },
+  backend: {
+    type: "string",
+    description: "what computes",
+    choices: ["auto", "native", "wasm", "webgpu"],
+    default: "native",
+  },
+  threads: { type: "number", description: "threads of the backend", default: "the machine's cores, at most 8" },
+  steps: { type: "number", description: "steps measured", default: "7" },
+  warmup: { type: "number", description: "steps before the first one measured", default: "2" },
+} as const
+type Values = OptionValues<typeof options>
 
-Times whole optimizer steps on random weights. --labelled is the part of each row that counts in the loss: prompts are
-masked in instruction tuning, and their logits are then never computed.
-
-Examples: bun run bench train --labelled 0.25
-          bun run bench train --hidden 256 --layers 6 --heads 4 --kv-heads 2 --intermediate 768 --vocab 8192 --batch 8 --backend wasm`
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    hidden: { type: "string", default: "576" },
-    layers: { type: "string", default: "30" },
-    heads: { type: "string", default: "9" },
-    "kv-heads": { type: "string", default: "3" },
-    intermediate: { type: "string", default: "1536" },
-    vocab: { type: "string", default: "49152" },
-    batch: { type: "string", default: "4" },
-    length: { type: "string", default: "128" },
-    labelled: { type: "string", default: "1" },
-    method: { type: "string", default: "lora" },
-    rank: { type: "string", default: "8" },
-    targets: { type: "string", default: "all" },
-    backend: { type: "string", default: "native" },
-    threads: { type: "string" },
-    steps: { type: "string", default: "7" },
-    warmup: { type: "string", default: "2" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
+const trainBench = defineCommand({
+  name: "train",
+  summary: "Time and memory of a training step over random weights in Llama's layout: the median after warm-up.",
+  usage: "[options]",
+  options,
+  examples: [
+    "npm run bench -- train",
+    "npm run bench -- train --labelled 0.25",
+    "npm run bench -- train --hidden 256 --layers 6 --heads 4 --kv-heads 2 --intermediate 688 --vocab 8192 --batch 8",
+    "npm run bench -- train --backend wasm --threads 2 --json",
+  ],
+  async run(given, _positionals, io) {
+    const values = given as Values & { readonly json?: boolean }
+    const bench = benchOf(values)
+    const before = machine()
+    const figures = await benchTrain(bench)
+    if (values.json) {
+      io.out(`${JSON.stringify({ bench: "train", ...bench, machine: before, ...figures })}\n`)
+      return exitCodes.ok
+    }
+    const { median, least, most, count } = figures.ms_per_step
+    io.out(
+      [
+        `${before.cpu}, ${before.cores} cores, ${formatBytes(before.memory_bytes)}, ${before.platform}, ${before.runtime}, load ${before.load}`,
+        `${figures.backend}`,
+        `hidden ${bench.hidden}, ${bench.layers} layers, vocabulary ${bench.vocab}: ${formatCount(figures.parameters)} parameters, ${formatCount(figures.trainable)} of them trained by ${bench.method}`,
+        `${bench.batch} x ${bench.length} tokens, ${Math.round(100 * bench.labelled)} % of them in the loss`,
+        `${median.toFixed(1)} ms a step (${least.toFixed(1)} to ${most.toFixed(1)} over ${count}), ${figures.tokens_per_second.toFixed(0)} tokens/s, peak memory ${formatBytes(figures.peak_rss_bytes)}`,
+        "",
+      ].join("\n"),
+    )
+    return exitCodes.ok
   },
 })
 
-if (values.help || positionals[0] !== "train") {
-  console.log(usage)
-  process.exit(values.help ? 0 : 2)
+function benchOf(values: Values): TrainBench {
+  const method = values.method ?? "lora"
+  const targets = values.targets ?? "all"
+  const settings: Record<string, Record<string, unknown>> = {
+    lora: {
+      rank: values.rank ?? 8,
+      targets: targets === "all" ? "all-linear" : targets.split(",").map((name) => name.trim()),
+    },
+    prompt_tuning: { virtualTokens: values["virtual-tokens"] ?? 16 },
+  }
+  return {
+    hidden: values.hidden ?? 576,
+    layers: values.layers ?? 30,
+    heads: values.heads ?? 9,
+    kvHeads: values["kv-heads"] ?? 3,
+    intermediate: values.intermediate ?? 1536,
+    vocab: values.vocab ?? 49_152,
+    batch: values.batch ?? 4,
+    length: values.length ?? 128,
+    labelled: values.labelled ?? 1,
+    method,
+    settings: settings[method] ?? {},
+    backend: (values.backend ?? "native") as BackendName | "auto",
+    threads: values.threads ?? null,
+    steps: values.steps ?? 7,
+    warmup: values.warmup ?? 2,
+  }
 }
 
+const benches = [trainBench]
+const io = processIo()
 try {
-  const result = await benchTrain({
-    shape: {
-      hidden: Number(values.hidden),
-      layers: Number(values.layers),
-      heads: Number(values.heads),
-      kvHeads: Number(values["kv-heads"]),
-      intermediate: Number(values.intermediate),
-      vocab: Number(values.vocab),
-    },
-    batch: Number(values.batch),
-    length: Number(values.length),
-    labelled: Number(values.labelled),
-    method: values.method,
-    rank: Number(values.rank),
-    targets: values.targets,
-    backend: values.backend as BackendName | "auto",
-    threads: values.threads === undefined ? null : Number(values.threads),
-    steps: Number(values.steps),
-    warmup: Number(values.warmup),
-  })
-  const record = { ...machine(), ...result }
-  if (values.json) console.log(JSON.stringify(record))
-  else
-    for (const [key, value] of Object.entries(record))
-      console.log(`${key.padEnd(20)}${Array.isArray(value) ? value.join(" ") : value}`)
-  process.exit(0)
+  const [name, ...rest] = process.argv.slice(2)
+  const bench = benches.find((each) => each.name === name)
+  if (!bench) {
+    throw new EspalierError("invalid_request", name ? `There is no benchmark "${name}"` : "Which benchmark?", {
+      hint: `Known: ${benches.map((each) => each.name).join(", ")}`,
+    })
+  }
+  const { values, positionals } = parseOptions(bench, rest)
+  if ("help" in values && values["help"]) io.out(`${helpOf(bench, "npm run bench --")}\n`)
+  else process.exitCode = await bench.run(values, positionals, io)
 } catch (error) {
-  console.error(`Error: ${messageOf(error)}`)
-  process.exit(1)
+  io.err(describeError(error))
+  process.exitCode = exitCodeOf(error)
 }

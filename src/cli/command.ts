@@ -161,8 +161,8 @@ export function checkedValue(name: string, { type, choices }: OptionSpec, value:
   return value
 }
 
-/** Help for a command. */
-export function helpOf(command: Command): string {
+/** Help for a command. @param program what stands before the command's name */
+export function helpOf(command: Command, program = "espalier"): string {
   const table: OptionTable = { ...command.options, ...commonOptions }
   const rows = Object.entries(table).map(([name, spec]) => {
     const value = spec.type === "boolean" ? "" : ` <${spec.value ?? (spec.type === "number" ? "n" : "text")}>`
@@ -172,7 +172,7 @@ export function helpOf(command: Command): string {
   })
   const width = Math.max(...rows.map(([left]) => left.length)) + 2
   return [
-    `espalier ${command.name} ${command.usage}`.trimEnd(),
+    `${program} ${command.name} ${command.usage}`.trimEnd(),
     "",
     command.summary,
     "",
