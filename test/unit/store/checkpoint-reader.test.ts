@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test"
+import { encodeUtf8 } from "../../../src/core/bytes.ts"
+import { f32ToBf16, f32ToF16 } from "../../../src/core/half.ts"
+import { f32, type Tensor } from "../../../src/core/tensor.ts"
+import { writeSafetensors } from "../../../src/formats/safetensors.ts"
+import { openCheckpoint } from "../../../src/store/checkpoint-reader.ts"
+import { memoryFolder } from "../../../src/store/folder.ts"
+import { packWeights } from "../../../src/store/weights-file.ts"
+
+const a = f32([2, 2], [1, 2, 3, 4])
+const b = f32([2], [5, 6])
+const folderOf = (files: Record<string, Uint8Array | string>) =>
+  memoryFolder(
+    "base",
+    new Map(Object.entries(files).map(([name, data]) => [name, typeof data === "string" ? encodeUtf8(data) : data])),
+  )
+const single = (tensors: Record<string, Tensor>) =>
+  folderOf({ "model.safetensors": writeSafetensors(new Map(Object.entries(tensors))) })
+const index = (map: Record<string, string>) => JSON.stringify({ weight_map: map })
+
+describe("openCheckpoint()", () => {
+  test("reads f32, f16 and bf16 as f32", async () => {
+    const values = Float32Array.of(1, -2, 0.5, 4)
+    const checkpoint = await openCheckpoint(
+      single({
+        x: f32([4], values),
+        y: { dtype: "f16", shape: [4], data: f32ToF16(values) },
+        z: { dtype: "bf16", shape: [4], data: f32ToBf16(values) },
+      }),
+    )
+    for (const name of ["x", "y", "z"]) expect(await checkpoint.readF32(name)).toEqual(values)
+  })
+
+  test("gives shards and one file the same hash", async () => {
+    const shards = folderOf({
+      "model-00001-of-00002.safetensors": writeSafetensors(new Map([["a", a]])),
+      "model-00002-of-00002.safetensors": writeSafetensors(new Map([["b", b]])),
+      "model.safetensors.index.json": index({
+        a: "model-00001-of-00002.safetensors",
+        b: "model-00002-of-00002.safetensors",
+      }),
+    })
+    const [one, two] = [await openCheckpoint(single({ a, b })), await openCheckpoint(shards)]
+    expect(await two.readF32("b")).toEqual(b.data)
+    expect(await two.hash()).toBe(await one.hash())
+  })
+
+  const shard = writeSafetensors(new Map([["a", a]]))
+  const bad: readonly (readonly [string, Record<string, Uint8Array | string>, RegExp])[] = [
+    [
+      "a shard that is missing",
+      { "model.safetensors.index.json": index({ a: "s1.safetensors" }) },
+      /Shard s1\.safetensors is missing/,
+    ],
+    [
+      "a tensor that its shard lacks",
+      { "s1.safetensors": shard, "model.safetensors.index.json": index({ a: "s1.safetensors", c: "s1.safetensors" }) },
+      /s1\.safetensors has no tensor c/,
+    ],
+    [
+      "a shard outside the folder",
+      { "model.safetensors.index.json": index({ a: "../secret.safetensors" }) },
+      /no safetensors file of this folder/,
+    ],
+    ["an index that is no JSON", { "model.safetensors.index.json": "{" }, /not valid JSON/],
+    ["pickled weights", { "pytorch_model.bin": "x" }, /has neither model\.safetensors/],
+    ["a truncated file", { "model.safetensors": shard.slice(0, -1) }, /^model\.safetensors: .*truncated/],
+  ]
+  for (const [name, files, message] of bad)
+    test(`refuses ${name}`, async () => expect(openCheckpoint(folderOf(files))).rejects.toThrow(message))
+})
+
+describe("packWeights()", () => {
+  const groups = [
+    {
+      name: "ab",
+      parts: [
+        { name: "a", shape: [2, 2] },
+        { name: "b", shape: [2] },
+      ],
+    },
+  ]
+  const pack = async (tensors: Record<string, Tensor>, wanted = groups) =>
+    packWeights(await openCheckpoint(single(tensors)), wanted, { cacheFolder: null })
+
+  test("lays the parts of a group side by side, each group at a page", async () => {
+    const { layout, weights } = await pack({ a, b }, [
+      { name: "b", parts: [{ name: "b", shape: [2] }] },
+      { name: "a", parts: [{ name: "a", shape: [2, 2] }] },
+    ])
+    expect(layout.get("b")).toEqual({ shape: [2], offset: 0, length: 8 })
+    expect(layout.get("a")).toEqual({ shape: [2, 2], offset: 4096, length: 16 })
+    expect(new Float32Array((await weights.bytes()).buffer, 4096, 4)).toEqual(a.data)
+    const joined = await pack({ a, b })
+    expect(joined.layout.get("b")!.offset).toBe(16)
+  })
+
+  test("names every tensor that is missing or misshapen, at once", async () => {
+    const error = await pack({ a: f32([4], [1, 2, 3, 4]) }).catch((thrown: unknown) => thrown as Error)
+    expect((error as Error).message).toContain("a: expected [2,2] but found [4]")
+    expect((error as Error).message).toContain("b: expected [2] but it is missing")
+  })
+
+  test("refuses a base that holds NaN, naming the tensor", async () => {
+    expect(pack({ a, b: f32([2], [1, Number.NaN]) })).rejects.toThrow(/tensor b holds NaN at element 1/)
+  })
+})
