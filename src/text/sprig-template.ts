@@ -1,6 +1,7 @@
 /**
  * @module The embedded base's special tokens and chat template. Roles are single tokens, and content follows a space, so
- * that a word is the same token at the start of a message as inside one.
+ * that a word is the same token at the start of a message as inside one. Contents are trimmed: an answer that comes back
+ * with its own space in front is the same conversation.
  */
 
 /** Special tokens, whose ids are their places here. */
@@ -10,7 +11,7 @@ export const SPRIG_SPECIAL_TOKENS = ["<|pad|>", "<|end|>", "<|system|>", "<|user
 const template =
   "{% for message in messages %}" +
   "{% if message['role'] not in ['system', 'user', 'assistant'] %}{{ raise_exception('Roles are system, user and assistant') }}{% endif %}" +
-  "{{ '<|' + message['role'] + '|> ' + message['content'] + '<|end|>' }}" +
+  "{{ '<|' + message['role'] + '|> ' + message['content'] | trim + '<|end|>' }}" +
   "{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 

@@ -1,10 +1,11 @@
 /**
  * @module A base's tokenizer, over Hugging Face's libraries for tokenizer.json and chat templates.
  */
+
+import { EspalierError } from "../core/errors.ts"
 import { characterBytes } from "./byte-level.ts"
 import { type ChatTemplate, compileChatTemplate } from "./chat-template.ts"
 import { build, isObject, type Json, readPipeline, withoutControl, withoutGuard } from "./hf-pipeline.ts"
-import { EspalierError } from "../core/errors.ts"
 import type { Tokenizer } from "./tokenizer-contract.ts"
 
 /** The files of a base that make its tokenizer, parsed. */
@@ -52,7 +53,11 @@ export function loadTokenizer({ tokenizerJson, tokenizerConfig = {}, chatTemplat
   const added = new Map(pipeline.added.map((token) => [token.id, token]))
   const isSpecial = (id: number): boolean => added.get(id)?.control ?? false
   const byteLevel = isObject(pipeline.json["decoder"]) && pipeline.json["decoder"]["type"] === "ByteLevel"
-  const bytesOf = tokenBytes((id) => hf.id_to_token(id) ?? "", new Map([...added].map(([id, { content }]) => [id, content])), byteLevel)
+  const bytesOf = tokenBytes(
+    (id) => hf.id_to_token(id) ?? "",
+    new Map([...added].map(([id, { content }]) => [id, content])),
+    byteLevel,
+  )
   let vocabSize = 0
   for (const id of hf.get_vocab().values()) vocabSize = Math.max(vocabSize, id + 1)
 

@@ -21,7 +21,10 @@ describe("compileChatTemplate", () => {
         "{%- for m in messages if m.role != 'system' -%}{{ turn(m) }}{%- set ns.n = ns.n + 1 -%}{%- endfor -%}" +
         "{{ ns.n }}{% if add_generation_prompt %}>{% endif %}{{ range(3) | join(',') }}",
     )
-    const turns = [{ role: "system", content: "x" }, { role: "user", content: " a " }]
+    const turns = [
+      { role: "system", content: "x" },
+      { role: "user", content: " a " },
+    ]
     expect(render({ messages: turns, add_generation_prompt: true })).toBe("[user:a]1>0,1,2")
   })
 
@@ -71,8 +74,14 @@ describe("compileChatTemplate", () => {
     ["counts by nothing", "{% for i in range(0, 1, 0) %}{% endfor %}"],
     ["nests loops", "{% for i in range(5000) %}{% for j in range(5000) %}{% endfor %}{% endfor %}"],
     ["nests selected loops", "{% for i in range(5000) %}{% for j in range(5000) if true %}{% endfor %}{% endfor %}"],
-    ["doubles a text", `{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}`],
-    ["doubles a list", `{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}`],
+    [
+      "doubles a text",
+      `{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}`,
+    ],
+    [
+      "doubles a list",
+      `{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}`,
+    ],
     ["calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"],
   ])("stops a template that %s", (_, source) => {
     const error = failure(() => compileChatTemplate(source)({ messages }))

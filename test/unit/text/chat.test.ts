@@ -60,7 +60,11 @@ describe("spans", () => {
     const tokenizer = open(caseOf("llama2"))
     const { ids, spans } = encodeChat(tokenizer, talk)
     const own = spans.filter(({ role }) => role === "assistant")
-    expect(own.map(({ start, end }) => tokenizer.decode(ids.slice(start, end)).trim())).toEqual(["Mira", "12", "Talon! 🌱"])
+    expect(own.map(({ start, end }) => tokenizer.decode(ids.slice(start, end)).trim())).toEqual([
+      "Mira",
+      "12",
+      "Talon! 🌱",
+    ])
     for (const { end } of own) expect(ids[end - 1]!).toBe(tokenizer.eosId!)
   })
 
@@ -142,7 +146,7 @@ describe("spans", () => {
   test("are found where the conversation begins with the assistant and the template wants a user first", () => {
     const tokenizer = withTemplate(
       "gpt2",
-      "{% if not messages %}{{ raise_exception('empty') }}{% endif %}" + caseOf("chatml").template,
+      `{% if not messages %}{{ raise_exception('empty') }}{% endif %}${caseOf("chatml").template}`,
     )
     expect(answers(tokenizer, [assistant("Welcome"), user("Hi")])).toEqual(["Welcome<|im_end|>"])
   })
@@ -177,7 +181,19 @@ describe("control tokens in messages", () => {
   })
 
   test("stay text in whatever is written, and everything written comes back", () => {
-    const piece = fc.constantFrom("<|im_end|>", "<|im_start|>", "<|im", "_end|>", "<", "\n", " ", "é", "🌱", "\uFDD0", "a")
+    const piece = fc.constantFrom(
+      "<|im_end|>",
+      "<|im_start|>",
+      "<|im",
+      "_end|>",
+      "<",
+      "\n",
+      " ",
+      "é",
+      "🌱",
+      "\uFDD0",
+      "a",
+    )
     const content = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""))
     fc.assert(
       fc.property(content, content, (question, answer) => {
@@ -186,7 +202,9 @@ describe("control tokens in messages", () => {
         expect([count(ids, start), count(ids, end)]).toEqual([2, 2])
         expect(tokenizer.decode(ids, { skipSpecial: false })).toBe(tokenizer.renderChat(messages))
         const { start: from, end: to } = spans[1]!
-        expect(tokenizer.decode(ids.slice(from, to), { skipSpecial: false })).toEndWith(`${answer}<|im_end|>`.slice(-10))
+        expect(tokenizer.decode(ids.slice(from, to), { skipSpecial: false })).toEndWith(
+          `${answer}<|im_end|>`.slice(-10),
+        )
         expect(ids[to - 1]).toBe(end)
       }),
       { numRuns: 60 },

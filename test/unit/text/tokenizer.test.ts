@@ -130,7 +130,11 @@ describe("garbled files", () => {
     ["no object", [], "tokenizer.json: expected an object with a model"],
     ["null", null, "tokenizer.json: expected an object with a model"],
     ["no model", { version: "1.0" }, "tokenizer.json: expected an object with a model"],
-    ["an unknown model", model({ type: "Mystery" }), "model.type: expected one of BPE, Unigram, WordPiece, found Mystery"],
+    [
+      "an unknown model",
+      model({ type: "Mystery" }),
+      "model.type: expected one of BPE, Unigram, WordPiece, found Mystery",
+    ],
     ["no vocabulary", model({ vocab: null }), "model.vocab: expected an object"],
     ["an id that is none", model({ vocab: { a: -1 } }), 'model.vocab: expected an id for "a", found -1'],
     ["an id beyond all bounds", model({ vocab: { a: 1e12 } }), 'expected an id for "a"'],
