@@ -1,0 +1,169 @@
+import { describe, expect, test } from "bun:test"
+import { lora } from "../../../adapters/lora.ts"
+import { methods } from "../../../adapters/mod.ts"
+import { promptTuning } from "../../../adapters/prompt-tuning.ts"
+import { fromPattern, matchesTargets } from "../../../adapters/targets.ts"
+import { rng } from "../../../src/core/rng.ts"
+import { f32 } from "../../../src/core/tensor.ts"
+import { type MethodEnv, methodOfPeft } from "../../../src/method.ts"
+import { gpt2 } from "../../../src/models/gpt2.ts"
+import { llama } from "../../../src/models/llama.ts"
+
+const config = llama.parseConfig({
+  vocab_size: 32,
+  hidden_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  intermediate_size: 16,
+  tie_word_embeddings: false,
+})
+const env: MethodEnv = {
+  config,
+  sites: llama.sites(config),
+  tokenEmbedding: "model.embed_tokens.weight",
+  encode: (text) => [...text].map((c) => c.charCodeAt(0) % 32),
+  rng: (purpose) => rng(0, purpose),
+}
+const keys = (settings: unknown) =>
+  lora
+    .prepare(settings)
+    .parameters(env)
+    .flatMap(({ params }) => params.map(({ key, shape }) => `${key} [${shape}]`))
+
+describe("matchesTargets() follows PEFT's rules", () => {
+  const rows: readonly (readonly [string, string | string[], boolean])[] = [
+    ["model.layers.0.self_attn.q_proj", ["q_proj"], true],
+    ["model.layers.0.self_attn.q_proj", ["proj"], false],
+    ["model.layers.0.self_attn.q_proj", ["self_attn.q_proj"], true],
+    ["model.layers.0.self_attn.q_proj", "all-linear", true],
+    ["lm_head", "all-linear", false],
+    ["model.layers.1.mlp.up_proj", ".*\\.1\\..*_proj", true],
+    ["model.layers.0.mlp.up_proj", ".*\\.1\\..*_proj", false],
+  ]
+  for (const [path, targets, wanted] of rows)
+    test(`${path} by ${targets}`, () => expect(matchesTargets(path, targets)).toBe(wanted))
+})
+
+test("fromPattern() matches a path's end or a regular expression, the first that fits", () => {
+  const patterns = { "layers.1.self_attn.q_proj": 2, "^model.*v_proj": 5 }
+  expect(fromPattern(patterns, "model.layers.1.self_attn.q_proj", 8)).toBe(2)
+  expect(fromPattern(patterns, "model.layers.0.self_attn.q_proj", 8)).toBe(8)
+  expect(fromPattern(patterns, "model.layers.0.self_attn.v_proj", 8)).toBe(5)
+})
+
+describe("lora", () => {
+  test("wants A [r, in] and B [out, r] at each target, under PEFT's names", () => {
+    expect(keys({ rank: 2, targets: ["k_proj"], layers: [1] })).toEqual([
+      "base_model.model.model.layers.1.self_attn.k_proj.lora_A.weight [2,8]",
+      "base_model.model.model.layers.1.self_attn.k_proj.lora_B.weight [4,2]",
+    ])
+  })
+  test("takes ranks and alphas by pattern", () => {
+    const method = lora.prepare({
+      rank: 4,
+      alpha: 8,
+      targets: ["q_proj"],
+      rankPattern: { "layers.0.self_attn.q_proj": 1 },
+      alphaPattern: { "layers.1.self_attn.q_proj": 2 },
+    })
+    const sites = method.parameters(env)
+    expect(sites.map(({ params }) => params[0]!.shape[0])).toEqual([1, 4])
+    const tensors = new Map(
+      sites.flatMap(({ params }) =>
+        params.map(({ key, shape }) => [key, f32(shape, new Float32Array(shape[0]! * shape[1]!))] as const),
+      ),
+    )
+    expect(method.finish(sites, tensors).map((form) => form.form === "lowrank" && form.scale)).toEqual([8, 0.5])
+  })
+  test("scales by alpha / sqrt(r) as rsLoRA", () => {
+    const method = lora.prepare({ rank: 4, alpha: 8, targets: ["q_proj"], layers: [0], rsLora: true })
+    const sites = method.parameters(env)
+    const tensors = new Map(
+      sites.flatMap(({ params }) =>
+        params.map(({ key, shape }) => [key, f32(shape, new Float32Array(shape[0]! * shape[1]!))] as const),
+      ),
+    )
+    expect(method.finish(sites, tensors)[0]).toMatchObject({ form: "lowrank", scale: 4 })
+  })
+  test("refuses the output layer, unknown settings and targets that match nothing", () => {
+    expect(() => keys({ targets: ["lm_head"] })).toThrow(/lm_head is not supported/)
+    expect(() => keys({ rnak: 4 })).toThrow(/method lora are wrong: rnak/)
+    expect(() => keys({ rank: 0 })).toThrow(/rank/)
+    expect(() => keys({ targets: ["c_attn"] })).toThrow(/finds nothing to train/)
+  })
+  test("reads back the configuration it writes", () => {
+    const settings = {
+      rank: 4,
+      alpha: 3,
+      targets: ["v_proj", "q_proj"],
+      layers: [1],
+      rankPattern: { q_proj: 2 },
+      alphaPattern: { q_proj: 1 },
+      rsLora: true,
+    }
+    const json = lora.prepare(settings).writePeft(env)!
+    expect(lora.peft!.read(json)).toEqual({ ...settings, targets: ["q_proj", "v_proj"] })
+    expect(lora.prepare({}).writePeft(env)!["target_modules"]).toEqual([
+      "down_proj",
+      "gate_proj",
+      "k_proj",
+      "o_proj",
+      "q_proj",
+      "up_proj",
+      "v_proj",
+    ])
+  })
+  test("says fan_in_fan_out where weights are stored transposed", () => {
+    const small = gpt2.parseConfig({ vocab_size: 8, n_embd: 8, n_layer: 1, n_head: 2, n_positions: 16 })
+    expect(lora.prepare({}).writePeft({ ...env, config: small, sites: gpt2.sites(small) })!["fan_in_fan_out"]).toBe(
+      true,
+    )
+  })
+  test("refuses PEFT options that change what is computed", () => {
+    for (const option of [
+      { bias: "all" },
+      { lora_bias: true },
+      { modules_to_save: ["lm_head"] },
+      { use_qalora: true },
+    ]) {
+      expect(() => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })).toThrow(
+        /is not supported/,
+      )
+    }
+  })
+})
+
+describe("prompt_tuning", () => {
+  const init = (settings: unknown) => promptTuning.prepare(settings).parameters(env)[0]!.params[0]!.init
+  test("starts from rows of sampled tokens, the same for the same seed", () => {
+    expect(init({ virtualTokens: 5 })).toEqual(init({ virtualTokens: 5 }))
+    expect(init({ virtualTokens: 5 })).toMatchObject({ kind: "rows", weight: "model.embed_tokens.weight" })
+  })
+  test("starts from a text, repeated and cut as PEFT does", () => {
+    expect(init({ virtualTokens: 5, init: "text", initText: "ab" })).toEqual({
+      kind: "rows",
+      weight: "model.embed_tokens.weight",
+      ids: [1, 2, 1, 2, 1],
+    })
+    expect(() => init({ init: "text" })).toThrow(/at least one token/)
+  })
+  test("starts from noise of the table's spread", () =>
+    expect(init({ init: "random" })).toEqual({ kind: "normal-like", weight: "model.embed_tokens.weight" }))
+})
+
+test("full trains every weight of the base", () => {
+  const full = methods.find(({ name }) => name === "full")!
+  const wanted = llama.weights(config).flatMap(({ parts }) => parts.map(({ name, shape }) => `${name} [${shape}]`))
+  const found = full
+    .prepare({})
+    .parameters(env)
+    .flatMap(({ params }) => params.map(({ key, shape }) => `${key} [${shape}]`))
+  expect(found.sort()).toEqual(wanted.sort())
+})
+
+test("methodOfPeft() names the types that are known", () => {
+  expect(methodOfPeft({ peft_type: "LORA" }, methods).name).toBe("lora")
+  expect(() => methodOfPeft({ peft_type: "LORA", use_dora: true }, methods)).toThrow(/is not a method of this version/)
+  expect(() => methodOfPeft({}, methods)).toThrow(/peft_type/)
+})
