@@ -45,7 +45,8 @@ export async function serveNode(fetch: Fetch, hostname: string, port: number): P
 async function answer(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const controller = new AbortController()
   outgoing.once("close", () => controller.abort())
-  const response = await fetch(toRequest(incoming, controller.signal))
+  const url = urlOf(incoming)
+  const response = url === null ? malformed() : await fetch(toRequest(incoming, url, controller.signal))
   outgoing.statusCode = response.status
   for (const [name, value] of response.headers) outgoing.setHeader(name, value)
   if (response.body === null) {
@@ -77,13 +78,32 @@ function drained(outgoing: ServerResponse): Promise<void> {
   })
 }
 
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
+/**
+ * The URL that a request is for, or `null` if its target is none. The host comes from the Host header only: a path that
+ * begins with two slashes must not name another.
+ */
+function urlOf({ url = "/", headers }: IncomingMessage): URL | null {
+  const host = headers.host ?? "localhost"
+  if (!url.startsWith("/") || !/^[\w.:[\]-]+$/.test(host)) return null
+  return URL.parse(`http://${host}${url}`)
+}
+
+function malformed(): Response {
+  const error = {
+    message: "The request's target or its Host header is malformed",
+    type: "invalid_request_error",
+    param: null,
+    code: "invalid_request",
+  }
+  return Response.json({ error }, { status: 400 })
+}
+
+function toRequest(incoming: IncomingMessage, url: URL, signal: AbortSignal): Request {
   const headers = new Headers()
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!)
   }
   const method = incoming.method ?? "GET"
-  const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? "localhost"}`)
   const hasBody = method !== "GET" && method !== "HEAD"
   const init: RequestInit & { duplex: "half" } = { method, headers, signal, duplex: "half" }
   if (hasBody) {

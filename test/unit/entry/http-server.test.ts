@@ -2,7 +2,7 @@
  * @module Where a server may listen, and how it ends.
  */
 import { describe, expect, test } from "bun:test"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
 import { EspalierError } from "../../../src/core/errors.ts"
 import { serveBun } from "../../../src/entry/http-bun.ts"
 import { serveNode } from "../../../src/entry/http-node.ts"
@@ -45,6 +45,29 @@ for (const [name, serve] of runtimes) {
       expect(await response.json()).toEqual({ path: "/some/path", body: "text" })
       await server.close()
       await expect(fetch(server.url)).rejects.toThrow()
+    })
+
+    test("takes the host from the Host header, whatever the path looks like", async () => {
+      const server = await serveHttp((request) => new Response(request.url), options)
+      const urlFor = (target: string, host: string): Promise<string> =>
+        new Promise((resolve, reject) => {
+          const socket = connect(server.port, "127.0.0.1", () => {
+            socket.write(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+          })
+          let text = ""
+          socket.on("data", (data) => {
+            text += data
+          })
+          socket.on("error", reject)
+          socket.on("close", () => resolve(text))
+        })
+      expect(await urlFor("//127.0.0.1/v1/models", "evil.example")).toContain(
+        "http://evil.example//127.0.0.1/v1/models",
+      )
+      expect(await urlFor("/a", "127.0.0.1:1")).toContain("http://127.0.0.1:1/a")
+      expect(await urlFor("/a", "127.0.0.1@evil.example")).not.toContain("http://127.0.0.1/")
+      expect((await fetch(server.url)).status).toBe(200)
+      await server.close()
     })
 
     test("refuses an open address without a key before it listens", async () => {
