@@ -64,11 +64,11 @@ export async function readConfigFile(path: string, table: OptionTable): Promise<
 
 async function parse(path: string, text: string): Promise<unknown> {
   try {
-    if (path.endsWith(".json")) return JSON.parse(text)
     const { parse: parseYaml } = await import("yaml")
-    return parseYaml(text, { maxAliasCount: 20 })
+    // JSON is YAML in flow style, and YAML's parser names the line of what is wrong.
+    const value = parseYaml(text, { maxAliasCount: 20 }) as unknown
+    return path.endsWith(".json") ? JSON.parse(text) : value
   } catch (cause) {
-    // YAML's messages name line and column; JSON's give the position.
     throw new EspalierError("invalid_file", `${path} can't be read: ${messageOf(cause).split("\n\n")[0]}`, { cause })
   }
 }

@@ -2,7 +2,8 @@
  * @module What every file and the package itself keep to.
  */
 import { describe, expect, test } from "bun:test"
-import { readdirSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
+import { join } from "node:path"
 import { codeFiles, codeFolders, filesIn, root, textOf } from "../support/source-tree.ts"
 
 const sources = (): string[] => [...codeFiles(), ...filesIn(["test"], /\.ts$/)]
@@ -77,6 +78,12 @@ describe("package", () => {
     expect(Object.keys(manifest.scripts)).toEqual(expect.arrayContaining(names))
     const files = Object.values(manifest.scripts).flatMap((script) => /^bun run (\S+\.ts)/.exec(script)?.[1] ?? [])
     expect(files.filter((path) => textOf(path) === "")).toEqual([])
+  })
+
+  test("what it exports and the command it installs are there", () => {
+    const { exports, bin } = JSON.parse(textOf("package.json")) as Record<"exports" | "bin", Record<string, string>>
+    const missing = [...Object.values(exports), ...Object.values(bin)].filter((path) => !existsSync(join(root, path)))
+    expect(missing).toEqual([])
   })
 
   test("no command is taken for another's hook: npm runs prex before x and postx after it", () => {
