@@ -3,7 +3,7 @@
  * and writes it as a Hugging Face folder with a model card. The same seed, settings, backend and threads give the same
  * losses.
  *
- * Usage: npm run pretrain -- [--steps n] [--out folder] [--run folder] [--resume]
+ * Usage: npm run make-base -- [--steps n] [--out folder] [--run folder] [--resume]
  */
 import { appendFile, mkdir } from "node:fs/promises"
 import { parseArgs } from "node:util"
@@ -47,7 +47,7 @@ const { values } = parseArgs({
   },
 })
 if (values.help) {
-  console.log(`Usage: npm run pretrain -- [--steps 2900] [--rows 16] [--length 256] [--learning-rate 2.5e-3] [--seed 1]
+  console.log(`Usage: npm run make-base -- [--steps 2900] [--rows 16] [--length 256] [--learning-rate 2.5e-3] [--seed 1]
                           [--out models/sprig] [--run adapters-out/sprig.run] [--backend native] [--threads 2] [--resume]`)
   process.exit(0)
 }

@@ -8,7 +8,7 @@ import { readConfigFile } from "./config-file.ts"
 import { describeError, processIo } from "./io.ts"
 
 /** Every command, by name. */
-const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+export const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
   train: {
     summary: "train an adapter over a frozen base",
     load: async () => (await import("./train.ts")).trainCommand,

@@ -1,0 +1,11 @@
+import { OpenAI } from "openai"
+
+const client = new OpenAI({ baseURL: "http://127.0.0.1:8000/v1", apiKey: "none" })
+const stream = await client.chat.completions.create({
+  model: "json-form",
+  messages: [{ role: "user", content: "Mira bought 3 apples in Rodale." }],
+  temperature: 0,
+  stream: true,
+})
+for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? "")
+process.stdout.write("\n")
