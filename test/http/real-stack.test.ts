@@ -1,0 +1,184 @@
+/**
+ * @module The whole stack on the embedded base: real graphs, real adapters, HTTP in front.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { realpath } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createApp } from "../../routes/app.ts"
+import { f32 } from "../../src/core/tensor.ts"
+import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts"
+import { openEngine } from "../../src/presets/open-engine.ts"
+import type { EngineApi } from "../../src/serve/engine-api.ts"
+import { createService } from "../../src/service/service.ts"
+import { sprigFolder, writeRandomLora } from "../support/sprig.ts"
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), "espalier-real-")))
+let engine: EngineApi
+let app: ReturnType<typeof createApp>
+
+beforeAll(async () => {
+  for (const [i, settings] of [
+    { rank: 2 },
+    { rank: 8, targets: ["q_proj", "v_proj"] },
+    { rank: 4, rsLora: true },
+  ].entries()) {
+    await writeRandomLora(join(root, `a${i}`), i + 1, settings)
+  }
+  engine = await openEngine({ base: sprigFolder, backend: "native", threads: 1 })
+  app = createApp(createService({ engine, adapterRoot: { path: root, realPath: realpath } }))
+}, 60_000)
+afterAll(async () => {
+  await engine?.close()
+  rmSync(root, { recursive: true, force: true })
+})
+
+const post = (path: string, body: unknown) =>
+  app.request(path, {
+    method: "POST",
+    headers: { "content-type": "application/json", host: "localhost" },
+    body: JSON.stringify(body),
+  })
+
+/** A greedy answer of a model. */
+async function ask(model: string, content = "Mira bought 3 apples in Talon. Who bought apples?"): Promise<string> {
+  const response = await post("/v1/chat/completions", {
+    model,
+    messages: [{ role: "user", content }],
+    max_tokens: 12,
+    temperature: 0,
+  })
+  const body = (await response.json()) as { choices: { message: { content: string } }[]; error?: unknown }
+  expect([response.status, body.error]).toEqual([200, undefined])
+  return body.choices[0]!.message.content
+}
+
+describe("adapters over one base", () => {
+  test("20 alternating requests to three adapters and the base say what each says alone", async () => {
+    for (const name of ["a0", "a1", "a2"])
+      expect((await post("/v1/load_lora_adapter", { lora_name: name, lora_path: name })).status).toBe(200)
+    const models = ["sprig", "a0", "a1", "a2"]
+    const alone: string[] = []
+    for (const model of models) alone.push(await ask(model))
+    // Random factors of this size change what is said; were it not so, the comparison below would prove nothing.
+    expect(new Set(alone).size).toBe(4)
+    const order = Array.from({ length: 20 }, (_, i) => (i * 7) % 4)
+    const together = await Promise.all(order.map((i) => ask(models[i]!)))
+    expect(together).toEqual(order.map((i) => alone[i]!))
+  }, 60_000)
+
+  test("an adapter is listed with its parent, and is gone after it was unloaded", async () => {
+    const models = (await (await app.request("/v1/models", { headers: { host: "localhost" } })).json()) as {
+      data: { id: string; parent: string | null }[]
+    }
+    expect(models.data.find(({ id }) => id === "a1")!.parent).toBe("sprig")
+    expect((await post("/v1/unload_lora_adapter", { lora_name: "a1" })).status).toBe(200)
+    const response = await post("/v1/chat/completions", { model: "a1", messages: [{ role: "user", content: "Hi" }] })
+    expect(response.status).toBe(404)
+  })
+
+  test("a stream that began before its adapter was replaced ends as it began", async () => {
+    const before = await ask("a0")
+    const request = {
+      model: "a0",
+      messages: [{ role: "user", content: "Mira bought 3 apples in Talon. Who bought apples?" }],
+      max_tokens: 12,
+      temperature: 0,
+      stream: true,
+    }
+    const response = await post("/v1/chat/completions", request)
+    const reader = response.body!.getReader()
+    const first = await reader.read()
+    const swap = post("/v1/load_lora_adapter", { lora_name: "a0", lora_path: "a2", load_inplace: true })
+    let text = new TextDecoder().decode(first.value)
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) break
+      text += new TextDecoder().decode(value)
+    }
+    expect((await swap).status).toBe(200)
+    const deltas = text
+      .split("\n")
+      .filter((line) => line.startsWith("data: {"))
+      .map((line) => JSON.parse(line.slice(6)) as { choices: { delta: { content?: string } }[] })
+    expect(deltas.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(before)
+    expect(await ask("a0")).toBe(await ask("a2"))
+  }, 60_000)
+})
+
+describe("an adapter that is no good is refused with its cause, and the server goes on", () => {
+  const tamper = (name: string, change: (path: string) => void): void => {
+    cpSync(join(root, "a0"), join(root, name), { recursive: true })
+    change(join(root, name))
+  }
+  const withTensor = (path: string, pick: RegExp, make: (shape: readonly number[]) => ReturnType<typeof f32>): void => {
+    const file = join(path, "adapter_model.safetensors")
+    const tensors = readSafetensors(new Uint8Array(readFileSync(file)), "x")
+    const name = [...tensors.keys()].find((key) => pick.test(key))!
+    tensors.set(name, make(tensors.get(name)!.shape))
+    writeFileSync(file, writeSafetensors(tensors))
+  }
+  const withConfig = (path: string, change: Record<string, unknown>): void => {
+    const file = join(path, "adapter_config.json")
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, "utf8")) as object), ...change }))
+  }
+  const rows: readonly (readonly [name: string, change: (path: string) => void, cause: RegExp])[] = [
+    ["truncated", (path) => truncateSync(join(path, "adapter_model.safetensors"), 2000), /truncated/],
+    [
+      "garbled",
+      (path) => writeFileSync(join(path, "adapter_model.safetensors"), new Uint8Array(5000).fill(7)),
+      /header of at most/,
+    ],
+    [
+      "header-bomb",
+      (path) =>
+        writeFileSync(
+          join(path, "adapter_model.safetensors"),
+          Buffer.concat([Buffer.from([0, 0, 0, 64, 0, 0, 0, 0]), Buffer.alloc(100)]),
+        ),
+      /header of at most 1048576 bytes/,
+    ],
+    [
+      "nan",
+      (path) =>
+        withTensor(path, /lora_B/, (shape) => f32(shape, new Float32Array(shape[0]! * shape[1]!).fill(Number.NaN))),
+      /holds NaN/,
+    ],
+    [
+      "wrong-shape",
+      (path) => withTensor(path, /lora_A/, ([r]) => f32([r!, 8], new Float32Array(r! * 8))),
+      /expected \[2,512\] but found \[2,8\]/,
+    ],
+    ["wrong-rank", (path) => withConfig(path, { r: 3 }), /expected \[3,192\] but found \[2,192\]/],
+    ["unknown-method", (path) => withConfig(path, { peft_type: "NOPE" }), /"NOPE".* is not a method/],
+    ["wrong-targets", (path) => withConfig(path, { target_modules: ["c_attn"] }), /finds nothing to train/],
+    ["no-json", (path) => writeFileSync(join(path, "adapter_config.json"), "{"), /not valid JSON/],
+    [
+      "other-base",
+      (path) => writeFileSync(join(path, "espalier.json"), JSON.stringify({ base: { name: "oak", hash: "00" } })),
+      /trained on base "oak"/,
+    ],
+  ]
+  for (const [name, change, cause] of rows) {
+    test(name, async () => {
+      tamper(name, change)
+      const said = await ask("a2")
+      const response = await post("/v1/adapters", { name, path: name })
+      const { error } = (await response.json()) as { error: { message: string } }
+      expect(response.status).toBeGreaterThanOrEqual(400)
+      expect(response.status).toBeLessThan(500)
+      expect(error.message).toMatch(cause)
+      expect(error.message).not.toContain(root)
+      expect(await ask("a2")).toBe(said)
+    })
+  }
+
+  test("a path that leads outside", async () => {
+    for (const path of ["../a0", `${root}/../x`, "a0/../../x", "/etc", "a0\u0000"]) {
+      const response = await post("/v1/adapters", { name: "outside", path })
+      expect(response.status).toBeGreaterThanOrEqual(400)
+      expect(response.status).toBeLessThan(500)
+    }
+  })
+})
