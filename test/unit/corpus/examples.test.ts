@@ -50,7 +50,7 @@ test("the splits share no template: held-out sentences, without their values, ar
     cutNames(prompt, "|")
       .replace(/\w+(?:\|\w+)+/g, "N")
       .replace(/\d+ \w+/g, "V")
-  const set = exampleSets.find(({ name }) => name === "json-form") as ExampleSet
+  const set = exampleSets.find(({ name }) => name === "json-report") as ExampleSet
   const [train, heldout] = (["train", "heldout"] as const).map(
     (split) => new Set(exampleRows(set, split).map((row) => shape(parts(row).prompt))),
   ) as [Set<string>, Set<string>]
@@ -59,12 +59,24 @@ test("the splits share no template: held-out sentences, without their values, ar
   expect([...heldout].filter((text) => train.has(text))).toEqual([])
 })
 
-test("json-form: the answer is an object whose every value stands in the sentence", () => {
-  for (const { prompt, answer } of rowsOf("json-form")) {
+test("json-report: the answer is an object whose every value stands in the sentence", () => {
+  for (const { prompt, answer } of rowsOf("json-report")) {
     const value = JSON.parse(answer) as Record<string, string | number>
     expect(Object.keys(value)).toEqual(["name", "item", "count", "place"])
     expect(typeof value.count).toBe("number")
     for (const part of Object.values(value)) expect(prompt).toContain(String(part))
+  }
+})
+
+test("json-form: the answer is an object of the kind and a word that the corpus teaches, and no held-out question is a training one", () => {
+  const set = exampleSets.find(({ name }) => name === "json-form") as ExampleSet
+  const asked = new Set(exampleRows(set, "train").map((row) => parts(row).prompt))
+  for (const row of exampleRows(set, "heldout")) expect(asked.has(parts(row).prompt)).toBe(false)
+  for (const { answer } of rowsOf("json-form")) {
+    const value = JSON.parse(answer) as Record<string, string>
+    expect(Object.keys(value)).toEqual(["kind", "answer"])
+    expect(["fact", "sentiment"]).toContain(value.kind!)
+    expect(value.answer).toMatch(/^[A-Za-z]+$/)
   }
 })
 
