@@ -5,8 +5,8 @@
 import { mkdir, writeFile } from "node:fs/promises"
 import { rng } from "../src/core/rng.ts"
 import type { Split } from "./corpus/document.ts"
+import { answerCard } from "./examples/answer-card.ts"
 import type { ExampleRow, ExampleSet } from "./examples/example-set.ts"
-import { jsonForm } from "./examples/json-form.ts"
 import { jsonReport } from "./examples/json-report.ts"
 import { labelsDesk } from "./examples/labels-desk.ts"
 import { stylePirate } from "./examples/style-pirate.ts"
@@ -15,7 +15,7 @@ import { turnsOrder } from "./examples/turns-order.ts"
 const SEED = 1
 
 /** Every bundled data set. */
-export const exampleSets: readonly ExampleSet[] = [jsonForm, jsonReport, stylePirate, labelsDesk, turnsOrder]
+export const exampleSets: readonly ExampleSet[] = [answerCard, jsonReport, stylePirate, labelsDesk, turnsOrder]
 
 /** The rows of one split, none twice. */
 export function exampleRows(set: ExampleSet, split: Split): ExampleRow[] {

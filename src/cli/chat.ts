@@ -24,7 +24,7 @@ export const chatCommand = defineCommand({
   options,
   examples: [
     "espalier chat",
-    "espalier chat --adapter adapters-out/json-form-lora",
+    "espalier chat --adapter adapters-out/answer-card-lora",
     'echo "What colour is snow?" | espalier chat',
   ],
   async run(given, _positionals, io) {

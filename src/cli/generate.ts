@@ -24,7 +24,7 @@ export const generateCommand = defineCommand({
   options,
   examples: [
     'espalier generate "What colour is the sky?"',
-    'espalier generate "What colour is snow?" --adapter adapters-out/json-form-lora',
+    'espalier generate "What colour is snow?" --adapter adapters-out/answer-card-lora',
     'espalier generate "Once upon a time" --raw --temperature 0.8 --seed 1',
   ],
   async run(given, positionals, io) {

@@ -24,9 +24,9 @@ export const inspectCommand = defineCommand({
   usage: "<folder> [options]",
   options: { tensors: { type: "boolean", description: "list every tensor" } },
   examples: [
-    "espalier inspect adapters-out/json-form-lora",
+    "espalier inspect adapters-out/answer-card-lora",
     "espalier inspect models/sprig --tensors",
-    "espalier inspect adapters-out/json-form-lora --json",
+    "espalier inspect adapters-out/answer-card-lora --json",
   ],
   async run(given, [path], io) {
     const values = given as { readonly tensors?: boolean; readonly json?: boolean }

@@ -56,7 +56,7 @@ const options = {
     value: "name=value",
     description: "a setting of the method, such as rank=16 or targets=q_proj,v_proj",
   },
-  epochs: { type: "number", description: "passes over the data", default: "3; 6 for the bundled example" },
+  epochs: { type: "number", description: "passes over the data", default: "3; 4 for the bundled example" },
   steps: { type: "number", description: "optimizer steps at most" },
   "batch-size": { type: "number", description: "rows of a batch", default: "8" },
   accumulation: { type: "number", description: "batches of an optimizer step", default: "1" },
@@ -107,6 +107,9 @@ type Values = OptionValues<typeof options>
 /** Held-out answers that are scored at most: scoring must not outlast training. */
 const MOST_SCORED = 60
 
+/** A small base takes a higher rate than the models that a method's own rate is made for. */
+const BUNDLED_RATE = 3e-3
+
 export const trainCommand = defineCommand({
   name: "train",
   summary: "Trains an adapter over a frozen base. With no options: over the embedded base, on the bundled example.",
@@ -127,11 +130,11 @@ async function runTrain(values: Values, io: Io): Promise<number> {
   const emit = (record: Record<string, unknown>): void => (json ? io.out(`${JSON.stringify(record)}\n`) : undefined)
 
   const bundled = values.data === undefined
-  const data = await readData(values.data ?? join(packageFolder(), "examples", "data", "json-form.train.jsonl"))
+  const data = await readData(values.data ?? join(packageFolder(), "examples", "data", "answer-card.train.jsonl"))
   const heldout = values.heldout
     ? await readData(values.heldout)
     : bundled
-      ? await readData(join(packageFolder(), "examples", "data", "json-form.heldout.jsonl"))
+      ? await readData(join(packageFolder(), "examples", "data", "answer-card.heldout.jsonl"))
       : null
   const seed = values.seed ?? 0
   const method = methods.find(({ name }) => name === (values.method ?? "lora"))!
@@ -284,9 +287,9 @@ function settingsOf(values: Values, method: Method, bundled: boolean, seed: numb
     chatTemplate: values["chat-template"] ?? true,
     seed,
     train: {
-      epochs: values.epochs ?? (bundled ? 6 : 3),
+      epochs: values.epochs ?? (bundled ? 4 : 3),
       maxSteps: values.steps ?? null,
-      learningRate: values["learning-rate"] ?? method.learningRate,
+      learningRate: values["learning-rate"] ?? (bundled && method.name === "lora" ? BUNDLED_RATE : method.learningRate),
       schedule: (values.schedule ?? "cosine") as (typeof scheduleNames)[number],
       warmup: values.warmup ?? 0.03,
       weightDecay: values["weight-decay"] ?? 0.01,

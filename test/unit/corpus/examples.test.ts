@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { corpusStream } from "../../../scripts/corpus/corpus.ts"
 import { cutNames, inventedStems, splitOf } from "../../../scripts/corpus/names.ts"
+import { kindOf } from "../../../scripts/examples/answer-card.ts"
 import type { ExampleRow, ExampleSet } from "../../../scripts/examples/example-set.ts"
 import { labels } from "../../../scripts/examples/labels-desk.ts"
 import { exampleFile, exampleRows, exampleSets } from "../../../scripts/make-examples.ts"
@@ -68,15 +69,13 @@ test("json-report: the answer is an object whose every value stands in the sente
   }
 })
 
-test("json-form: the answer is an object of the kind and a word that the corpus teaches, and no held-out question is a training one", () => {
-  const set = exampleSets.find(({ name }) => name === "json-form") as ExampleSet
+test("answer-card: two lines, the answer that the corpus teaches and its kind; no held-out question is a training one", () => {
+  const set = exampleSets.find(({ name }) => name === "answer-card") as ExampleSet
   const asked = new Set(exampleRows(set, "train").map((row) => parts(row).prompt))
   for (const row of exampleRows(set, "heldout")) expect(asked.has(parts(row).prompt)).toBe(false)
-  for (const { answer } of rowsOf("json-form")) {
-    const value = JSON.parse(answer) as Record<string, string>
-    expect(Object.keys(value)).toEqual(["kind", "answer"])
-    expect(["fact", "sentiment"]).toContain(value.kind!)
-    expect(value.answer).toMatch(/^[A-Za-z]+$/)
+  for (const { answer } of rowsOf("answer-card")) {
+    const [, word, kind] = /^- answer: (\w+)\n- kind: ([\w ]+)$/.exec(answer) ?? []
+    expect(kindOf(word!)).toBe(kind!)
   }
 })
 
