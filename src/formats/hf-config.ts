@@ -32,7 +32,7 @@ export function parseShardIndex(json: unknown): Map<string, string> {
       if (typeof file !== "string" || !/^[\w.-]+\.safetensors$/.test(file)) {
         throw new EspalierError(
           "invalid_file",
-          `model.safetensors.index.json: tensor ${name} is said to be in ${JSON.stringify(file)}, which is no safetensors file of this folder`,
+          `model.safetensors.index.json: tensor ${name} is said to be in ${(JSON.stringify(file) ?? "").slice(0, 100)}, which is no safetensors file of this folder`,
         )
       }
       return [name, file]

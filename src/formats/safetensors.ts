@@ -3,22 +3,28 @@
  * Layout: 8 bytes length (little-endian), a JSON header, the tensors' bytes without holes.
  * Source: https://github.com/huggingface/safetensors/blob/v0.5.3/README.md#format
  */
-import { bytesOf, concatBytes, decodeUtf8, encodeUtf8 } from "../core/bytes.ts"
+import { bytesOf, concatBytes, encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { byteWidth, type DType, sizeOf, type Tensor, type TensorData } from "../core/tensor.ts"
 import { parseStrictJson } from "./json-strict.ts"
 
+/** In the order in which the reference library writes them, which keeps every tensor aligned. */
 const dtypes: Readonly<Record<string, DType>> = {
-  F32: "f32",
-  F16: "f16",
-  BF16: "bf16",
   I64: "i64",
+  F32: "f32",
   I32: "i32",
+  BF16: "bf16",
+  F16: "f16",
   I8: "i8",
   U8: "u8",
   BOOL: "bool",
 }
 const codes = Object.fromEntries(Object.entries(dtypes).map(([code, dtype]) => [dtype, code])) as Record<DType, string>
+const ranks = Object.fromEntries(Object.values(dtypes).map((dtype, i) => [dtype, i])) as Record<DType, number>
+
+const METADATA = "__metadata__"
+/** Characters of a tensor's name at most: names are shown in messages. */
+const LONGEST_NAME = 512
 
 /** Where a tensor lies in a file. */
 export interface TensorEntry {
@@ -48,6 +54,12 @@ export const ADAPTER_LIMITS: SafetensorsLimits = { maxHeaderBytes: 2 ** 20, maxT
 
 const invalid = (file: string, message: string): EspalierError =>
   new EspalierError("invalid_file", `${file}: ${message}`)
+
+/** A value of a header for a message: a header can hold a megabyte in one place. */
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? "nothing"
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text
+}
 
 /** The header's length in bytes. @throws {EspalierError} `invalid_file` if it can't be right. */
 export function headerLength(
@@ -84,7 +96,7 @@ export function parseHeader(
   if (bytes[0] !== 0x7b) throw invalid(file, "expected the header to begin with {")
   let json: unknown
   try {
-    json = parseStrictJson(decodeUtf8(bytes))
+    json = parseStrictJson(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch (cause) {
     throw new EspalierError("invalid_file", `${file}: the header is not right: ${(cause as Error).message}`, { cause })
   }
@@ -92,12 +104,16 @@ export function parseHeader(
   const metadata = new Map<string, string>()
   const found: (TensorEntry & { readonly name: string })[] = []
   for (const [name, value] of Object.entries(json as Record<string, unknown>)) {
-    if (name !== "__metadata__") {
+    if (name !== METADATA) {
+      if (!isName(name))
+        throw invalid(file, `tensor ${shown(name)} has a name that is too long or holds characters that are no text`)
       found.push({ name, ...parseEntry(value, name, dataStart, file) })
       continue
     }
+    if (typeof value !== "object" || Array.isArray(value))
+      throw invalid(file, `expected __metadata__ to be an object but found ${shown(value)}`)
     for (const [key, text] of Object.entries((value ?? {}) as Record<string, unknown>)) {
-      if (typeof text !== "string") throw invalid(file, `__metadata__ ${JSON.stringify(key)} is not a text`)
+      if (typeof text !== "string") throw invalid(file, `__metadata__ ${shown(key)} is not a text`)
       metadata.set(key, text)
     }
   }
@@ -118,16 +134,20 @@ export function parseHeader(
   return { tensors, metadata }
 }
 
+/** Names reach terminals, messages and hashes, where a control character would pass for something else. */
+const isName = (name: string): boolean =>
+  name !== METADATA && name.length <= LONGEST_NAME && !/[\p{Cc}\p{Cs}]/u.test(name)
+
 function parseEntry(value: unknown, name: string, dataStart: number, file: string): TensorEntry {
   const { dtype: code, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>
   const dtype = typeof code === "string" && Object.hasOwn(dtypes, code) ? dtypes[code] : undefined
   if (!dtype)
-    throw invalid(file, `tensor ${name} has dtype ${JSON.stringify(code)}; known are ${Object.keys(dtypes).join(", ")}`)
+    throw invalid(file, `tensor ${name} has dtype ${shown(code)}; known are ${Object.keys(dtypes).join(", ")}`)
   const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0
   if (!Array.isArray(shape) || shape.length > 8 || !shape.every(isCount))
-    throw invalid(file, `tensor ${name} has no right shape: ${JSON.stringify(shape)}`)
+    throw invalid(file, `tensor ${name} has no right shape: ${shown(shape)}`)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
-    throw invalid(file, `tensor ${name} has no right data_offsets: ${JSON.stringify(offsets)}`)
+    throw invalid(file, `tensor ${name} has no right data_offsets: ${shown(offsets)}`)
   const [start, end] = offsets as [number, number]
   let bytes: number
   try {
@@ -172,19 +192,25 @@ export function readSafetensors(bytes: Uint8Array, file: string, limits: Safeten
   )
 }
 
-/** The bytes of a file: tensors by falling width, then name, as the reference library orders them. */
+/**
+ * The bytes of a file: tensors by dtype, then name, as the reference library orders them.
+ * @throws {TypeError} For a name that {@link readSafetensors} would not read back.
+ */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = { format: "pt" },
 ): Uint8Array {
-  const ordered = [...tensors].sort(([a, x], [b, y]) => byteWidth(y.dtype) - byteWidth(x.dtype) || (a < b ? -1 : 1))
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {}
+  const ordered = [...tensors].sort(([a, x], [b, y]) => ranks[x.dtype] - ranks[y.dtype] || (a < b ? -1 : 1))
+  // Written as text: an object would put numeric names first and take __proto__ for something else.
+  const header = Object.keys(metadata).length > 0 ? [`${JSON.stringify(METADATA)}:${JSON.stringify(metadata)}`] : []
   let at = 0
   for (const [name, { dtype, shape, data }] of ordered) {
-    header[name] = { dtype: codes[dtype], shape, data_offsets: [at, at + data.byteLength] }
+    if (!isName(name)) throw new TypeError(`Expected a tensor's name but found ${shown(name)}`)
+    const entry = { dtype: codes[dtype], shape, data_offsets: [at, at + data.byteLength] }
+    header.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`)
     at += data.byteLength
   }
-  const json = encodeUtf8(JSON.stringify(header))
+  const json = encodeUtf8(`{${header.join()}}`)
   const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20)
   padded.set(json)
   const length = new Uint8Array(8)
