@@ -34,18 +34,41 @@ export interface ReadAdapter extends AdapterFiles {
 
 /** Bounds on a folder from outside. */
 export interface AdapterLimits {
-  /** @default {2 GiB} */
+  /** Of the weights. @default {2 GiB} */
   readonly maxBytes?: number
 }
 
+/** Bytes of each JSON file at most. */
+const MAX_JSON_BYTES = 2 ** 20
+/** How often a folder is read anew that is replaced while it is read. */
+const MAX_READS = 5
+
 /**
- * Reads an adapter folder.
- * @throws {EspalierError} `invalid_file` naming the file, and the tensor at fault; `too_large` over the limit.
+ * Reads an adapter folder: one version of it, though it be replaced meanwhile.
+ * @throws {EspalierError} `invalid_file` naming the file, and the tensor at fault; `too_large` over the limit;
+ *   `conflict` if it is replaced again and again.
  */
-export async function readAdapterFolder(
-  folder: Folder,
-  { maxBytes = 2 ** 31 }: AdapterLimits = {},
-): Promise<ReadAdapter> {
+export async function readAdapterFolder(folder: Folder, limits: AdapterLimits = {}): Promise<ReadAdapter> {
+  for (let reads = 0; reads < MAX_READS; reads++) {
+    const before = await stampOf(folder)
+    const [outcome] = await Promise.allSettled([readOnce(folder, limits)])
+    // A folder that changed is judged by its next reading, whether this one failed or not.
+    if ((await stampOf(folder)) !== before) continue
+    if (outcome.status === "rejected") throw outcome.reason
+    return outcome.value
+  }
+  throw new EspalierError("conflict", `Folder ${folder.name} was replaced each time it was read`, {
+    hint: "Try again when whatever writes it has ended",
+  })
+}
+
+/** Changes when a file of the folder does. */
+async function stampOf(folder: Folder): Promise<string> {
+  const stamps = await Promise.all([CONFIG, WEIGHTS, FACTS].map((file) => folder.stamp(file).catch(() => null)))
+  return JSON.stringify(stamps)
+}
+
+async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): Promise<ReadAdapter> {
   const files = await folder.list().catch((cause: unknown) => {
     throw new EspalierError("not_found", `There is no adapter folder ${folder.name}`, { cause })
   })
@@ -100,14 +123,19 @@ export async function writeAdapterFolder(
   )
 }
 
+/** Objects with their keys in order, at every depth. */
+const sortKeys = (_: string, value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value
+
 /** sha256 in hex over a configuration (keys sorted) and tensors (names sorted). */
 export function adapterHash(
   config: Readonly<Record<string, unknown>>,
   tensors: ReadonlyMap<string, Tensor<"f32">>,
 ): string {
   const hash = createHash("sha256")
-  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)))
-  hash.update(JSON.stringify(sorted))
+  hash.update(JSON.stringify(config, sortKeys))
   for (const [name, { shape, data }] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`\0${name}\0${shape.join()}\0`)
     hash.update(bytesOf(data))
@@ -116,9 +144,13 @@ export function adapterHash(
 }
 
 async function readObject(folder: Folder, file: string): Promise<Record<string, unknown>> {
+  const size = await folder.size(file)
+  if (size > MAX_JSON_BYTES)
+    throw new EspalierError("too_large", `${file} has ${size} bytes, more than the ${MAX_JSON_BYTES} allowed`)
+  const bytes = await folder.read(file)
   let json: unknown
   try {
-    json = parseStrictJson(decodeUtf8(await folder.read(file)))
+    json = parseStrictJson(decodeUtf8(bytes))
   } catch (cause) {
     throw new EspalierError("invalid_file", `${file} is not valid JSON: ${messageOf(cause)}`, { cause })
   }

@@ -4,6 +4,8 @@
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 
+/** How often a writer that is disturbed tries to put its folder in place. */
+const MAX_TRIES = 100
 /** Marks what a crash may leave behind. */
 const TEMPORARY = ".tmp-"
 let count = 0
@@ -20,6 +22,9 @@ async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
     await file.close()
   }
 }
+
+/** Removes a folder; another process may fill it meanwhile. */
+const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 5 })
 
 /** Flushes a folder's entries, where the system can. */
 async function flushFolder(path: string): Promise<void> {
@@ -49,29 +54,54 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
   await flushFolder(dirname(path))
 }
 
+/** Replaces a folder whole by one of these files, flushed to disk. See {@link buildFolderAtomic}. */
+export async function writeFolderAtomic(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  await buildFolderAtomic(path, async (folder) => {
+    for (const [name, bytes] of files) await writeFlushed(join(folder, name), bytes)
+  })
+}
+
 /**
  * Replaces a folder whole. The old one is moved aside before the new one takes its place, so that a crash leaves one of
  * them under its name, or (between the two renames) the old one beside it, which {@link recoverFolder} puts back.
+ * @param fill writes the files into the folder it is given, and flushes them
  */
-export async function writeFolderAtomic(path: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+export async function buildFolderAtomic(path: string, fill: (folder: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   await recoverFolder(path)
   const beside = temporary(path)
   const aside = asideOf(path)
   try {
     await mkdir(beside)
-    for (const [name, bytes] of files) await writeFlushed(join(beside, name), bytes)
+    await fill(beside)
     await flushFolder(beside)
-    await rm(aside, { recursive: true, force: true })
-    const replaced = await renameIfThere(path, aside)
-    await rename(beside, path)
+    await takePlace(beside, path, aside)
     await flushFolder(dirname(path))
-    if (replaced) await rm(aside, { recursive: true, force: true })
+    await removeFolder(aside)
   } catch (error) {
     await rm(beside, { recursive: true, force: true })
     await recoverFolder(path)
     throw error
   }
+}
+
+/** A process that recovers or writes the same folder may put one back between the two renames: then again. */
+async function takePlace(beside: string, path: string, aside: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await removeFolder(aside)
+      await renameIfThere(path, aside)
+      return await rename(beside, path)
+    } catch (error) {
+      if (tries === MAX_TRIES || !isTaken(error)) throw error
+    }
+  }
+}
+
+/** Whether a rename failed because a folder stands where it leads. */
+function isTaken(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === "ENOTEMPTY" || code === "EEXIST"
 }
 
 const asideOf = (path: string): string => join(dirname(path), `.${basename(path)}.old`)
@@ -81,8 +111,12 @@ export async function recoverFolder(path: string): Promise<void> {
   const names = await readdir(dirname(path)).catch(() => [] as string[])
   const aside = basename(asideOf(path))
   if (names.includes(aside)) {
-    if (names.includes(basename(path))) await rm(asideOf(path), { recursive: true, force: true })
-    else await rename(asideOf(path), path)
+    if (names.includes(basename(path))) await removeFolder(asideOf(path))
+    // Who wrote it may have moved on meanwhile, and then there is nothing to put back.
+    else
+      await renameIfThere(asideOf(path), path).catch((error: unknown) =>
+        isTaken(error) ? false : Promise.reject(error),
+      )
   }
   for (const name of names) {
     const pid = new RegExp(`^\\.${quote(basename(path))}${quote(TEMPORARY)}(\\d+)-`).exec(name)?.[1]

@@ -4,6 +4,7 @@
 import { open, readdir, readFile, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
+import { readAt } from "./file.ts"
 
 /** Files by name. */
 export interface Folder {
@@ -24,32 +25,37 @@ function confined(file: string): string {
   return file
 }
 
-/** A folder on disk. Links to files are followed: hub caches are made of them. */
+/** A folder on disk. Links to files are followed: hub caches are made of them. Anything else than a file is refused. */
 export function fsFolder(path: string): Folder {
   const at = (file: string) => join(path, confined(file))
-  const missing = (file: string, cause: unknown): EspalierError =>
+  const missing = (file: string, cause?: unknown): EspalierError =>
     new EspalierError("invalid_file", `Folder ${basename(path)} has no readable file ${file}`, { cause })
+  /** A pipe would be waited for without end, a device read without end. */
+  const statFile = async (file: string) => {
+    const found = await stat(at(file)).catch((cause: unknown) => Promise.reject(missing(file, cause)))
+    if (!found.isFile()) throw missing(file)
+    return found
+  }
   return {
     name: basename(path),
     async stamp(file) {
-      const { size, mtimeMs } = await stat(at(file))
-      return `${at(file)}:${size}:${mtimeMs}`
+      const { ino, size, mtimeMs } = await statFile(file)
+      return `${at(file)}:${ino}:${size}:${mtimeMs}`
     },
     list: async () => (await readdir(path)).sort(),
-    size: async (file) => (await stat(at(file)).catch((cause) => Promise.reject(missing(file, cause)))).size,
-    read: async (file) =>
-      new Uint8Array(await readFile(at(file)).catch((cause) => Promise.reject(missing(file, cause)))),
+    size: async (file) => (await statFile(file)).size,
+    async read(file) {
+      await statFile(file)
+      return new Uint8Array(await readFile(at(file)).catch((cause) => Promise.reject(missing(file, cause))))
+    },
     async readRange(file, start, end) {
+      await statFile(file)
       const handle = await open(at(file), "r").catch((cause) => Promise.reject(missing(file, cause)))
       try {
         const bytes = new Uint8Array(end - start)
-        let read = 0
-        while (read < bytes.length) {
-          const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read)
-          if (bytesRead === 0)
-            throw new EspalierError("invalid_file", `${file} ended at byte ${start + read} where ${end} was expected`)
-          read += bytesRead
-        }
+        const read = await readAt(handle, bytes, start)
+        if (read < bytes.length)
+          throw new EspalierError("invalid_file", `${file} ended at byte ${start + read} where ${end} was expected`)
         return bytes
       } finally {
         await handle.close()

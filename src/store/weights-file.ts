@@ -3,13 +3,16 @@
  * base and mapped by every session; without files it stays in memory.
  */
 import { createHash } from "node:crypto"
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises"
+import { open, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { bytesOf } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { sizeOf } from "../core/tensor.ts"
 import { assertFinite } from "../formats/as-f32.ts"
 import type { FrozenWeights } from "../runtime/runtime.ts"
+import { buildFolderAtomic } from "./atomic.ts"
+import { writeAt } from "./file.ts"
+import { fsFolder } from "./folder.ts"
 
 /** Weights that lie side by side, so that they are also one weight, joined along axis 0. */
 export interface WeightGroup {
@@ -67,7 +70,13 @@ export async function packWeights(
   if (!(await isWhole(path, size))) await writeBlob(path, size, source, layout)
   return {
     layout,
-    weights: { hash: key, location: LOCATION, size, path, bytes: async () => new Uint8Array(await readFile(path)) },
+    weights: {
+      hash: key,
+      location: LOCATION,
+      size,
+      path,
+      bytes: () => fsFolder(dirname(path)).readRange(LOCATION, 0, size),
+    },
   }
 }
 
@@ -138,23 +147,18 @@ async function writeBlob(
   source: WeightSource,
   layout: ReadonlyMap<string, WeightPlace>,
 ): Promise<void> {
-  const folder = dirname(path)
-  const beside = `${folder}.tmp-${process.pid}-${Math.random().toString(36).slice(2)}`
-  await mkdir(beside, { recursive: true })
   try {
-    const file = await open(join(beside, LOCATION), "wx")
-    try {
-      await file.truncate(size)
-      for await (const { place, data } of tensors(source, layout))
-        await file.write(bytesOf(data), 0, place.length, place.offset)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rm(folder, { recursive: true, force: true })
-    await rename(beside, folder)
+    await buildFolderAtomic(dirname(path), async (folder) => {
+      const file = await open(join(folder, LOCATION), "wx")
+      try {
+        await file.truncate(size)
+        for await (const { place, data } of tensors(source, layout)) await writeAt(file, bytesOf(data), place.offset)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    })
   } catch (error) {
-    await rm(beside, { recursive: true, force: true })
     // Another process may have packed the same base meanwhile: then its blob serves.
     if (!(await isWhole(path, size))) throw error
   }

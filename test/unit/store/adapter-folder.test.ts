@@ -6,8 +6,13 @@ import { encodeUtf8 } from "../../../src/core/bytes.ts"
 import { f32ToF16 } from "../../../src/core/half.ts"
 import { f32 } from "../../../src/core/tensor.ts"
 import { writeSafetensors } from "../../../src/formats/safetensors.ts"
-import { openAdapterFolder, readAdapterFolder, writeAdapterFolder } from "../../../src/store/adapter-folder.ts"
-import { memoryFolder } from "../../../src/store/folder.ts"
+import {
+  adapterHash,
+  openAdapterFolder,
+  readAdapterFolder,
+  writeAdapterFolder,
+} from "../../../src/store/adapter-folder.ts"
+import { type Folder, memoryFolder } from "../../../src/store/folder.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier-adapters-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -99,6 +104,18 @@ describe("readAdapterFolder() refuses", () => {
     })
   }
 
+  test("a configuration or facts of more than a megabyte", async () => {
+    const long = encodeUtf8(`{"a":"${"x".repeat(2 ** 20)}"}`)
+    for (const file of ["adapter_config.json", "espalier.json"]) {
+      const files = new Map([
+        ["adapter_config.json", encodeUtf8(json)],
+        ["adapter_model.safetensors", good],
+        [file, long],
+      ])
+      await expect(readAdapterFolder(memoryFolder("a", files))).rejects.toThrow(`${file} has 1048584 bytes`)
+    }
+  })
+
   test("more bytes than allowed", async () => {
     const folder = memoryFolder(
       "a",
@@ -108,5 +125,50 @@ describe("readAdapterFolder() refuses", () => {
       ]),
     )
     expect(readAdapterFolder(folder, { maxBytes: 10 })).rejects.toThrow(/more than the 10 allowed/)
+  })
+})
+
+test("adapterHash() sees the values of a configuration and not the order of its keys, at any depth", () => {
+  const one = adapterHash({ r: 2, rank_pattern: { a: 1, b: 2 } }, tensors)
+  expect(adapterHash({ rank_pattern: { b: 2, a: 1 }, r: 2 }, tensors)).toBe(one)
+  expect(adapterHash({ r: 2, rank_pattern: { a: 2, b: 1 } }, tensors)).not.toBe(one)
+  expect(adapterHash({ r: 2, rank_pattern: [1, 2] }, tensors)).not.toBe(
+    adapterHash({ r: 2, rank_pattern: [2, 1] }, tensors),
+  )
+})
+
+describe("readAdapterFolder() of a folder that is replaced while it is read", () => {
+  /** A folder that is at its next version once its configuration was read, as often as told. */
+  function changing(times: number): Folder {
+    let version = 0
+    const now = () =>
+      memoryFolder(
+        "a",
+        new Map([
+          ["adapter_config.json", encodeUtf8(JSON.stringify({ version }))],
+          ["adapter_model.safetensors", writeSafetensors(new Map([["w", f32([1], [version])]]))],
+        ]),
+      )
+    return {
+      name: "a",
+      stamp: async (file) => `${file}:${version}`,
+      list: () => now().list(),
+      size: (file) => now().size(file),
+      readRange: (file, start, end) => now().readRange(file, start, end),
+      async read(file) {
+        const bytes = await now().read(file)
+        if (file === "adapter_config.json" && version < times) version++
+        return bytes
+      },
+    }
+  }
+
+  test("never mixes two versions", async () => {
+    const { config, tensors } = await readAdapterFolder(changing(3))
+    expect([config["version"], tensors.get("w")!.data[0]]).toEqual([3, 3])
+  })
+
+  test("gives up where it never rests", async () => {
+    await expect(readAdapterFolder(changing(Number.POSITIVE_INFINITY))).rejects.toMatchObject({ code: "conflict" })
   })
 })

@@ -1,0 +1,101 @@
+import { afterAll, expect, test } from "bun:test"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, dirname, join } from "node:path"
+import { f32 } from "../../../src/core/tensor.ts"
+import { memorySource, packWeights, type WeightSource } from "../../../src/store/weights-file.ts"
+
+const root = mkdtempSync(join(tmpdir(), "espalier-weights-"))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+const groups = [
+  { name: "b", parts: [{ name: "b", shape: [2] }] },
+  { name: "a", parts: [{ name: "a", shape: [2, 2] }] },
+]
+const tensors = new Map([
+  ["a", f32([2, 2], [1, 2, 3, 4])],
+  ["b", f32([2], [5, 6])],
+])
+
+/** A source that counts how often it is read. */
+function counted(from = tensors): WeightSource & { reads: number } {
+  const source = memorySource(from)
+  const counting = {
+    ...source,
+    reads: 0,
+    readF32(name: string) {
+      counting.reads++
+      return source.readF32(name)
+    },
+  }
+  return counting
+}
+
+test("packWeights() writes a blob once, the same as in memory, and finds it again", async () => {
+  const cacheFolder = join(root, "once")
+  const first = counted()
+  const { weights, layout } = await packWeights(first, groups, { cacheFolder })
+  const inMemory = await packWeights(counted(), groups, { cacheFolder: null })
+  expect(first.reads).toBe(2)
+  expect(weights.size).toBe(4096 + 16)
+  expect([...readFileSync(weights.path!)]).toEqual([...(await inMemory.weights.bytes())])
+  expect(await weights.bytes()).toEqual(await inMemory.weights.bytes())
+  expect([weights.hash, [...layout]]).toEqual([inMemory.weights.hash, [...inMemory.layout]])
+
+  const second = counted()
+  expect((await packWeights(second, groups, { cacheFolder })).weights.path).toBe(weights.path)
+  expect(second.reads).toBe(0)
+  expect(readdirSync(dirname(weights.path!))).toEqual(["weights.bin"])
+})
+
+test("packWeights() gives other weights, and another layout of the same, a blob of their own", async () => {
+  const cacheFolder = join(root, "own")
+  const pathOf = async (source: WeightSource, wanted = groups) =>
+    (await packWeights(source, wanted, { cacheFolder })).weights.path
+  const other = new Map(tensors).set("b", f32([2], [5, 7]))
+  const paths = [await pathOf(counted()), await pathOf(counted(other)), await pathOf(counted(), [...groups].reverse())]
+  expect(new Set(paths).size).toBe(3)
+})
+
+test("packWeights() replaces a blob that was cut, and sweeps up what a crash left of it", async () => {
+  const cacheFolder = join(root, "cut")
+  const { weights } = await packWeights(counted(), groups, { cacheFolder })
+  const whole = readFileSync(weights.path!)
+  truncateSync(weights.path!, 100)
+  const folder = dirname(weights.path!)
+  const left = join(dirname(folder), `.${basename(folder)}.tmp-999999999-x-0`)
+  mkdirSync(left)
+  writeFileSync(join(left, "weights.bin"), "half")
+  const again = counted()
+  await packWeights(again, groups, { cacheFolder })
+  expect(again.reads).toBe(2)
+  expect(readFileSync(weights.path!)).toEqual(whole)
+  expect(readdirSync(dirname(folder))).toEqual([basename(folder)])
+})
+
+test("packWeights() leaves nothing of a base that is refused half way", async () => {
+  const cacheFolder = join(root, "refused")
+  const bad = new Map(tensors).set("a", f32([2, 2], [1, 2, Number.NaN, 4]))
+  await expect(packWeights(counted(bad), groups, { cacheFolder })).rejects.toThrow(/tensor a holds NaN at element 2/)
+  expect(readdirSync(join(cacheFolder, "bases"))).toEqual([])
+})
+
+test("packWeights() of one base several times at once gives one whole blob", async () => {
+  const cacheFolder = join(root, "several")
+  const packed = await Promise.all([1, 2, 3, 4].map(() => packWeights(counted(), groups, { cacheFolder })))
+  const paths = new Set(packed.map(({ weights }) => weights.path!))
+  expect(paths.size).toBe(1)
+  const [path] = [...paths]
+  expect(existsSync(path!)).toBe(true)
+  expect(readFileSync(path!).length).toBe(4096 + 16)
+  expect(readdirSync(join(cacheFolder, "bases")).length).toBe(1)
+})
