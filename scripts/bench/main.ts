@@ -8,6 +8,7 @@ import { EspalierError } from "../../src/core/errors.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import { machine } from "./machine.ts"
+import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
 
 const options = {
@@ -100,7 +101,7 @@ function benchOf(values: Values): TrainBench {
   }
 }
 
-const benches = [trainBench]
+const benches = [trainBench, swapBench]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)
