@@ -28,15 +28,16 @@ import { streamSource } from "../src/train/source.ts"
 import { train } from "../src/train/trainer.ts"
 import { corpusStream } from "./corpus/corpus.ts"
 import { cutNames } from "./corpus/names.ts"
+import { modelCard } from "./model-card.ts"
 import { encodeDocument, packDocuments } from "./pretrain-source.ts"
 import { randomWeights } from "./random-base.ts"
 
 const { values } = parseArgs({
   options: {
-    steps: { type: "string", default: "2900" },
+    steps: { type: "string", default: "2000" },
     rows: { type: "string", default: "16" },
     length: { type: "string", default: "256" },
-    "learning-rate": { type: "string", default: "2.5e-3" },
+    "learning-rate": { type: "string", default: "3e-3" },
     seed: { type: "string", default: "1" },
     out: { type: "string", default: "models/sprig" },
     run: { type: "string", default: "adapters-out/sprig.run" },
@@ -47,7 +48,7 @@ const { values } = parseArgs({
   },
 })
 if (values.help) {
-  console.log(`Usage: npm run make-base -- [--steps 2900] [--rows 16] [--length 256] [--learning-rate 2.5e-3] [--seed 1]
+  console.log(`Usage: npm run make-base -- [--steps 2000] [--rows 16] [--length 256] [--learning-rate 3e-3] [--seed 1]
                           [--out models/sprig] [--run adapters-out/sprig.run] [--backend native] [--threads 2] [--resume]`)
   process.exit(0)
 }
@@ -192,6 +193,17 @@ if (result.status === "interrupted") {
 const tensors = new Map<string, Tensor>(
   [...step.tensors()].map(([name, { shape, data }]) => [name, { dtype: "f16", shape, data: f32ToF16(data) }]),
 )
+const facts = {
+  seed,
+  steps,
+  rows,
+  length,
+  learningRate,
+  parameters: step.values.length,
+  tokens: result.tokensSeen,
+  backend: runtime.detail,
+  heldoutLoss: result.evaluations.at(-1)?.loss ?? null,
+}
 const json = (value: unknown) => encodeUtf8(`${JSON.stringify(value, null, 2)}\n`)
 await writeFolderAtomic(
   values.out,
@@ -201,19 +213,7 @@ await writeFolderAtomic(
     ["model.safetensors", writeSafetensors(tensors)],
     ["tokenizer.json", encodeUtf8(`${JSON.stringify(tokenizerJson)}\n`)],
     ["tokenizer_config.json", json(tokenizerConfig)],
-    [
-      "training.json",
-      json({
-        seed,
-        steps,
-        rows,
-        length,
-        learningRate,
-        tokens: result.tokensSeen,
-        backend: runtime.detail,
-        evaluation: result.evaluations.at(-1) ?? null,
-      }),
-    ],
+    ["README.md", encodeUtf8(modelCard(facts))],
   ]),
 )
 console.log(`Wrote ${values.out}`)

@@ -1,0 +1,40 @@
+/**
+ * @module The model card of the embedded base, from the facts of the run that made it.
+ */
+
+/** Facts of a pre-training run. */
+export interface BaseFacts {
+  readonly seed: number
+  readonly steps: number
+  readonly rows: number
+  readonly length: number
+  readonly learningRate: number
+  readonly parameters: number
+  readonly tokens: number
+  readonly backend: string
+  /** Mean loss per token on held-out documents, in nats. */
+  readonly heldoutLoss: number | null
+}
+
+/** README.md of the base's folder. */
+export function modelCard(facts: BaseFacts): string {
+  const { seed, steps, rows, length, learningRate, parameters, tokens, backend, heldoutLoss } = facts
+  return `# sprig
+
+The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toLocaleString("en")} parameters (hidden 192, 6 layers,
+6 heads, 2 key-value heads, MLP 512, vocabulary 2,048, context 512, tied head), in f16.
+
+- Data: simple English that \`scripts/corpus\` writes, seed ${seed}; no text of anybody else.
+- Tokenizer: byte-level BPE trained on the same corpus, one token a digit, names cut into syllables.
+- Training: ${steps.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, cosine, by this
+  project's own trainer from random weights; ${backend}.
+- Loss on held-out documents: ${heldoutLoss === null ? "not measured" : `${heldoutLoss.toFixed(3)} nats a token`}.
+- Made by \`npm run make-base -- --steps ${steps} --rows ${rows} --length ${length} --learning-rate ${learningRate} --seed ${seed}\`.
+- Scored by \`bun run scripts/score-base.ts\`.
+
+It knows a handful of facts and small skills and nothing else. It is here so that everything runs at once and offline;
+it is no measure of what a method does on a real model.
+
+Licence: MIT.
+`
+}
