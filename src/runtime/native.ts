@@ -4,12 +4,12 @@
  */
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
-import { mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises"
+import { link, mkdtemp, open, realpath, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { EspalierError, messageOf } from "../core/errors.ts"
-import { firstLine, ortSession } from "./ort.ts"
-import type { Backend, Runtime, RuntimeOptions, SessionSpec } from "./runtime.ts"
+import { engineMessage, ortSession } from "./ort.ts"
+import type { Backend, FrozenWeights, Runtime, RuntimeOptions, SessionSpec } from "./runtime.ts"
 import { defaultThreads } from "./threads.ts"
 
 /** The library, imported when first needed: it is a native module that not every runtime can load. */
@@ -25,7 +25,7 @@ export const native: Backend = {
       await library()
       return { ok: true }
     } catch (error) {
-      return { ok: false, reason: `onnxruntime-node can't be loaded: ${firstLine(error)}` }
+      return { ok: false, reason: `onnxruntime-node can't be loaded: ${engineMessage(error)}` }
     }
   },
   open: (options) => openNative(options),
@@ -38,18 +38,18 @@ async function openNative({ threads = defaultThreads(), workFolder }: RuntimeOpt
       hint: "Use --backend wasm",
     })
   })
-  const made: string[] = []
+  const made = new Map<string, Promise<string>>()
   const create = async ({ model, weights, prepack = false }: SessionSpec) => {
     const options = {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      logSeverityLevel: 3 as const,
+      // Nothing but what ends the process: errors are thrown as well, and belong to whoever catches them.
+      logSeverityLevel: 4 as const,
       // Values must be texts: the binding drops numbers without a word.
       extra: { session: { disable_prepacking: prepack ? "0" : "1" } },
     }
     if (!weights) return ort.InferenceSession.create(model, options)
-    const path = await placeModel(model, weights, workFolder, made)
-    return ort.InferenceSession.create(path, options)
+    return ort.InferenceSession.create(await placeModel(model, weights, workFolder, made), options)
   }
   return {
     name: "native",
@@ -61,46 +61,75 @@ async function openNative({ threads = defaultThreads(), workFolder }: RuntimeOpt
       try {
         return ortSession(await create(spec), { Tensor: ort.Tensor, writesInPlace: true })
       } catch (cause) {
-        throw new EspalierError("internal", `The engine refused a graph: ${firstLine(cause)}`, { cause })
+        throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
       }
     },
     async dispose() {
-      for (const folder of made) await rm(folder, { recursive: true, force: true })
+      for (const folder of made.values()) {
+        await folder.then((path) => rm(path, { recursive: true, force: true })).catch(() => {})
+      }
+      made.clear()
     },
   }
 }
 
 /**
- * Writes a model beside its weights, under the name of its content, and gives its path. Weights that lie in memory only
- * are first written to a folder of this runtime's own, which goes when the runtime does.
+ * Writes a model beside its weights, under the name of its content, and gives its path. Where nothing can be written
+ * there (a cache that is mounted read-only), where the file has another name than models know it by, and where weights
+ * lie in memory only, they are put once into a folder of this runtime's own, which goes when the runtime does.
  */
 async function placeModel(
   model: Uint8Array,
-  weights: NonNullable<SessionSpec["weights"]>,
+  weights: FrozenWeights,
   workFolder: string | undefined,
-  made: string[],
+  own: Map<string, Promise<string>>,
 ): Promise<string> {
-  let folder = weights.path ? dirname(weights.path) : null
-  if (!folder) {
-    const parent = workFolder ?? tmpdir()
-    folder = made.find((each) => each.endsWith(weights.hash)) ?? null
-    if (!folder) {
-      folder = join(await mkdtemp(join(parent, "espalier-")), weights.hash)
-      await mkdir(folder)
-      await writeFile(join(folder, weights.location), await weights.bytes())
-      made.push(folder)
+  const name = `graph-${createHash("sha256").update(model).digest("hex").slice(0, 32)}.onnx`
+  const { hash, location, path } = weights
+  if (path !== null && basename(path) === location && !own.has(hash)) {
+    try {
+      return await writeOnce(join(dirname(path), name), model)
+    } catch (error) {
+      if (!["EACCES", "EPERM", "EROFS"].includes((error as { code?: string }).code ?? "")) throw error
     }
   }
-  const path = join(folder, `graph-${createHash("sha256").update(model).digest("hex").slice(0, 32)}.onnx`)
+  const folder = own.get(hash) ?? ownFolder(weights, workFolder ?? tmpdir())
+  own.set(hash, folder)
+  // What failed, by a full disk say, is tried again by the next session.
+  folder.catch(() => own.delete(hash))
+  return writeOnce(join(await folder, name), model)
+}
+
+/** A new folder with the weights in it, as another name of the same file where the file system can do that. */
+async function ownFolder(weights: FrozenWeights, parent: string): Promise<string> {
+  const folder = await mkdtemp(join(parent, "espalier-"))
+  const place = join(folder, weights.location)
+  const copy = async () => writeFile(place, await weights.bytes())
+  try {
+    // The engine refuses symbolic links to weights, but not hard ones.
+    await (weights.path === null ? copy() : link(await realpath(weights.path), place).catch(copy))
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  }
+  return folder
+}
+
+async function writeOnce(path: string, model: Uint8Array): Promise<string> {
   if (existsSync(path)) return path
   const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
   const file = await open(temporary, "wx")
   try {
-    await file.writeFile(model)
-    await file.sync()
-  } finally {
-    await file.close()
+    try {
+      await file.writeFile(model)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
   }
-  await rename(temporary, path)
   return path
 }

@@ -4,7 +4,7 @@
  */
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common"
 import { EspalierError } from "../core/errors.ts"
-import type { DType, Tensor, TensorData } from "../core/tensor.ts"
+import type { DType, Tensor } from "../core/tensor.ts"
 import type { Session } from "./runtime.ts"
 
 const ortTypes: Record<Exclude<DType, "bf16">, OrtTensor.Type> = {
@@ -22,6 +22,12 @@ const dtypes = new Map(Object.entries(ortTypes).map(([dtype, type]) => [type as 
 export function toOrt(Tensor: TensorConstructor, name: string, tensor: Tensor): OrtTensor {
   if (tensor.dtype === "bf16") throw new TypeError(`Tensor ${name} is bf16, which sessions don't take`)
   try {
+    if (tensor.dtype === "f16") {
+      // Where Float16Array exists the constructor makes one of our bits, and Bun and Deno hand the native binding its
+      // view with no bytes in it. Renamed after it is made, the tensor keeps its Uint16Array, which every engine reads.
+      const bits = new Tensor("uint16", tensor.data, tensor.shape as number[])
+      return Object.assign(bits, { type: "float16" }) as unknown as OrtTensor
+    }
     return new Tensor(ortTypes[tensor.dtype], tensor.data as never, tensor.shape as number[])
   } catch (cause) {
     throw new TypeError(`Tensor ${name} of ${tensor.dtype} [${tensor.shape}] was refused: ${(cause as Error).message}`)
@@ -32,7 +38,13 @@ export function toOrt(Tensor: TensorConstructor, name: string, tensor: Tensor): 
 export function fromOrt(name: string, tensor: OrtTensor): Tensor {
   const dtype = dtypes.get(tensor.type)
   if (!dtype) throw new TypeError(`Output ${name} has dtype ${tensor.type}, which this version doesn't know`)
-  return { dtype, shape: tensor.dims, data: tensor.data as TensorData } as Tensor
+  return { dtype, shape: tensor.dims, data: dtype === "f16" ? bitsOf(tensor.data) : tensor.data } as Tensor
+}
+
+/** f16 as its bits: where Float16Array exists, engines answer with one. */
+const bitsOf = (data: OrtTensor["data"]): Uint16Array => {
+  const { buffer, byteOffset, length } = data as Uint16Array
+  return new Uint16Array(buffer, byteOffset, length)
 }
 
 /** How outputs reach the tensors they are to be written into. */
@@ -44,12 +56,12 @@ export interface OrtSessionOptions {
 
 /** Wraps an ONNX Runtime session. */
 export function ortSession(session: InferenceSession, { Tensor, writesInPlace }: OrtSessionOptions): Session {
-  let busy = false
+  let running: Promise<unknown> | null = null
   let open = true
   return {
     async run(feeds, into = {}) {
       if (!open) throw new TypeError("The session is disposed")
-      if (busy) throw new TypeError("A run of this session is under way: runs must not overlap")
+      if (running) throw new TypeError("A run of this session is under way: runs must not overlap")
       const inputs: Record<string, OrtTensor> = {}
       for (const name of session.inputNames) {
         const feed = feeds[name]
@@ -61,21 +73,27 @@ export function ortSession(session: InferenceSession, { Tensor, writesInPlace }:
         const target = into[name]
         fetches[name] = target && writesInPlace ? toOrt(Tensor, name, target) : null
       }
-      busy = true
+      for (const name of Object.keys(into)) {
+        if (!(name in fetches)) throw new TypeError(`There is no output ${name} to write into a tensor`)
+      }
+      const run = session.run(inputs, fetches)
+      running = run
       try {
-        const found = await session.run(inputs, fetches)
+        const found = await run
         return Object.fromEntries(
           session.outputNames.map((name) => [name, received(name, found[name]!, into[name], writesInPlace)]),
         )
       } catch (cause) {
-        throw new EspalierError("internal", `The engine refused the run: ${firstLine(cause)}`, { cause })
+        throw new EspalierError("internal", `The engine refused the run: ${engineMessage(cause)}`, { cause })
       } finally {
-        busy = false
+        running = null
       }
     },
     async dispose() {
       if (!open) return
       open = false
+      // An engine whose session goes while it runs reads memory that is no longer its own.
+      await running?.catch(() => {})
       await session.release()
     },
   }
@@ -85,11 +103,27 @@ function received(name: string, found: OrtTensor, target: Tensor | undefined, wr
   if (!target) return fromOrt(name, found)
   if (!writesInPlace) {
     const source = fromOrt(name, found)
+    if (source.dtype !== target.dtype || source.shape.join() !== target.shape.join()) {
+      throw new TypeError(
+        `Output ${name} is ${source.dtype} [${source.shape}], but was to be written into ${target.dtype} [${target.shape}]`,
+      )
+    }
     ;(target.data as Float32Array).set(source.data as Float32Array)
   }
   return target
 }
 
-/** The first line of an engine's message: the rest is its own source locations. */
-export const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0]!.slice(0, 300)
+/** An engine's message without what is for its own developers: source locations, stacks, codes. */
+export const engineMessage = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error))
+    .split("\n")
+    .map((line) =>
+      line
+        .replace(/^.*ERROR_MESSAGE: /, "")
+        .replace(/\S+\.(cc|cpp|h):\d+ .*(\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : | was false\. )/, "")
+        .replace(/\S+\.(cc|cpp|h):\d+ /, "")
+        .trim(),
+    )
+    .filter((line) => line !== "" && !line.startsWith("at "))
+    .join(" ")
+    .slice(0, 300)

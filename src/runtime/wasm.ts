@@ -1,13 +1,24 @@
 /**
  * @module The `wasm` backend: onnxruntime-web on WebAssembly, with threads where the runtime has shared memory. Each
- * session holds its own copy of the weights, so callers make few of them.
+ * session holds its own copy of the weights, so callers make few of them. The first opening settles the thread count.
  */
 import { EspalierError, messageOf } from "../core/errors.ts"
-import { firstLine, ortSession } from "./ort.ts"
+import { engineMessage, ortSession } from "./ort.ts"
 import type { Backend, Runtime, RuntimeOptions } from "./runtime.ts"
 import { defaultThreads } from "./threads.ts"
 
 const library = () => import("onnxruntime-web")
+
+/** The thread count that the engine of this page or worker was first opened with. */
+let threadsOfThisRealm: number | null = null
+
+/**
+ * Whether the engine can start threads. Node has no global `Worker`, but the engine finds its `node:worker_threads`;
+ * workerd has shared memory and nothing to share it with.
+ */
+const canThread = (): boolean =>
+  typeof SharedArrayBuffer !== "undefined" &&
+  (typeof Worker !== "undefined" || (globalThis.navigator?.userAgent ?? "").startsWith("Node.js"))
 
 export const wasm: Backend = {
   name: "wasm",
@@ -17,7 +28,7 @@ export const wasm: Backend = {
       await library()
       return { ok: true }
     } catch (error) {
-      return { ok: false, reason: `onnxruntime-web can't be loaded: ${firstLine(error)}` }
+      return { ok: false, reason: `onnxruntime-web can't be loaded: ${engineMessage(error)}` }
     }
   },
   open: (options) => openWasm(options),
@@ -27,8 +38,9 @@ async function openWasm({ threads = defaultThreads() }: RuntimeOptions = {}): Pr
   const ort = await library().catch((cause: unknown) => {
     throw new EspalierError("unavailable", `Backend wasm can't run here: ${messageOf(cause)}`, { cause })
   })
-  const shared = typeof SharedArrayBuffer !== "undefined" && typeof Worker !== "undefined"
-  const used = shared ? threads : 1
+  // WebAssembly starts once, with the first session: later settings of its threads would change nothing.
+  threadsOfThisRealm ??= canThread() ? threads : 1
+  const used = threadsOfThisRealm
   ort.env.wasm.numThreads = used
   ort.env.logLevel = "error"
   return {
@@ -45,7 +57,7 @@ async function openWasm({ threads = defaultThreads() }: RuntimeOptions = {}): Pr
         })
         return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
       } catch (cause) {
-        throw new EspalierError("internal", `The engine refused a graph: ${firstLine(cause)}`, { cause })
+        throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
       }
     },
     async dispose() {},

@@ -2,8 +2,8 @@
  * @module The `webgpu` backend: onnxruntime-node's `webgpu` provider on Bun and Node, onnxruntime-web's where
  * `navigator.gpu` is. It takes the standard lowering, whose operators this provider computes right in both directions.
  */
-import { EspalierError, messageOf } from "../core/errors.ts"
-import { firstLine, ortSession } from "./ort.ts"
+import { EspalierError } from "../core/errors.ts"
+import { engineMessage, ortSession } from "./ort.ts"
 import type { Backend, Runtime } from "./runtime.ts"
 
 /** Whether this is a page or worker with WebGPU of its own. */
@@ -28,7 +28,7 @@ async function nativeAdapter(): Promise<{ ok: true } | { ok: false; reason: stri
     await session.release()
     return { ok: true }
   } catch (error) {
-    return { ok: false, reason: `no WebGPU adapter was found (${firstLine(error)})` }
+    return { ok: false, reason: `no WebGPU adapter was found (${engineMessage(error)})` }
   }
 }
 
@@ -62,7 +62,7 @@ export const webgpu: Backend = {
           })
           return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
         } catch (cause) {
-          throw new EspalierError("internal", `The engine refused a graph: ${messageOf(cause)}`, { cause })
+          throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
         }
       },
       async dispose() {},

@@ -1,0 +1,44 @@
+/**
+ * @module Engines' messages for people: these were seen from onnxruntime 1.30.
+ */
+import { describe, expect, test } from "bun:test"
+import { engineMessage } from "../../../src/runtime/ort.ts"
+
+const messages: readonly [string, string, string][] = [
+  [
+    "keeps every line of a misshapen input",
+    "Got invalid dimensions for input: x for the following indices\n index: 0 Got: 3 Expected: 2\n Please fix either the inputs/outputs or the model.",
+    "Got invalid dimensions for input: x for the following indices index: 0 Got: 3 Expected: 2 Please fix either the inputs/outputs or the model.",
+  ],
+  [
+    "drops the web build's wrapping",
+    "failed to call OrtRun(). ERROR_CODE: 2, ERROR_MESSAGE: Unexpected input data type. Actual: (tensor(int32)) , expected: (tensor(float))",
+    "Unexpected input data type. Actual: (tensor(int32)) , expected: (tensor(float))",
+  ],
+  [
+    "drops the place in the engine's source",
+    "Exception during initialization: /onnxruntime_src/onnxruntime/core/optimizer/initializer.cc:51 onnxruntime::Initializer::Initializer(const onnx::TensorProto&, const std::filesystem::__cxx11::path&) [ONNXRuntimeError] : 1 : FAIL : tensorprotoutils.cc:1763 GetExtDataFromTensorProto External initializer: w are out of bounds",
+    "Exception during initialization: GetExtDataFromTensorProto External initializer: w are out of bounds",
+  ],
+  [
+    "drops the condition that did not hold",
+    "/onnxruntime_src/onnxruntime/core/providers/webgpu/webgpu_context.cc:136 onnxruntime::webgpu::WebGpuContext::Initialize(const onnxruntime::webgpu::WebGpuContextConfig&)::<lambda()> adapter_result.status == wgpu::RequestAdapterStatus::Success was false. Failed to get a WebGPU adapter: No supported adapters\n",
+    "Failed to get a WebGPU adapter: No supported adapters",
+  ],
+  [
+    "drops a stack",
+    "Cannot find module 'onnxruntime-node'\n    at resolve (file.js:1:2)\n    at load (file.js:3:4)",
+    "Cannot find module 'onnxruntime-node'",
+  ],
+]
+
+describe("engineMessage()", () => {
+  for (const [name, message, expected] of messages) {
+    test(name, () => expect(engineMessage(new Error(message))).toBe(expected))
+  }
+
+  test("takes anything that was thrown, and cuts what has no end", () => {
+    expect(engineMessage("plain")).toBe("plain")
+    expect(engineMessage(new Error("x".repeat(5000)))).toHaveLength(300)
+  })
+})
