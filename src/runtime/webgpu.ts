@@ -3,6 +3,7 @@
  * `navigator.gpu` is. It takes the standard lowering, whose operators this provider computes right in both directions.
  */
 import { EspalierError } from "../core/errors.ts"
+import { onnxruntimeNode } from "./onnxruntime-node.ts"
 import { engineMessage, ortSession } from "./ort.ts"
 import type { Backend, Runtime } from "./runtime.ts"
 
@@ -19,8 +20,7 @@ async function hasNavigatorGpu(): Promise<boolean> {
 /** Whether onnxruntime-node's provider finds an adapter: it is asked by making a session of one node. */
 async function nativeAdapter(): Promise<{ ok: true } | { ok: false; reason: string }> {
   try {
-    const module = await import("onnxruntime-node")
-    const ort = "InferenceSession" in module ? module : (module as { default: typeof module }).default
+    const ort = await onnxruntimeNode()
     const session = await ort.InferenceSession.create(identityModel(), {
       executionProviders: ["webgpu"],
       logSeverityLevel: 4,
@@ -46,7 +46,7 @@ export const webgpu: Backend = {
           hint: "Use --backend native or wasm",
         })
     }
-    const ort = web ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-node")
+    const ort = web ? await import("onnxruntime-web/webgpu") : await onnxruntimeNode()
     return {
       name: "webgpu",
       detail: web ? "onnxruntime-web, WebGPU of this runtime" : "onnxruntime-node, WebGPU by Dawn",
