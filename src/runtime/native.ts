@@ -8,21 +8,16 @@ import { link, mkdtemp, open, realpath, rename, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { EspalierError, messageOf } from "../core/errors.ts"
+import { onnxruntimeNode } from "./onnxruntime-node.ts"
 import { engineMessage, ortSession } from "./ort.ts"
 import type { Backend, FrozenWeights, Runtime, RuntimeOptions, SessionSpec } from "./runtime.ts"
 import { defaultThreads } from "./threads.ts"
-
-/** The library, imported when first needed: it is a native module that not every runtime can load. */
-const library = async () => {
-  const module = await import("onnxruntime-node")
-  return "InferenceSession" in module ? module : (module as { default: typeof module }).default
-}
 
 export const native: Backend = {
   name: "native",
   async probe() {
     try {
-      await library()
+      await onnxruntimeNode()
       return { ok: true }
     } catch (error) {
       return { ok: false, reason: `onnxruntime-node can't be loaded: ${engineMessage(error)}` }
@@ -32,7 +27,7 @@ export const native: Backend = {
 }
 
 async function openNative({ threads = defaultThreads(), workFolder }: RuntimeOptions = {}): Promise<Runtime> {
-  const ort = await library().catch((cause: unknown) => {
+  const ort = await onnxruntimeNode().catch((cause: unknown) => {
     throw new EspalierError("unavailable", `Backend native can't run here: ${messageOf(cause)}`, {
       cause,
       hint: "Use --backend wasm",
