@@ -5,16 +5,12 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { lora } from "../../adapters/lora.ts"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
 import { baseFolder, engineOptions, engineSettings } from "../../src/cli/shared-options.ts"
-import { rng } from "../../src/core/rng.ts"
-import { f32, sizeOf } from "../../src/core/tensor.ts"
-import { methodEnv } from "../../src/presets/method-env.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
-import { writeAdapterFolder } from "../../src/store/adapter-folder.ts"
+import { writeRandomLora } from "../random-lora.ts"
 import { machine } from "./machine.ts"
 import { summarise, timeRuns } from "./stats.ts"
 
@@ -39,29 +35,6 @@ async function firstToken(engine: EngineApi, adapter: string | null): Promise<vo
   for await (const event of generation.events) if (event.type === "finish") return
 }
 
-/** Writes LoRA of random factors for a base. */
-async function randomAdapter(base: string, path: string): Promise<void> {
-  const open = await openBase(base)
-  const env = methodEnv(open.base, open.tokenizer, 0)
-  const method = lora.prepare({})
-  const random = rng(0, "bench-swap")
-  const tensors = new Map(
-    method.parameters(env).flatMap(({ params }) =>
-      params.map(
-        ({ key, shape }) =>
-          [
-            key,
-            f32(
-              shape,
-              Float32Array.from({ length: sizeOf(shape) }, () => random.normal() * 0.02),
-            ),
-          ] as const,
-      ),
-    ),
-  )
-  await writeAdapterFolder(path, { config: { ...method.writePeft(env) }, tensors, facts: null }, "For a benchmark.\n")
-}
-
 export const swapBench = defineCommand({
   name: "swap",
   summary: "Time to the first token: the base, a resident adapter, an adapter loaded from disk by the request before.",
@@ -74,7 +47,8 @@ export const swapBench = defineCommand({
     const folder = mkdtempSync(join(tmpdir(), "espalier-bench-"))
     try {
       const adapter = values.adapter ?? join(folder, "random")
-      if (values.adapter === undefined) await randomAdapter(baseFolder(values.base), adapter)
+      if (values.adapter === undefined)
+        await writeRandomLora(await openBase(baseFolder(values.base)), adapter, { seed: 0, std: 0.02 })
       const engine = await openEngine(engineSettings(values))
       await engine.load("resident", { path: adapter })
       const times: Record<"base" | "resident" | "fromDisk", number[]> = { base: [], resident: [], fromDisk: [] }

@@ -7,12 +7,13 @@ import { realpath } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createApp } from "../../routes/app.ts"
+import { writeRandomLora } from "../../scripts/random-lora.ts"
 import { f32 } from "../../src/core/tensor.ts"
 import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
-import { sprigFolder, writeRandomLora } from "../support/sprig.ts"
+import { openSprig, sprigFolder } from "../support/sprig.ts"
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "espalier-real-")))
 let engine: EngineApi
@@ -24,7 +25,7 @@ beforeAll(async () => {
     { rank: 8, targets: ["q_proj", "v_proj"] },
     { rank: 4, rsLora: true },
   ].entries()) {
-    await writeRandomLora(join(root, `a${i}`), i + 1, settings)
+    await writeRandomLora(await openSprig(), join(root, `a${i}`), { seed: i + 1, std: 0.08, settings })
   }
   engine = await openEngine({ base: sprigFolder, backend: "native", threads: 1 })
   app = createApp(createService({ engine, adapterRoot: { path: root, realPath: realpath } }))
