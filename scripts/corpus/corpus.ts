@@ -2,23 +2,36 @@
  * @module The corpus: an unbounded, seeded stream of documents in simple English, mixed by weight.
  */
 import { rng } from "../../src/core/rng.ts"
+import { dialogueFamilies } from "./dialogue.ts"
 import type { CorpusDocument, CorpusMessage, Family, Split } from "./document.ts"
+import { drillFamilies } from "./drills.ts"
 import { extractionFamilies } from "./extraction.ts"
+import { formFamilies } from "./forms.ts"
+import { numberFamilies } from "./numbers.ts"
+import { orderFamilies } from "./order.ts"
 import { readingFamilies } from "./reading.ts"
+import { rewritingFamilies } from "./rewriting.ts"
 import { skillFamilies } from "./skills.ts"
 import { storyFamilies } from "./stories.ts"
 
 /** Every family. */
 export const families: readonly Family[] = [
   ...readingFamilies,
+  ...drillFamilies,
   ...extractionFamilies,
+  ...orderFamilies,
+  ...numberFamilies,
   ...skillFamilies,
+  ...rewritingFamilies,
+  ...formFamilies,
+  ...dialogueFamilies,
   ...storyFamilies,
 ]
 
 /** "a orange hat" to "an orange hat": templates say "a" before whatever comes. */
-const article = (text: string): string => text.replace(/\b([Aa]) (?=[aeio])/g, "$1n ")
+export const article = (text: string): string => text.replace(/\b([Aa]) (?=[aeio])/g, "$1n ")
 
+/** The same, all through a document. */
 function withArticles(document: CorpusDocument): CorpusDocument {
   if ("text" in document) return { ...document, text: article(document.text) }
   return {
@@ -28,7 +41,7 @@ function withArticles(document: CorpusDocument): CorpusDocument {
 }
 
 /** Documents over which the first weights become the lasting ones. */
-const EARLY_DOCUMENTS = 15_000
+const EARLY_DOCUMENTS = 60_000
 
 /**
  * Documents without end; the same seed and split give the same ones. Drills that teach to copy come first and often:

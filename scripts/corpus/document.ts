@@ -35,17 +35,36 @@ export interface Family {
   make(draw: Draw): CorpusDocument
 }
 
-/** A question and its answer as a conversation. */
-export const exchange = (kind: string, question: string, answer: string): CorpusDocument => ({
+/** What is said, and what is answered. */
+export type Turn = readonly [user: string, assistant: string]
+
+/** Turns as a conversation, after what the system says, if anything. */
+export const conversation = (kind: string, turns: readonly Turn[], system?: string): CorpusDocument => ({
   kind,
   messages: [
-    { role: "user", content: question },
-    { role: "assistant", content: answer },
+    ...(system === undefined ? [] : [{ role: "system" as const, content: system }]),
+    ...turns.flatMap(([user, assistant]): CorpusMessage[] => [
+      { role: "user", content: user },
+      { role: "assistant", content: assistant },
+    ]),
   ],
 })
+
+/**
+ * Several short tasks of one kind: in training up to `most` follow each other in a conversation, so that answers, which
+ * are what is learned, come dense; held-out ones stand alone.
+ */
+export function tasks(kind: string, d: Draw, most: number, make: () => Turn): CorpusDocument {
+  const turns = d.split === "heldout" ? 1 : 1 + d.random.below(most)
+  return conversation(kind, Array.from({ length: turns }, make))
+}
 
 /** One of several templates; the last fifth (at least one) is for the held-out split only. */
 export function template<T>({ random, split }: Draw, templates: readonly T[]): T {
   const held = Math.max(1, Math.floor(templates.length / 5))
   return random.pick(split === "heldout" ? templates.slice(-held) : templates.slice(0, -held))
 }
+
+/** "a, b and c". */
+export const joined = (words: readonly string[]): string =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`

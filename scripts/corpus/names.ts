@@ -5,29 +5,28 @@
 import type { Draw, Split } from "./document.ts"
 
 const list = (words: string): string[] => words.split(" ")
-// Consonants that seldom follow a vowel inside an English word, so that a learned vocabulary cuts names where syllables
-// meet rather than across.
-const openings = list(
-  "Ba Be Bi Bo De Do Du Fe Fi Fo Ga Go Gu Ja Jo Ju Ka Ke Ki Ko La Le Lo Lu Ma Me Mi Mo Mu Na No Pa Pe Po Ra Re Ri Ro Sa Si So Ta Ti Tu Va Ve Vi Vo Za Ze Zi Zo",
-)
-const tails = list("ba be bi bo bu fa fi fo ga go gu ja je jo ju ka ko ku ma mi mo mu pa pi po pu za ze zo zu")
+const syllables = (onsets: string, codas: string): string[] =>
+  list(onsets).flatMap((onset) => list("a e i o u").flatMap((vowel) => list(codas).map((coda) => onset + vowel + coda)))
+
+// Three letters each, and many: names of one passage then seldom share a syllable, and one that was never seen as a
+// whole is made of tokens that were.
+const openings = syllables("B D F G H J K L M N P R S T V Z", "l n")
+const middles = syllables("b d f g k m p t v z", "r k s")
 const placeEndings = list("burg ford field port dale ville bridge heim holm brook")
 const riverEndings = list("beck bach fall bourn")
 
-/** The split a name belongs to: one in eight is held out. */
+/** The split that something belongs to, by a hash of its letters: one in eight is held out. */
 export function splitOf(name: string): Split {
   let hash = 2166136261
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619)
   return ((hash >>> 7) & 7) === 0 ? "heldout" : "train"
 }
 
-/** An opening, tails, and an ending where there is one; the split goes by the part before the ending. */
+/** An opening, one or two more syllables, and an ending where there is one; the split goes by the part before the ending. */
 function invent({ random, split }: Draw, endings: readonly string[] | null): string {
   for (;;) {
-    const short = endings === null ? random.next() < 0.4 : random.next() < 0.6
-    const stem = random.pick(openings) + random.pick(tails) + (short ? "" : random.pick(tails))
-    const doubled = stem.slice(0, 2).toLowerCase() === stem.slice(2, 4)
-    if (!doubled && splitOf(stem) === split) return stem + (endings === null ? "" : random.pick(endings))
+    const stem = random.pick(openings) + random.pick(middles) + (random.next() < 0.6 ? "" : random.pick(middles))
+    if (splitOf(stem) === split) return stem + (endings === null ? "" : random.pick(endings))
   }
 }
 
@@ -38,9 +37,17 @@ export const town = (draw: Draw): string => invent(draw, placeEndings)
 /** A river's name. */
 export const river = (draw: Draw): string => invent(draw, riverEndings)
 
+/** A whole number of the draw's split: held-out numbers never stand in training as a count. */
+export function count({ random, split }: Draw, least = 2, most = 99): number {
+  for (;;) {
+    const found = least + random.below(most - least + 1)
+    if (splitOf(`count ${found}`) === split) return found
+  }
+}
+
 const shape = (): RegExp =>
   new RegExp(
-    `\\b(${openings.join("|")})((?:${tails.join("|")}){1,2})(${[...placeEndings, ...riverEndings].join("|")})?\\b`,
+    `\\b(${openings.join("|")})((?:${middles.join("|")}){1,2})(${[...placeEndings, ...riverEndings].join("|")})?\\b`,
     "g",
   )
 
@@ -54,12 +61,12 @@ export const inventedStems = (text: string): string[] =>
  */
 export const cutNames = (text: string, cut: string): string =>
   text.replace(shape(), (_, opening: string, middle: string, ending = "") =>
-    [opening, ...middle.match(/../g)!, ...(ending ? [ending] : [])].join(cut),
+    [opening, ...middle.match(/.../g)!, ...(ending ? [ending] : [])].join(cut),
   )
 
 /** Different values of one maker. */
-export function different(count: number, make: () => string): string[] {
-  const found = new Set<string>()
+export function different<T>(count: number, make: () => T): T[] {
+  const found = new Set<T>()
   while (found.size < count) found.add(make())
   return [...found]
 }

@@ -1,286 +1,132 @@
 /**
- * @module Reading comprehension over invented people and places, and the right answer where the passage holds none.
- * Every passage has several candidates of the same kind, so that a guess never pays.
+ * @module Reading comprehension over one to four passages about invented people and towns, and the right answer where
+ * they hold none. The relation that is asked for is said of several subjects, so that a guess never pays.
  */
-import { type CorpusDocument, type Draw, exchange, type Family, template } from "./document.ts"
-import { different, person, river, town } from "./names.ts"
-import { colourNames, foods, items, jobs, places } from "./words.ts"
+import { type CorpusDocument, conversation, type Draw, type Family, type Turn, template } from "./document.ts"
+import { different, person, town } from "./names.ts"
+import { peopleRelations, type Relation, type Statement, townRelations } from "./statements.ts"
 
-/** One thing said of one person. */
-interface Statement {
-  readonly subject: string
-  readonly sentence: string
-  readonly question: string
-  readonly answer: string
+/** The words for what isn't known. */
+export const UNKNOWN = "I don't know."
+
+/** Passages, questions that they answer, and questions of the same kinds that they leave open. */
+interface Material {
+  readonly passages: readonly string[]
+  readonly answered: readonly Statement[]
+  readonly open: readonly Statement[]
 }
 
-type Maker = (draw: Draw, subject: string) => Statement
+/** Sentences of the one could be taken to answer a question of the other. */
+const clash = (a: Relation, b: Relation): boolean =>
+  a === b || (a.name === "home" && b.name === "place") || (a.name === "place" && b.name === "home")
 
-const number = (draw: Draw, most: number): string => String(2 + draw.random.below(most - 1))
+function material(d: Draw, passages: number): Material {
+  const { random } = d
+  const people = random.next() < 0.75
+  const relations = people ? peopleRelations : townRelations
+  // One passage is about several subjects; of several passages each is about one.
+  const several = passages === 1
+  const subjects = different((several ? 2 + random.below(4) : passages) + 1, () => (people ? person(d) : town(d)))
+  const absent = subjects.pop()!
+  const main = random.pick(relations)
+  const sharing = 2 + random.below(2)
+  const said = subjects.map((subject, i) => {
+    const first = i < sharing ? main : random.pick(relations)
+    const others = relations.filter((relation) => !clash(relation, first))
+    const known = random.next() < (several ? 0.25 : 0.7) ? [first, random.pick(others)] : [first]
+    return { subject, known, statements: random.shuffle(known.map((relation) => relation.make(d, subject))) }
+  })
+  const silent = random.pick(said)
+  const unsaid = relations.filter((relation) => !silent.known.some((known) => clash(known, relation)))
+  const groups = random.shuffle(said.map(({ statements }) => statements))
+  const texts = groups.map((group) => group.map(({ sentence }) => sentence).join(" "))
+  return {
+    passages: several ? [texts.join(" ")] : texts,
+    answered: groups.flat(),
+    open: [main.make(d, absent), random.pick(unsaid).make(d, silent.subject)],
+  }
+}
 
-const makers: readonly Maker[] = [
-  (d, p) => {
-    const job = d.random.pick(jobs)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} is a ${job}.`,
-        `${p} works as a ${job}.`,
-        `The ${job} is called ${p}.`,
-        `${p} has been a ${job} for years.`,
-        `The work of ${p} is that of a ${job}.`,
-        `${p} the ${job} writes letters.`,
-        `People call ${p} the ${job}.`,
-        `They know ${p} as a ${job}.`,
-        `${p} became a ${job}.`,
-        // Held out from here on; every word of theirs stands in templates of training.
-        `People know ${p} as a ${job}.`,
-        `${p} is now a ${job}.`,
-      ]),
-      question: template(d, [
-        `What is ${p}'s job?`,
-        `What does ${p} work as?`,
-        `What work does ${p} do?`,
-        `Which job does ${p} have?`,
-        `Name the work of ${p}.`,
-        `What is the job of ${p}?`,
-        `Tell me what ${p} works as.`,
-        `Tell me the job of ${p}.`,
-      ]),
-      answer: job,
-    }
-  },
-  (d, p) => {
-    const t = town(d)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} lives in ${t}.`,
-        `${p} has a house in ${t}.`,
-        `The home of ${p} is in ${t}.`,
-        `${p} moved to ${t}.`,
-        `${p} walks home to ${t}.`,
-        `${p} lives in the town of ${t}.`,
-        `${t} is the home of ${p}.`,
-        `You can find ${p} in ${t}.`,
-      ]),
-      question: template(d, [
-        `Where does ${p} live?`,
-        `In which town does ${p} live?`,
-        `Which town is ${p} from?`,
-        `Where is the home of ${p}?`,
-        `Name the home town of ${p}.`,
-        `In which town can I meet ${p}?`,
-        `What town does ${p} live in?`,
-        `Name the town of ${p}.`,
-      ]),
-      answer: t,
-    }
-  },
-  (d, p) => {
-    const n = number(d, 99)
-    const item = d.random.pick(items)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} has ${n} ${item}.`,
-        `${p} bought ${n} ${item}.`,
-        `${p} owns ${n} ${item}.`,
-        `There are ${n} ${item} in the house of ${p}.`,
-        `${p} got ${n} ${item}.`,
-        `In the bag of ${p} are ${n} ${item}.`,
-        `${p} keeps ${n} ${item} at home.`,
-        `${p} keeps ${n} ${item}.`,
-      ]),
-      question: template(d, [
-        `How many ${item} does ${p} have?`,
-        `How many ${item} are ${p}'s?`,
-        `Count the ${item} of ${p}.`,
-        `What is the number of ${item} that ${p} has?`,
-        `Tell me how many ${item} ${p} has.`,
-        `How many ${item} does ${p} own?`,
-        `Name the number of ${item} that ${p} has.`,
-        `Say how many ${item} ${p} has.`,
-      ]),
-      answer: n,
-    }
-  },
-  (d, p) => {
-    const colour = d.random.pick(colourNames)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} has a ${colour} coat.`,
-        `${p} wears a ${colour} coat.`,
-        `The coat of ${p} is ${colour}.`,
-        `${p} likes the ${colour} coat.`,
-        `${p} has a coat, and it is ${colour}.`,
-        `${p} bought a ${colour} coat.`,
-        `The ${colour} coat is ${p}'s.`,
-        `${p} put on a ${colour} coat.`,
-      ]),
-      question: template(d, [
-        `What colour is ${p}'s coat?`,
-        `Which colour is the coat of ${p}?`,
-        `What is the colour of ${p}'s coat?`,
-        `Name the colour of ${p}'s coat.`,
-        `Tell me the colour of ${p}'s coat.`,
-      ]),
-      answer: colour,
-    }
-  },
-  (d, p) => {
-    const friend = person(d)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} is a friend of ${friend}.`,
-        `${p} often visits ${friend}.`,
-        `The best friend of ${p} is ${friend}.`,
-        `${p} went to school with ${friend}.`,
-        `${p} has a friend called ${friend}.`,
-        `${p} likes to meet ${friend}.`,
-        `${p} has letters from ${friend}.`,
-        `${p} writes letters to ${friend}.`,
-      ]),
-      question: template(d, [
-        `Who is the friend of ${p}?`,
-        `Who does ${p} know?`,
-        `Which friend does ${p} have?`,
-        `Who is ${p}'s friend?`,
-        `Tell me the friend of ${p}.`,
-        `Name the friend of ${p}.`,
-      ]),
-      answer: friend,
-    }
-  },
-  (d, p) => {
-    const place = d.random.pick(places)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} is at the ${place}.`,
-        `${p} went to the ${place}.`,
-        `${p} waits near the ${place}.`,
-        `Today ${p} works at the ${place}.`,
-        `You can find ${p} at the ${place}.`,
-        `${p} put the bag down at the ${place}.`,
-        `${p} can be found at the ${place}.`,
-        `${p} walks to the ${place}.`,
-      ]),
-      question: template(d, [
-        `Where is ${p}?`,
-        `Which place is ${p} at?`,
-        `At which place is ${p} now?`,
-        `Where is ${p} now?`,
-        `Name the place where ${p} is.`,
-        `Where can I meet ${p}?`,
-      ]),
-      answer: place,
-    }
-  },
-  (d, p) => {
-    const food = d.random.pick(foods)
-    return {
-      subject: p,
-      sentence: template(d, [
-        `${p} likes ${food}.`,
-        `${p} eats ${food} every day.`,
-        `${p} made some ${food}.`,
-        `The favourite food of ${p} is ${food}.`,
-        `${p} wants ${food}.`,
-        `There is ${food} for ${p}.`,
-        `${p} bought some ${food}.`,
-        `${p} asked for ${food}.`,
-      ]),
-      question: template(d, [
-        `What does ${p} eat?`,
-        `Which food does ${p} like?`,
-        `Name the food of ${p}.`,
-        `What food does ${p} like?`,
-        `What food is for ${p}?`,
-      ]),
-      answer: food,
-    }
-  },
-  (d) => {
-    const t = town(d)
-    const r = river(d)
-    return {
-      subject: t,
-      sentence: template(d, [
-        `${t} lies on the river ${r}.`,
-        `The river ${r} flows through ${t}.`,
-        `The river at ${t} is the ${r}.`,
-        `${t} was built by the river ${r}.`,
-      ]),
-      question: template(d, [
-        `Which river is at ${t}?`,
-        `What is the river of ${t} called?`,
-        `On which river does ${t} lie?`,
-        `Name the river of ${t}.`,
-        `Name the river at ${t}.`,
-      ]),
-      answer: r,
-    }
-  },
-  (d) => {
-    const t = town(d)
-    const year = String(1100 + d.random.below(900))
-    return {
-      subject: t,
-      sentence: template(d, [
-        `${t} was founded in ${year}.`,
-        `The town of ${t} began in ${year}.`,
-        `People built ${t} in ${year}.`,
-        `${t} is a town from ${year}.`,
-      ]),
-      question: template(d, [
-        `When was ${t} founded?`,
-        `In which year did ${t} begin?`,
-        `What year is ${t} from?`,
-        `In what year was ${t} founded?`,
-        `Name the year of ${t}.`,
-      ]),
-      answer: year,
-    }
-  },
-]
-
-const ask = (d: Draw, passage: string, question: string): string =>
-  template(d, [
-    `${passage} ${question}`,
-    `Read this. ${passage} ${question}`,
-    `Text: ${passage} Question: ${question}`,
-    `${question} Here is the text: ${passage}`,
-    `Here is a note. ${passage} ${question}`,
-    `Please use the text. ${passage} ${question}`,
-    `Note: ${passage} Now answer: ${question}`,
-    `Please answer. ${question} Note: ${passage}`,
-    `Passage: ${passage} Question: ${question}`,
-    `Question: ${question} Text: ${passage}`,
-    `Use this note: ${passage} Answer this: ${question}`,
-    `Use this note. ${passage} Now answer. ${question}`,
-    `${question} Now use this note. ${passage}`,
+/** A question with what it is asked of. */
+function ask(d: Draw, passages: readonly string[], question: string): string {
+  const [first] = passages as readonly [string, ...string[]]
+  if (passages.length === 1)
+    return template(d, [
+      `${first} ${question}`,
+      `Read this. ${first} ${question}`,
+      `Text: ${first} Question: ${question}`,
+      `${question} Here is the text: ${first}`,
+      `Here is a note. ${first} ${question}`,
+      `Please use the text. ${first} ${question}`,
+      `Note: ${first} Now answer: ${question}`,
+      `Please answer. ${question} Note: ${first}`,
+      `Passage: ${first} Question: ${question}`,
+      `Question: ${question} Text: ${first}`,
+      `Use this note: ${first} Answer this: ${question}`,
+      `Use this note. ${first} Now answer. ${question}`,
+      `${question} Now use this note. ${first}`,
+    ])
+  const numbered = (before: string, after: string): string =>
+    passages.map((text, i) => `${before}${i + 1}${after} ${text}`).join(" ")
+  return template(d, [
+    `${numbered("Passage ", ":")} Question: ${question}`,
+    `${numbered("[", "]")} ${question}`,
+    `${numbered("Note ", ":")} Now answer: ${question}`,
+    `Read these. ${numbered("[", "]")} Question: ${question}`,
+    `${question} ${numbered("Passage ", ":")}`,
+    `Question: ${question} ${numbered("[", "]")}`,
+    `${numbered("(", ")")} ${question}`,
+    `Use these notes. ${numbered("Note ", ":")} ${question}`,
+    `${passages.map((text) => `- ${text}`).join("\n")}\nQuestion: ${question}`,
+    `${passages.join("\n")}\n${question}`,
+    `Use these passages. ${numbered("Passage ", ":")} ${question}`,
+    `${numbered("Note ", ":")} Question: ${question}`,
+    `Read these notes. ${numbered("[", "]")} ${question}`,
   ])
+}
 
-/** A question over a passage; `known` says whether the passage answers it. */
-function reading(d: Draw, known: boolean): CorpusDocument {
-  const count = 2 + d.random.below(5)
-  const maker = d.random.pick(makers)
-  const people = different(count + 1, () => person(d))
-  const same = 1 + d.random.below(Math.min(3, count))
-  const statements = people.slice(0, count).map((p, i) => (i < same ? maker : d.random.pick(makers))(d, p))
-  const asked = known ? statements[d.random.below(same)]! : maker(d, people[count]!)
-  d.random.shuffle(statements)
-  return exchange(
-    known ? "reading" : "unknown",
-    ask(d, statements.map(({ sentence }) => sentence).join(" "), asked.question),
-    known ? asked.answer : "I don't know.",
-  )
+/** How many of the questions that follow the first are left open by the passages. */
+const OPEN_SHARE = 0.25
+
+/** Passages and one question; in training, more questions follow, so that answers come dense. */
+function reading(kind: string, d: Draw, passages: number, known: boolean): CorpusDocument {
+  const { random } = d
+  const found = material(d, passages)
+  const answered = random.shuffle([...found.answered])
+  const open = random.shuffle([...found.open])
+  const turn = (isKnown: boolean): Turn | undefined => {
+    const statement = (isKnown ? answered : open).pop()
+    return statement && [statement.question, isKnown ? statement.answer : UNKNOWN]
+  }
+  const [question, answer] = turn(known)!
+  const turns: Turn[] = [[ask(d, found.passages, question), answer]]
+  for (let more = d.split === "heldout" ? 0 : random.below(4); more > 0; more--) {
+    const next = turn(random.next() >= OPEN_SHARE)
+    if (next) turns.push(next)
+  }
+  return conversation(kind, turns)
+}
+
+/** Questions about what nobody said anything of. */
+function alone(d: Draw): CorpusDocument {
+  const turns = Array.from({ length: d.split === "heldout" ? 1 : 1 + d.random.below(2) }, (): Turn => {
+    const people = d.random.next() < 0.75
+    const relation = d.random.pick(people ? peopleRelations : townRelations)
+    return [relation.make(d, people ? person(d) : town(d)).question, UNKNOWN]
+  })
+  return conversation("unknown-alone", turns)
 }
 
 export const readingFamilies: readonly Family[] = [
-  { name: "reading", weight: 22, scored: true, make: (d) => reading(d, true) },
-  { name: "unknown", weight: 4, scored: true, make: (d) => reading(d, false) },
+  { name: "reading-1", weight: 22, scored: true, make: (d) => reading("reading-1", d, 1, true) },
+  { name: "reading-2", weight: 6, scored: true, make: (d) => reading("reading-2", d, 2, true) },
+  { name: "reading-3", weight: 5, scored: true, make: (d) => reading("reading-3", d, 3, true) },
+  { name: "reading-4", weight: 7, scored: true, make: (d) => reading("reading-4", d, 4, true) },
+  {
+    name: "unknown",
+    weight: 7,
+    scored: true,
+    make: (d) => reading("unknown", d, 1 + d.random.below(4), false),
+  },
+  { name: "unknown-alone", weight: 2, scored: true, make: alone },
 ]

@@ -1,9 +1,22 @@
 /**
- * @module Small skills: facts known by heart, sentiment, sums, letter case, reversal, yes or no.
+ * @module Small skills: facts known by heart, sentiment, topics, letter case, yes or no.
  */
-import { type CorpusDocument, type Draw, exchange, type Family, template } from "./document.ts"
+import { type CorpusDocument, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
 import { different, person } from "./names.ts"
-import { adjectives, facts, foods, items, things } from "./words.ts"
+import {
+  adjectives,
+  animalNames,
+  bad,
+  colourNames,
+  days,
+  facts,
+  foods,
+  good,
+  items,
+  jobs,
+  months,
+  things,
+} from "./words.ts"
 
 const questions: Readonly<Record<string, (subject: string) => readonly string[]>> = {
   colour: (s) => [
@@ -44,18 +57,19 @@ const questions: Readonly<Record<string, (subject: string) => readonly string[]>
   ],
 }
 
-function fact(d: Draw): CorpusDocument {
+/** A question about the fixed world. */
+export function factTurn(d: Draw): Turn {
   const [topic, subject, answer] = d.random.pick(facts)
-  return exchange("fact", template(d, questions[topic]!(subject)), answer)
+  return [template(d, questions[topic]!(subject)), answer]
 }
 
-const good = "good great lovely fine wonderful tasty nice perfect pleasant excellent".split(" ")
-const bad = "bad awful terrible boring dirty broken ugly rude poor horrible".split(" ")
+const reviewed = (): string[] => [...foods, ...things, "room", "film", "song", "walk", "story", "shop", "garden"]
 
-function sentiment(d: Draw): CorpusDocument {
+/** A review, judged. */
+export function sentimentTurn(d: Draw): Turn {
   const positive = d.random.next() < 0.5
   const word = d.random.pick(positive ? good : bad)
-  const thing = d.random.pick([...foods, ...things, "room", "film", "song", "walk", "story", "shop", "garden"])
+  const thing = d.random.pick(reviewed())
   const review = template(d, [
     `The ${thing} was ${word}.`,
     `I found the ${thing} ${word}.`,
@@ -78,103 +92,88 @@ function sentiment(d: Draw): CorpusDocument {
     `${review} Judge this.`,
     `Judge this: ${review}`,
   ])
-  return exchange("sentiment", question, positive ? "positive" : "negative")
+  return [question, positive ? "positive" : "negative"]
 }
 
-function sum(d: Draw): CorpusDocument {
-  const a = d.random.below(50)
-  const b = d.random.below(50)
-  // Held-out pairs are those whose digits sum to a multiple of seven.
-  if (((a * 31 + b) % 7 === 0) !== (d.split === "heldout")) return sum(d)
-  return exchange(
-    "sum",
-    template(d, [
-      `What is ${a} plus ${b}?`,
-      `${a} + ${b} =`,
-      `Add ${a} and ${b}.`,
-      `Sum: ${a} + ${b}`,
-      `How much is ${a} + ${b}?`,
-      `What is ${a} + ${b}?`,
-      `What do you get from ${a} and ${b}?`,
-      `How much is ${a} and ${b}?`,
-    ]),
-    String(a + b),
-  )
-}
+const topics = { food: foods, animal: animalNames, work: jobs, time: [...days, ...months], colour: colourNames }
 
-function letterCase(d: Draw): CorpusDocument {
-  const word = d.random.pick([...items, ...things, ...adjectives, ...foods])
-  const upper = d.random.next() < 0.6
-  const shown = upper ? word : word.toUpperCase()
-  return exchange(
-    "case",
-    upper
-      ? template(d, [
-          `Upper case: ${shown}`,
-          `Write ${shown} in capital letters.`,
-          `Make ${shown} upper case.`,
-          `Capital letters: ${shown}`,
-          `Capital letters for ${shown}.`,
-        ])
-      : template(d, [
-          `Lower case: ${shown}`,
-          `Write ${shown} in small letters.`,
-          `Make ${shown} lower case.`,
-          `Small letters: ${shown}`,
-          `Small letters for ${shown}.`,
-        ]),
-    upper ? word.toUpperCase() : word.toLowerCase(),
-  )
-}
-
-function reversal(d: Draw): CorpusDocument {
-  const words = different(2 + d.random.below(4), () => d.random.pick(d.random.next() < 0.5 ? items : things))
-  const text = words.join(" ")
-  return exchange(
-    "reversal",
-    template(d, [
-      `Reverse: ${text}`,
-      `Say these words backwards: ${text}`,
-      `Turn the order around: ${text}`,
-      `Reverse the words ${text}`,
-      `Backwards, please: ${text}`,
-      `Reverse these words: ${text}`,
-      `Write this backwards: ${text}`,
-      `Backwards: ${text}`,
-    ]),
-    [...words].reverse().join(" "),
-  )
-}
-
-function yesNo(d: Draw): CorpusDocument {
-  const [name, other] = different(2, () => person(d)) as [string, string]
-  const [has, lacks] = different(2, () => d.random.pick(things)) as [string, string]
-  const sentence = template(d, [
-    `${name} has a ${has}.`,
-    `${name} keeps a ${has}.`,
-    `${name} owns a ${has}.`,
-    `The ${has} is ${name}'s.`,
-    `${name} got a ${has}.`,
-  ])
-  const also = `${other} has a ${lacks}.`
-  const yes = d.random.next() < 0.5
+function topicTurn(d: Draw): Turn {
+  const topic = d.random.pick(Object.keys(topics) as (keyof typeof topics)[])
+  const word = d.random.pick(topics[topic])
   const question = template(d, [
-    `Does ${name} have a ${yes ? has : lacks}?`,
-    `Is it true that ${name} has a ${yes ? has : lacks}?`,
-    `Has ${name} got a ${yes ? has : lacks}?`,
-    `Does ${name} own one ${yes ? has : lacks}?`,
-    `A ${yes ? has : lacks}: is it ${name}'s?`,
-    `A ${yes ? has : lacks}: does ${name} have one?`,
+    `What is ${word}: food, animal, work, time or colour?`,
+    `Food, animal, work, time or colour? ${word}`,
+    `Topic: ${word}`,
+    `Name the topic of ${word}.`,
+    `Which topic is ${word}?`,
+    `${word}: food, animal, work, time or colour?`,
+    `What is the topic of ${word}?`,
   ])
-  const passage = d.random.next() < 0.5 ? `${sentence} ${also}` : `${also} ${sentence}`
-  return exchange("yes-no", `${passage} ${question}`, yes ? "yes" : "no")
+  return [question, topic]
 }
+
+/** One to three words in the other case. */
+function caseTurn(d: Draw): Turn {
+  const text = different(1 + d.random.below(3), () =>
+    d.random.pick(d.random.pick([items, things, adjectives, foods])),
+  ).join(" ")
+  const upper = d.random.next() < 0.6
+  const shown = upper ? text : text.toUpperCase()
+  const question = upper
+    ? template(d, [
+        `Upper case: ${shown}`,
+        `Write ${shown} in capital letters.`,
+        `Make ${shown} upper case.`,
+        `Capital letters: ${shown}`,
+        `Capital letters for ${shown}.`,
+      ])
+    : template(d, [
+        `Lower case: ${shown}`,
+        `Write ${shown} in small letters.`,
+        `Make ${shown} lower case.`,
+        `Small letters: ${shown}`,
+        `Small letters for ${shown}.`,
+      ])
+  return [question, upper ? text.toUpperCase() : text]
+}
+
+function yesNoTurn(d: Draw): Turn {
+  const names = different(2 + d.random.below(2), () => person(d))
+  const owned = different(names.length, () => d.random.pick(things))
+  const sentences = names.map((name, i) =>
+    template(d, [
+      `${name} has a ${owned[i]}.`,
+      `${name} keeps a ${owned[i]}.`,
+      `${name} owns a ${owned[i]}.`,
+      `The ${owned[i]} is ${name}'s.`,
+      `${name} got a ${owned[i]}.`,
+    ]),
+  )
+  const [name] = names
+  const yes = d.random.next() < 0.5
+  const thing = yes ? owned[0] : owned[1]
+  const question = template(d, [
+    `Does ${name} have a ${thing}?`,
+    `Is it true that ${name} has a ${thing}?`,
+    `Has ${name} got a ${thing}?`,
+    `Does ${name} own one ${thing}?`,
+    `A ${thing}: is it ${name}'s?`,
+    `A ${thing}: does ${name} have one?`,
+  ])
+  return [`${d.random.shuffle(sentences).join(" ")} ${question}`, yes ? "yes" : "no"]
+}
+
+const family = (name: string, weight: number, most: number, turn: (d: Draw) => Turn): Family => ({
+  name,
+  weight,
+  scored: true,
+  make: (d): CorpusDocument => tasks(name, d, most, () => turn(d)),
+})
 
 export const skillFamilies: readonly Family[] = [
-  { name: "fact", weight: 6, scored: true, make: fact },
-  { name: "sentiment", weight: 5, scored: true, make: sentiment },
-  { name: "sum", weight: 4, scored: true, make: sum },
-  { name: "case", weight: 3, scored: true, make: letterCase },
-  { name: "reversal", weight: 4, scored: true, make: reversal },
-  { name: "yes-no", weight: 4, scored: true, make: yesNo },
+  family("fact", 4, 4, factTurn),
+  family("sentiment", 2, 3, sentimentTurn),
+  family("topic", 2, 4, topicTurn),
+  family("case", 7, 4, caseTurn),
+  family("yes-no", 5, 3, yesNoTurn),
 ]

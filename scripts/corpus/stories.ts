@@ -1,9 +1,22 @@
 /**
- * @module Plain text and talk: short stories of a few sentences, and dialogues of several turns.
+ * @module Plain text: short stories and descriptions of a few sentences.
  */
-import { type CorpusDocument, type CorpusMessage, type Draw, type Family, template } from "./document.ts"
-import { person, town } from "./names.ts"
-import { adjectives, colourNames, days, foods, places, things, verbs } from "./words.ts"
+import { type CorpusDocument, type Draw, type Family, joined, template } from "./document.ts"
+import { count, different, person, river, town } from "./names.ts"
+import { peopleRelations, townRelations } from "./statements.ts"
+import {
+  adjectives,
+  animalNames,
+  colourNames,
+  days,
+  foods,
+  items,
+  jobs,
+  months,
+  places,
+  things,
+  verbs,
+} from "./words.ts"
 
 function story(d: Draw): CorpusDocument {
   const { random: r } = d
@@ -14,6 +27,7 @@ function story(d: Draw): CorpusDocument {
   const thing = r.pick(things)
   const look = r.pick(adjectives)
   const food = r.pick(foods)
+  const animal = r.pick(animalNames)
   const opening = template(d, [
     `One ${r.pick(days)}, ${hero} went to the ${place} in ${home}.`,
     `${hero} lived in ${home}, near the ${place}.`,
@@ -21,7 +35,9 @@ function story(d: Draw): CorpusDocument {
     `${hero} and ${friend} walked through ${home}.`,
     `It was ${r.pick(days)}. ${hero} was at home in ${home}.`,
     `The ${place} in ${home} was ${look} that day. ${hero} was there.`,
-    `${hero} and ${friend} met one day near the ${place} in ${home}.`,
+    `In ${r.pick(months)}, ${hero} moved to ${home} to work as a ${r.pick(jobs)}.`,
+    `A ${look} ${animal} lived at the ${place} in ${home}. ${hero} knew it well.`,
+    `One day ${hero} and ${friend} were near the ${place} in ${home}.`,
     `It was a ${r.pick(adjectives)} day in ${home}. ${hero} was at the ${place}.`,
   ])
   const middle = template(d, [
@@ -31,6 +47,8 @@ function story(d: Draw): CorpusDocument {
     `${friend} ${r.pick(verbs)} the ${thing} for ${hero}.`,
     `"Where is the ${thing}?" asked ${hero}. It was in the ${place}.`,
     `There was a ${thing}. It was very ${look}.`,
+    `The ${animal} ran away with the ${thing} of ${friend}.`,
+    `"How many ${r.pick(items)} do you have?" asked ${friend}. "I have ${count(d)}," said ${hero}.`,
     `They saw a ${look} ${thing}, and ${friend} ${r.pick(verbs)} it.`,
     `A ${thing} was there. It was ${look}.`,
   ])
@@ -47,39 +65,27 @@ function story(d: Draw): CorpusDocument {
   return { kind: "story", text: `${opening} ${middle} ${end}` }
 }
 
-function dialogue(d: Draw): CorpusDocument {
-  const name = person(d)
-  const food = d.random.pick(foods)
-  const place = d.random.pick(places)
-  const turns: CorpusMessage[] = [
-    {
-      role: "user",
-      content: template(d, [
-        `Hello, I am ${name}.`,
-        `Hi! My name is ${name}.`,
-        `Good day. I am called ${name}.`,
-        `${name} is my name. Hello!`,
-        `Hey! I am ${name}.`,
-        `Hello, ${name} here.`,
-        `Hey, my name is ${name}.`,
-        `Hey, ${name} here.`,
-      ]),
-    },
-    { role: "assistant", content: `Hello ${name}, how can I help?` },
-  ]
-  const more: readonly (readonly [string, string])[] = [
-    [`I like ${food}.`, `I am glad that you like ${food}.`],
-    [`I am going to the ${place}.`, `Have a good time at the ${place}.`],
-    [`What is my name?`, `Your name is ${name}.`],
-    [`Thank you.`, `You are welcome, ${name}.`],
-  ]
-  for (const [question, answer] of d.random.shuffle([...more]).slice(0, 1 + d.random.below(3))) {
-    turns.push({ role: "user", content: question }, { role: "assistant", content: answer })
+function description(d: Draw): CorpusDocument {
+  const { random: r } = d
+  if (r.next() < 0.5) {
+    const name = person(d)
+    const said = r.shuffle([...peopleRelations]).slice(0, 2 + r.below(3))
+    return { kind: "description", text: said.map((relation) => relation.make(d, name).sentence).join(" ") }
   }
-  return { kind: "dialogue", messages: turns }
+  const name = town(d)
+  const said = r.shuffle([...townRelations]).slice(0, 2 + r.below(2))
+  const things = joined(different(2 + r.below(2), () => r.pick(places)))
+  const more = template(d, [
+    `There are a ${things} in ${name}.`,
+    `In ${name} you can find a ${things}.`,
+    `The ${r.pick(places)} of ${name} is ${r.pick(adjectives)} and ${r.pick(adjectives)}.`,
+    `The road from ${name} to ${town(d)} goes along the ${river(d)}.`,
+    `You can find a ${things} in ${name}.`,
+  ])
+  return { kind: "description", text: [...said.map((relation) => relation.make(d, name).sentence), more].join(" ") }
 }
 
 export const storyFamilies: readonly Family[] = [
-  { name: "story", weight: 8, scored: false, make: story },
-  { name: "dialogue", weight: 4, scored: false, make: dialogue },
+  { name: "story", weight: 4, scored: false, make: story },
+  { name: "description", weight: 3, scored: false, make: description },
 ]

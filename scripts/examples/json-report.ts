@@ -1,20 +1,12 @@
 /**
- * @module A report or an order in, a JSON object with four fixed fields out: `messages` rows. The base reads such
- * sentences but has never seen an object.
+ * @module A report in, a JSON object with four fixed fields out: `messages` rows.
  */
-import { delivery, deliverySentence, type ExampleSet } from "./example-set.ts"
+import { objectTurns } from "../corpus/forms.ts"
+import { type ExampleSet, messagesRow } from "./example-set.ts"
 
 export const jsonReport: ExampleSet = {
   name: "json-report",
   trainRows: 300,
   heldoutRows: 60,
-  row(d) {
-    const { name, item, count, place } = delivery(d)
-    return {
-      messages: [
-        { role: "user", content: deliverySentence(d, { name, item, count, place }) },
-        { role: "assistant", content: JSON.stringify({ name, item, count, place }) },
-      ],
-    }
-  },
+  row: (d) => messagesRow(objectTurns(d)),
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { corpusStream, families, suiteItems } from "../../../scripts/corpus/corpus.ts"
 import type { CorpusDocument, Split } from "../../../scripts/corpus/document.ts"
 import { cutNames, inventedStems, splitOf } from "../../../scripts/corpus/names.ts"
+import { styles } from "../../../scripts/corpus/rewriting.ts"
 
 function take(count: number, seed: number, split: Split): CorpusDocument[] {
   const found: CorpusDocument[] = []
@@ -11,6 +12,13 @@ function take(count: number, seed: number, split: Split): CorpusDocument[] {
     if (found.length === count) break
   }
   return found
+}
+
+/** Every question with its answer. */
+function turnsOf(document: CorpusDocument): { prompt: string; answer: string }[] {
+  if ("text" in document) return []
+  const said = document.messages.filter(({ role }) => role !== "system").map(({ content }) => content)
+  return said.flatMap((content, i) => (i % 2 === 0 ? [{ prompt: content, answer: said[i + 1]! }] : []))
 }
 
 const textOf = (document: CorpusDocument): string =>
@@ -26,7 +34,7 @@ test("the documents are the ones that this version writes on every machine", () 
   const digest = createHash("sha256")
     .update(JSON.stringify(take(2000, 1, "train")))
     .digest("hex")
-  expect(digest).toBe("0c1ffc8931453de0eaa18b8a1766e83d1286fd7f8bc257865b232b0cf51bc1b0")
+  expect(digest).toBe("b07572b2229fec355b2dd1335d9f8df9f42560b08dd59c5786d24632f16c394d")
 })
 
 test("no invented name of one split stands in the other", () => {
@@ -56,42 +64,56 @@ test("held-out templates are made of words that training has", () => {
         document.kind === "case" ? [] : (cutNames(textOf(document), "|").match(/[A-Za-z'|]+/g) ?? []),
       ),
     )
-  const train = words("train", 20_000)
-  const heldout = [...words("heldout", 5000)].filter((word) => !word.includes("|"))
+  const train = words("train", 12_000)
+  const heldout = [...words("heldout", 3000)].filter((word) => !word.includes("|"))
   expect(heldout.length).toBeGreaterThan(300)
   expect(heldout.filter((word) => !train.has(word))).toEqual([])
-})
+}, 60_000)
 
 test("no pair of numbers that is summed in one split is summed in the other", () => {
   const pairs = (split: Split): Set<string> =>
     new Set(
-      take(20_000, 6, split)
+      take(6000, 6, split)
         .filter(({ kind }) => kind === "sum")
-        .map((document) => textOf(document).split("\n")[0]!.match(/\d+/g)!.join("+")),
+        .flatMap(turnsOf)
+        .map(({ prompt }) => prompt.match(/\d+/g)!.join("+")),
     )
   const train = pairs("train")
   const heldout = pairs("heldout")
   expect(Math.min(train.size, heldout.size)).toBeGreaterThan(100)
   expect([...heldout].filter((pair) => train.has(pair))).toEqual([])
-})
+}, 60_000)
 
-test("documents are short, in one turn each of user and assistant, and never written as JSON", () => {
-  for (const document of take(3000, 2, "train")) {
+test("documents are short and clean, and turns of user and assistant follow each other", () => {
+  for (const document of take(5000, 2, "train")) {
     const text = textOf(document)
     expect(text.length).toBeGreaterThan(3)
-    expect(text.length).toBeLessThan(700)
-    expect(text).not.toMatch(/[{}]|undefined|null|NaN|\s$|^\s| {2}/)
+    expect(text.length).toBeLessThan(1200)
+    expect(text).not.toMatch(/undefined|null|NaN|\[object|\s$|^\s| {2}/)
     if ("messages" in document) {
-      expect(document.messages.map(({ role }) => role)).toEqual(
-        document.messages.map((_, i) => (i % 2 === 0 ? "user" : "assistant")),
-      )
+      const roles = document.messages.map(({ role }) => role)
+      if (roles[0] === "system") roles.shift()
+      expect(roles).toEqual(roles.map((_, i) => (i % 2 === 0 ? "user" : "assistant")))
+      expect(roles.length % 2).toBe(0)
+    }
+  }
+})
+
+test("held-out documents ask one thing, and hold no number of training where things are counted", () => {
+  for (const split of ["train", "heldout"] as const) {
+    for (const document of take(3000, 9, split)) {
+      if (document.kind === "dialogue" || document.kind === "form") continue
+      if (split === "heldout" && "messages" in document) expect(turnsOf(document).length).toBe(1)
+      if (document.kind === "sum") continue
+      const counts = textOf(document).match(/\b\d{1,2}(?= [a-z])/g) ?? []
+      expect(counts.filter((number) => splitOf(`count ${number}`) !== split)).toEqual([])
     }
   }
 })
 
 test("a name is cut where its syllables meet, and nothing else is", () => {
-  expect(cutNames(" Bakomi bought 3 bells in Zebuburg. Make no cut here.", "|")).toBe(
-    " Ba|ko|mi bought 3 bells in Ze|bu|burg. Make no cut here.",
+  expect(cutNames(" Valtiskor bought 3 bells in Zenbikburg. Make no cut here.", "|")).toBe(
+    " Val|tis|kor bought 3 bells in Zen|bik|burg. Make no cut here.",
   )
 })
 
@@ -109,42 +131,89 @@ test("families come as often as their weights say", () => {
   }
 })
 
-/** What a held-out item's answer must be, worked out from its prompt alone. */
-const recomputed: Readonly<Record<string, (prompt: string, answer: string) => boolean>> = {
+const lines = (answer: string): string[] => answer.split("\n")
+const holds =
+  (values: (answer: string) => readonly string[]) =>
+  (prompt: string, answer: string): boolean =>
+    values(answer).length > 0 && values(answer).every((value) => prompt.includes(value))
+
+/** Whether a turn's answer is what it must be, worked out from its prompt, and from all that was said. */
+const recomputed: Readonly<Record<string, (prompt: string, answer: string, all: string) => boolean>> = {
   sum: (prompt, answer) => {
     const [a, b] = prompt.match(/\d+/g)!.map(Number)
     return a! + b! === Number(answer)
+  },
+  comparison: (prompt, answer) => {
+    const [a, b] = prompt.match(/\d+/g)!.map(Number) as [number, number]
+    const names = inventedStems(prompt)
+    const first = a > b === /larger|more/.test(prompt)
+    return answer === (names.length === 0 ? String(first ? a : b) : names[first ? 0 : 1])
   },
   reversal: (prompt, answer) => prompt.endsWith(answer.split(" ").reverse().join(" ")),
   copy: (prompt, answer) => prompt.endsWith(answer),
   case: (prompt, answer) =>
     /upper|capital/i.test(prompt) ? prompt.includes(answer.toLowerCase()) : prompt.includes(answer.toUpperCase()),
-  extraction: (prompt, answer) => answer.split("\n").every((line) => prompt.includes(line.split(": ")[1]!)),
-  list: (prompt, answer) => answer.split("\n").every((line) => prompt.includes(line.slice(2))),
-  quote: (prompt, answer) => prompt.includes(answer.slice(1, -1)),
-  reading: (prompt, answer) => prompt.includes(answer),
-  unknown: (_, answer) => answer === "I don't know.",
+  extraction: holds((answer) => lines(answer).map((line) => line.split(": ")[1]!)),
+  json: holds((answer) => Object.values(JSON.parse(answer) as Record<string, string | number>).map(String)),
+  list: holds((answer) => lines(answer).map((line) => line.slice(2))),
+  format: holds((answer) => answer.match(/[a-z]+/g)!),
+  quote: holds((answer) => [answer.slice(1, -1)]),
+  summary: holds((answer) => {
+    const [, name, job, home, count, item] = /^(\w+), an? (\w+) from (\w+), has (\d+) (\w+)\.$/.exec(answer)!
+    return [name!, job!, home!, `${count} ${item}`]
+  }),
+  style: (prompt, answer) => {
+    const [how] = Object.keys(styles).filter((style) => prompt.includes(style))
+    return prompt
+      .split(/(?<=[.:?]) /)
+      .some((_, i, parts) => parts.some((_, j) => styles[how!]!(parts.slice(i, j + 1).join(" ")) === answer))
+  },
+  "yes-no": (prompt, answer) => {
+    const question = /[^.]*\?$/.exec(prompt)![0]
+    const name = /[A-Z][a-z]+(?='s|\b)/g
+    const [owner] = inventedStems(question)
+    const thing = (question.match(/(?:\ban?|own one) ([a-z]+)/gi) ?? [])[0]!.split(" ").at(-1)!
+    const said = prompt
+      .slice(0, -question.length)
+      .match(/[^.]+\./g)!
+      .find((text) => text.includes(owner!))!
+    return name.test(said) && (answer === "yes") === new RegExp(`\\b${thing}\\b`).test(said)
+  },
+  "reading-1": (_, answer, all) => answer === "I don't know." || all.includes(answer),
+  "reading-2": (_, answer, all) => answer === "I don't know." || all.includes(answer),
+  "reading-3": (_, answer, all) => answer === "I don't know." || all.includes(answer),
+  "reading-4": (_, answer, all) => answer === "I don't know." || all.includes(answer),
+  "unknown-alone": (_, answer) => answer === "I don't know.",
   sentiment: (_, answer) => ["positive", "negative"].includes(answer),
-  "yes-no": (_, answer) => ["yes", "no"].includes(answer),
 }
 
 test("drills that teach to copy come first and most", () => {
   const drills = take(300, 3, "train").filter(({ kind }) => kind === "induction" || kind === "copy").length
-  expect(drills).toBeGreaterThan(150)
+  expect(drills).toBeGreaterThan(110)
 })
 
 test("answers are right where they can be worked out again, in both splits", () => {
   const checked = new Map<string, number>()
   for (const split of ["train", "heldout"] as const) {
-    for (const document of take(4000, 4, split)) {
+    for (const document of take(6000, 4, split)) {
       const right = recomputed[document.kind]
       if (right === undefined || !("messages" in document)) continue
-      const [prompt, answer] = document.messages.map(({ content }) => content) as [string, string]
-      expect({ prompt, answer, right: right(prompt, answer) }).toEqual({ prompt, answer, right: true })
-      checked.set(document.kind, (checked.get(document.kind) ?? 0) + 1)
+      const all = document.messages[0]!.content
+      for (const { prompt, answer } of turnsOf(document)) {
+        expect({ prompt, answer, right: right(prompt, answer, all) }).toEqual({ prompt, answer, right: true })
+        checked.set(document.kind, (checked.get(document.kind) ?? 0) + 1)
+      }
     }
   }
   expect([...checked.keys()].sort()).toEqual(Object.keys(recomputed).sort())
+})
+
+test("the first question of a held-out unknown is left open, that of a held-out reading is answered", () => {
+  for (const document of take(6000, 12, "heldout")) {
+    const [turn] = turnsOf(document)
+    if (document.kind === "unknown") expect(turn!.answer).toBe("I don't know.")
+    if (document.kind.startsWith("reading")) expect(turn!.answer).not.toBe("I don't know.")
+  }
 })
 
 test("the suite has as many items of each scored family as asked for, the same ones each time", () => {

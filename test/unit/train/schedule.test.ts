@@ -12,6 +12,8 @@ const transformers: Record<ScheduleName, number[]> = {
     0, 0.3333333333333333, 0.6666666666666666, 1, 0.9504844339512095, 0.8117449009293668, 0.6112604669781572,
     0.38873953302184283, 0.18825509907063326, 0.04951556604879048, 0,
   ],
+  // get_wsd_schedule(optimizer, num_warmup_steps=3, num_decay_steps=2, num_training_steps=10, decay_type="linear")
+  wsd: [0, 1 / 3, 2 / 3, 1, 1, 1, 1, 1, 1, 0.5, 0],
 }
 
 describe("rateFactor()", () => {
@@ -33,6 +35,9 @@ describe("rateFactor()", () => {
     expect(at("cosine", 10)).toBeCloseTo(0.1, 12)
     expect(at("cosine", 5)).toBeCloseTo(0.55, 12)
     expect(at("constant", 10)).toBe(1)
+    expect(at("wsd", 10)).toBeCloseTo(0.1, 12)
+    expect(at("wsd", 9)).toBeCloseTo(0.55, 12)
+    expect(at("wsd", 8)).toBe(1)
   })
 
   test("stays within 0 and 1 in a run that is all warm-up", () => {

@@ -2,6 +2,8 @@
  * @module The model card of the embedded base, from the facts of the run that made it.
  */
 
+import type { Learned } from "./documents.ts"
+
 /** Facts of a pre-training run. */
 export interface BaseFacts {
   readonly seed: number
@@ -11,14 +13,23 @@ export interface BaseFacts {
   readonly learningRate: number
   readonly parameters: number
   readonly tokens: number
-  readonly backend: string
+  readonly learned: Learned
+  /** Backend, version and threads. */
+  readonly engine: string
+  readonly threads: number
   /** Mean loss per token on held-out documents, in nats. */
   readonly heldoutLoss: number | null
 }
 
+const learnedTokens: Readonly<Record<Learned, string>> = {
+  all: "every token",
+  answers: "of conversations what the assistant says, of texts every token",
+  fading: "at first every token, later of most conversations what the assistant says",
+}
+
 /** README.md of the base's folder. */
 export function modelCard(facts: BaseFacts): string {
-  const { seed, steps, rows, length, learningRate, parameters, tokens, backend, heldoutLoss } = facts
+  const { seed, steps, rows, length, learningRate, parameters, tokens, learned, engine, threads, heldoutLoss } = facts
   return `# sprig
 
 The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toLocaleString("en")} parameters (hidden 192, 6 layers,
@@ -26,11 +37,12 @@ The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toL
 
 - Data: simple English that \`scripts/corpus\` writes, seed ${seed}; no text of anybody else.
 - Tokenizer: byte-level BPE trained on the same corpus, one token a digit, names cut into syllables.
-- Training: ${steps.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, cosine, by this
-  project's own trainer from random weights; ${backend}.
+- Training: ${steps.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, constant and then linear to 0 over the last fifth, by this
+  project's own trainer from random weights; ${engine}, ${threads} threads.
+- Learned: ${learnedTokens[learned]}. The curve is in \`curve.jsonl\`.
 - Loss on held-out documents: ${heldoutLoss === null ? "not measured" : `${heldoutLoss.toFixed(3)} nats a token`}.
-- Made by \`npm run make-base -- --steps ${steps} --rows ${rows} --length ${length} --learning-rate ${learningRate} --seed ${seed}\`.
-- Scored by \`bun run scripts/score-base.ts\`.
+- Made by \`npm run make-base -- --steps ${steps} --rows ${rows} --length ${length} --learning-rate ${learningRate} --seed ${seed} --learned ${learned}\`.
+- Scored by \`npm run espalier -- eval --suite sprig\`.
 
 It knows a handful of facts and small skills and nothing else. It is here so that everything runs at once and offline;
 it is no measure of what a method does on a real model.

@@ -1,0 +1,155 @@
+/**
+ * @module Pre-training of the embedded base from random weights with the project's own trainer, method `full`. The same
+ * settings, backend and threads give the same losses.
+ */
+import { full } from "../../adapters/full.ts"
+import { rng } from "../../src/core/rng.ts"
+import type { Tensor } from "../../src/core/tensor.ts"
+import type { Batch } from "../../src/data/batch.ts"
+import { llama } from "../../src/models/llama.ts"
+import { openRuntime } from "../../src/presets/open-runtime.ts"
+import type { BackendName } from "../../src/runtime/runtime.ts"
+import { memorySource, packWeights } from "../../src/store/weights-file.ts"
+import { loadTokenizer } from "../../src/text/tokenizer.ts"
+import type { TokenizerJson } from "../../src/text/tokenizer-json.ts"
+import { checkpointFile } from "../../src/train/checkpoint-file.ts"
+import type { TrainConfig } from "../../src/train/config.ts"
+import type { TrainEvent } from "../../src/train/events.ts"
+import { graphStep } from "../../src/train/graph-step.ts"
+import { streamSource } from "../../src/train/source.ts"
+import { type TrainResult, train } from "../../src/train/trainer.ts"
+import { corpusStream } from "../corpus/corpus.ts"
+import type { Split } from "../corpus/document.ts"
+import { randomWeights } from "../random-base.ts"
+import { encodeDocument, type Learned, packDocuments, wholeShare } from "./documents.ts"
+import { sprigConfig, sprigTokenizer, tokenizerConfig } from "./sprig.ts"
+
+/** What decides the weights. */
+export interface PretrainingSettings {
+  /** Updates of the whole run, which the learning rate's course is planned for. */
+  readonly steps: number
+  /** Rows of a batch, and tokens of a row. */
+  readonly rows: number
+  readonly length: number
+  readonly learningRate: number
+  readonly seed: number
+  readonly learned: Learned
+  readonly backend: BackendName
+  readonly threads: number
+}
+
+/** The settings that the bundled weights were made with. */
+export const bundled: PretrainingSettings = {
+  steps: 12000,
+  rows: 8,
+  length: 256,
+  learningRate: 3e-3,
+  seed: 1,
+  learned: "fading",
+  backend: "native",
+  threads: 2,
+}
+
+/** Batches of held-out documents that the loss is measured on. */
+const HELDOUT_BATCHES = 4
+
+/** A run that is ready to go. */
+export interface Pretraining {
+  readonly tokenizerJson: TokenizerJson
+  /** Backend and version. */
+  readonly engine: string
+  readonly parameters: number
+  /** The weights as they are now, by checkpoint name. */
+  tensors(): Map<string, Tensor<"f32">>
+  /** @param resume go on from the folder's checkpoint instead of beginning */
+  run(options: {
+    readonly folder: string
+    readonly resume: boolean
+    readonly signal: AbortSignal
+    onEvent(event: TrainEvent): void
+  }): Promise<TrainResult>
+  dispose(): Promise<void>
+}
+
+/** Trains the tokenizer and sets up the weights, the graph and the data. */
+export async function pretraining(settings: PretrainingSettings): Promise<Pretraining> {
+  const { steps, rows, length, learningRate, seed, learned, backend, threads } = settings
+  const tokenizerJson = sprigTokenizer(seed)
+  const tokenizer = loadTokenizer({ tokenizerJson, tokenizerConfig })
+  const config = llama.parseConfig(sprigConfig)
+  const start = randomWeights(llama, config, seed)
+  const packed = await packWeights(memorySource(start), llama.weights(config), { cacheFolder: null })
+  const base = {
+    name: "sprig",
+    architecture: llama,
+    config,
+    ...packed,
+    hash: packed.weights.hash,
+    read: async (name: string) => start.get(name)!.data,
+  }
+  const { runtime } = await openRuntime(backend, { threads })
+  const env = {
+    config,
+    sites: llama.sites(config),
+    tokenEmbedding: "model.embed_tokens.weight",
+    encode: (text: string) => tokenizer.encode(text),
+    rng: (purpose: string) => rng(seed, purpose),
+  }
+  const method = full.prepare({})
+  const step = await graphStep({ runtime, base, method, env, maxLength: length, maxLabelled: rows * length })
+
+  function* encoded(split: Split) {
+    const random = rng(seed, `learned:${split}`)
+    let count = 0
+    for (const document of corpusStream(seed, split)) {
+      const share = wholeShare(learned, split === "heldout" ? Number.POSITIVE_INFINITY : count++)
+      yield encodeDocument(tokenizer, document, random.next() < share ? "all" : "answers")
+    }
+  }
+  const heldout: Batch[] = []
+  for (const batch of packDocuments(encoded("heldout"), rows, length)) {
+    heldout.push(batch)
+    if (heldout.length === HELDOUT_BATCHES) break
+  }
+  const trainConfig = {
+    learningRate,
+    maxSteps: steps,
+    schedule: "wsd",
+    warmup: 100,
+    betas: [0.9, 0.95],
+    weightDecay: 0.1,
+    rateFloor: 0.02,
+    evaluateEvery: 250,
+    keepBest: false,
+    checkpointEvery: 100,
+  } satisfies TrainConfig
+  return {
+    tokenizerJson,
+    engine: runtime.detail,
+    parameters: step.values.length,
+    tensors: () => step.tensors(),
+    async run({ folder, resume, signal, onEvent }) {
+      const checkpoint = checkpointFile(folder, {
+        base: base.hash,
+        data: `corpus:${seed}`,
+        // The length may be chosen anew as long as the rate is constant: the weights don't depend on it before.
+        config: { ...trainConfig, maxSteps: null, rows, length, seed, learned },
+        runtime: runtime.detail,
+        threads: runtime.threads,
+      })
+      const snapshot = resume ? await checkpoint.load() : null
+      const source = streamSource(() => packDocuments(encoded("train"), rows, length))
+      return train(
+        step,
+        { source, heldout },
+        trainConfig,
+        { signal, onEvent, saveCheckpoint: (state) => checkpoint.save(state) },
+        snapshot ?? undefined,
+      )
+    },
+    async dispose() {
+      await step.dispose()
+      await runtime.dispose()
+    },
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * @module Drills that teach to copy: everything that is read from a passage stands on them.
+ */
+import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
+import { count, different, person, river, town } from "./names.ts"
+import { foods, items, jobs, places, things } from "./words.ts"
+
+const anything = (d: Draw): string =>
+  d.random.pick([
+    () => person(d),
+    () => person(d),
+    () => town(d),
+    () => river(d),
+    () => d.random.pick(items),
+    () => d.random.pick(things),
+    () => d.random.pick(d.random.pick([jobs, places, foods])),
+    () => String(count(d)),
+  ])()
+
+const copy = (d: Draw): CorpusDocument =>
+  tasks("copy", d, 3, () => {
+    const words = Array.from({ length: 1 + d.random.below(6) }, () => anything(d)).join(" ")
+    const question = template(d, [
+      `Repeat: ${words}`,
+      `Say this again: ${words}`,
+      `Copy these words: ${words}`,
+      `Say: ${words}`,
+      `Repeat these words: ${words}`,
+      `Write these words: ${words}`,
+      `Copy this: ${words}`,
+      `Write this: ${words}`,
+    ])
+    return [question, words]
+  })
+
+/** What was said comes back: in order, or pair by pair in another order. */
+function induction(d: Draw): CorpusDocument {
+  const { random } = d
+  if (random.below(3) === 0) {
+    const words = Array.from({ length: 4 + random.below(9) }, () => anything(d)).join(" ")
+    return { kind: "induction", text: `${words}. ${words}. ${words}.` }
+  }
+  const keys = different(3 + random.below(4), () => person(d))
+  const pairs = keys.map((key) => `${key} ${anything(d)}`)
+  const again = (): string => random.shuffle([...pairs]).join(". ")
+  return { kind: "induction", text: `${pairs.join(". ")}. ${again()}. ${again()}.` }
+}
+
+export const drillFamilies: readonly Family[] = [
+  { name: "copy", weight: 4, early: 40, scored: true, make: copy },
+  { name: "induction", weight: 4, early: 100, scored: false, make: induction },
+]

@@ -1,0 +1,91 @@
+/**
+ * @module Several words put into a form: lists, other layouts, the reverse order.
+ */
+import { type CorpusDocument, type Draw, type Family, joined, tasks, template } from "./document.ts"
+import { different, person } from "./names.ts"
+import { items, things } from "./words.ts"
+
+const words = (d: Draw, least: number, most: number): string[] =>
+  different(least + d.random.below(most - least + 1), () => d.random.pick(d.random.next() < 0.5 ? items : things))
+
+function sentenceOf(d: Draw, found: readonly string[]): string {
+  const name = person(d)
+  const all = joined(found)
+  return template(d, [
+    `${name} has ${all}.`,
+    `There are ${all} here.`,
+    `We need ${all}.`,
+    `${name} wants ${all}.`,
+    `Bring us ${all}.`,
+    `${name} bought ${all}.`,
+    `Here are ${all}.`,
+    `Bring ${all}.`,
+  ])
+}
+
+const listing = (d: Draw): CorpusDocument =>
+  tasks("list", d, 2, () => {
+    const found = words(d, 2, 5)
+    const sentence = sentenceOf(d, found)
+    const question = template(d, [
+      `Make a list. ${sentence}`,
+      `${sentence} List the things.`,
+      `Write a list of the things: ${sentence}`,
+      `${sentence} Now make a list.`,
+      `List all of these. ${sentence}`,
+      `${sentence} List all the things.`,
+      `List the things in this note. ${sentence}`,
+      `List all things. ${sentence}`,
+    ])
+    return [question, found.map((word) => `- ${word}`).join("\n")]
+  })
+
+const layouts: readonly (readonly [name: string, make: (words: readonly string[]) => string])[] = [
+  ["with numbers", (found) => found.map((word, i) => `${i + 1}. ${word}`).join("\n")],
+  ["with commas", (found) => found.join(", ")],
+  ["with stars", (found) => found.map((word) => `* ${word}`).join("\n")],
+  ["in one line", (found) => found.join(" ")],
+  ["in brackets", (found) => found.map((word) => `[ ${word} ]`).join(" ")],
+  ["with slashes", (found) => found.join(" / ")],
+]
+
+const format = (d: Draw): CorpusDocument =>
+  tasks("format", d, 2, () => {
+    const found = words(d, 2, 4)
+    const sentence = sentenceOf(d, found)
+    const [how, make] = d.random.pick(layouts)
+    const question = template(d, [
+      `Write the things ${how}. ${sentence}`,
+      `${sentence} Give the things ${how}.`,
+      `List the things ${how}: ${sentence}`,
+      `${sentence} Now list them ${how}.`,
+      `Please write these things ${how}. ${sentence}`,
+      `The things ${how}, please. ${sentence}`,
+      `${sentence} Write the things ${how}, please.`,
+      `Give these things ${how}. ${sentence}`,
+    ])
+    return [question, make(found)]
+  })
+
+const reversal = (d: Draw): CorpusDocument =>
+  tasks("reversal", d, 3, () => {
+    const found = words(d, 2, 5)
+    const text = found.join(" ")
+    const question = template(d, [
+      `Reverse: ${text}`,
+      `Say these words backwards: ${text}`,
+      `Turn the order around: ${text}`,
+      `Reverse the words ${text}`,
+      `Backwards, please: ${text}`,
+      `Reverse these words: ${text}`,
+      `Write this backwards: ${text}`,
+      `Backwards: ${text}`,
+    ])
+    return [question, found.toReversed().join(" ")]
+  })
+
+export const orderFamilies: readonly Family[] = [
+  { name: "list", weight: 4, scored: true, make: listing },
+  { name: "format", weight: 4, scored: true, make: format },
+  { name: "reversal", weight: 5, scored: true, make: reversal },
+]

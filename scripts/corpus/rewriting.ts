@@ -1,0 +1,87 @@
+/**
+ * @module Sentences said in another way, and passages said in one sentence.
+ */
+import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
+import { count, person, town } from "./names.ts"
+import { report } from "./report.ts"
+import { peopleRelations } from "./statements.ts"
+import { foods, items, jobs, places } from "./words.ts"
+
+/** A plain sentence about somebody, ended by a full stop. */
+export const plainSentence = (d: Draw): string =>
+  d.random.below(2) === 0 ? report(d).sentence : d.random.pick(peopleRelations).make(d, person(d)).sentence
+
+const body = (sentence: string): string => sentence.slice(0, -1)
+
+/** Ways to say a sentence. */
+export const styles: Readonly<Record<string, (sentence: string) => string>> = {
+  loudly: (s) => `${body(s)}!`,
+  politely: (s) => `Please note: ${s} Thank you.`,
+  "like a king": (s) => `Hear me! ${s}`,
+  "like a cat": (s) => `Meow! ${body(s)}, meow!`,
+  "like a robot": (s) => `Beep. ${s} Beep.`,
+  "like news": (s) => `News: ${s}`,
+  twice: (s) => `${s} ${s}`,
+  "as a quote": (s) => `"${s}"`,
+  "as a rumour": (s) => `They say: ${body(s)}.`,
+}
+
+const restyle = (d: Draw): CorpusDocument =>
+  tasks("style", d, 3, () => {
+    const sentence = plainSentence(d)
+    const how = d.random.pick(Object.keys(styles))
+    const question = template(d, [
+      `Say this ${how}: ${sentence}`,
+      `${sentence} Say that ${how}.`,
+      `Write this ${how}. ${sentence}`,
+      `Now ${how}: ${sentence}`,
+      `${sentence} Please write that ${how}.`,
+      `How does this sound ${how}? ${sentence}`,
+      `Please say this ${how}: ${sentence}`,
+      `${sentence} Now write that ${how}.`,
+    ])
+    return [question, styles[how]!(sentence)]
+  })
+
+const summary = (d: Draw): CorpusDocument =>
+  tasks("summary", d, 2, () => {
+    const name = person(d)
+    const home = town(d)
+    const job = d.random.pick(jobs)
+    const n = count(d)
+    const item = d.random.pick(items)
+    const sentences = d.random.shuffle([
+      template(d, [
+        `${name} is a ${job}.`,
+        `${name} works as a ${job}.`,
+        `${name} became a ${job}.`,
+        `${name} is now a ${job}.`,
+      ]),
+      template(d, [`${name} lives in ${home}.`, `${name} moved to ${home}.`, `The home of ${name} is in ${home}.`]),
+      template(d, [
+        `${name} has ${n} ${item}.`,
+        `${name} owns ${n} ${item}.`,
+        `${name} bought ${n} ${item}.`,
+        `${name} keeps ${n} ${item}.`,
+      ]),
+      ...(d.random.next() < 0.5 ? [`${name} likes ${d.random.pick(foods)}.`] : []),
+      ...(d.random.next() < 0.5 ? [`Today ${name} is at the ${d.random.pick(places)}.`] : []),
+    ])
+    const passage = sentences.join(" ")
+    const question = template(d, [
+      `Say this in one sentence: ${passage}`,
+      `${passage} Sum this up.`,
+      `Sum up: ${passage}`,
+      `One sentence, please. ${passage}`,
+      `Make this short. ${passage}`,
+      `Write this in one sentence: ${passage}`,
+      `${passage} Now make this short.`,
+      `Please make this short: ${passage}`,
+    ])
+    return [question, `${name}, a ${job} from ${home}, has ${n} ${item}.`]
+  })
+
+export const rewritingFamilies: readonly Family[] = [
+  { name: "style", weight: 5, scored: true, make: restyle },
+  { name: "summary", weight: 4, scored: true, make: summary },
+]
