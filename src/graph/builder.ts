@@ -25,10 +25,11 @@ import {
 } from "./ops/elementwise.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
-import { concat, expand, gather, reshape, scatterAdd, split, transpose, zeros } from "./ops/movement.ts"
+import { concat, expand, gather, type RowsAttrs, reshape, scatterAdd, split, transpose, zeros } from "./ops/movement.ts"
 import { layerNorm, rmsNorm } from "./ops/norm.ts"
 import { reduceSum, softmax } from "./ops/reduce.ts"
 import { rope } from "./ops/rope.ts"
+import { type RowAttentionAttrs, rowAttention } from "./ops/row-attention.ts"
 
 /** Rotation tables, [positions, D/2] each. */
 export interface RopeTables {
@@ -156,9 +157,10 @@ export class GraphBuilder {
   split(x: Value, axis: number, sizes: Shape): Value[] {
     return sizes.length === 1 ? [x] : [...this.apply(split, [x], { axis, sizes })]
   }
-  gather = (table: Value, indices: Value): Value => this.apply(gather, [table, indices], {})[0]!
-  scatterAdd = (base: Value, indices: Value, updates: Value): Value =>
-    this.apply(scatterAdd, [base, indices, updates], {})[0]!
+  gather = (table: Value, indices: Value, { distinct }: RowsAttrs = { distinct: false }): Value =>
+    this.apply(gather, [table, indices], { distinct })[0]!
+  scatterAdd = (base: Value, indices: Value, updates: Value, { distinct }: RowsAttrs = { distinct: false }): Value =>
+    this.apply(scatterAdd, [base, indices, updates], { distinct })[0]!
   expand(x: Value, shape: Shape): Value {
     return sameShape(x.shape, shape) ? x : this.apply(expand, [x], { shape })[0]!
   }
@@ -171,6 +173,10 @@ export class GraphBuilder {
     return this.apply(rope, [x, cos, sin, negativeSin, positions], { headDim })[0]!
   }
   causalMask = (length: Dim): Value => this.apply(causalMask, [], { length })[0]!
+  /** Attention of whole rows under a mask to add to scores: see {@link rowAttention}. */
+  rowAttention(q: Value, k: Value, v: Value, mask: Value, attrs: RowAttentionAttrs): Value {
+    return this.apply(rowAttention, [q, k, v, mask], attrs)[0]!
+  }
   cachedAttention(inputs: readonly Value[], attrs: CachedAttentionAttrs): readonly Value[] {
     return this.apply(cachedAttention, inputs, attrs)
   }

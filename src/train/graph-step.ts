@@ -125,13 +125,15 @@ function feedsOf(batch: Batch, scale: number, virtualTokens: number, bucket: num
   }
   const count = Math.max(bucket, Math.ceil(rows.length / bucket) * bucket)
   const weights = new Float32Array(count).fill(scale, 0, rows.length)
-  const padded = (values: number[]) => i64([count], values.concat(new Array<number>(count - values.length).fill(0)))
+  const padded = (values: number[], value: number) =>
+    i64([count], values.concat(new Array<number>(count - values.length).fill(value)))
   const positions = Array.from({ length: B * S }, (_, i) => i % S)
   return {
     input_ids: i64([B, T], batch.ids),
     position_ids: i64([B, S], positions),
-    rows: padded(rows),
-    labels: padded(labels),
+    // A row's last position predicts nothing: what threads lose in adding to it is zero.
+    rows: padded(rows, S - 1),
+    labels: padded(labels, 0),
     weights: f32([count], weights),
   }
 }

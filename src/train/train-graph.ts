@@ -63,7 +63,7 @@ export function trainGraph({
   })
   const hidden = architecture.forward(f, config) // [B*S, hidden]
   const count = chunks === 1 ? "N" : `${chunks}*N`
-  const labelled = g.gather(hidden, g.input("rows", "i64", [count]))
+  const labelled = g.gather(hidden, g.input("rows", "i64", [count]), { distinct: true })
   const labels = g.input("labels", "i64", [count])
   const weights = g.input("weights", "f32", [count])
   const { loss, correct } = g.linearCrossEntropy({ rows: labelled, head: f.head(), labels, weights }, chunks)

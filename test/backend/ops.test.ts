@@ -1,7 +1,12 @@
 /**
- * @module Every differentiable operator against finite differences, under both lowerings.
+ * @module Every differentiable operator against finite differences, under both lowerings, and what threads may not lose.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { f32, i64 } from "../../src/core/tensor.ts"
+import { gradients } from "../../src/graph/autodiff.ts"
+import { GraphBuilder } from "../../src/graph/builder.ts"
+import { lower } from "../../src/graph/lower/lower.ts"
+import { encodeModel } from "../../src/graph/onnx/write.ts"
 import { native } from "../../src/runtime/native.ts"
 import type { Runtime } from "../../src/runtime/runtime.ts"
 import { gradientError } from "../support/check-gradient.ts"
@@ -25,3 +30,28 @@ for (const lowering of ["fused", "standard"] as const) {
     }
   })
 }
+
+test("rows that are taken many times get the whole of their gradient, however many threads add it", async () => {
+  const [rows, width, taken] = [4, 192, 4096]
+  const g = new GraphBuilder()
+  const table = g.input("table", "f32", [rows, width])
+  const ids = g.input("ids", "i64", [taken])
+  const loss = g.reduceSum(g.gather(table, ids), [0, 1])
+  g.output("gradient", gradients(g, loss, [table])[0]!)
+  const threaded = await native.open({ threads: 2 })
+  const model = encodeModel(lower(g.finish("rows"), threaded.lowering))
+  const session = await threaded.createSession({ model, weights: null })
+  const feeds = {
+    table: f32([rows, width], new Float32Array(rows * width)),
+    ids: i64(
+      [taken],
+      Array.from({ length: taken }, (_, i) => i % rows),
+    ),
+  }
+  for (let run = 0; run < 20; run++) {
+    const { gradient } = await session.run(feeds)
+    expect(gradient!.data).toEqual(new Float32Array(rows * width).fill(taken / rows))
+  }
+  await session.dispose()
+  await threaded.dispose()
+})

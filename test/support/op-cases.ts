@@ -169,6 +169,34 @@ export const opCases: readonly OpCase[] = [
     declared: [["B", "T", "T"]],
     build: (g, [a]) => g.softmax(g.add(a!, g.causalMask("T"))),
   },
+  {
+    name: "rowAttention, two heads for a key",
+    shapes: [
+      [2, 3, 8],
+      [2, 3, 4],
+      [2, 3, 4],
+    ],
+    declared: [
+      ["B", "T", 8],
+      ["B", "T", 4],
+      ["B", "T", 4],
+    ],
+    range: [-2, 2],
+    build: (g, [q, k, v]) => g.rowAttention(q!, k!, v!, g.causalMask("T"), { heads: 4, kvHeads: 2, scale: 0.8 }),
+  },
+  {
+    name: "rowAttention, more keys than queries",
+    shapes: [
+      [1, 2, 4],
+      [1, 3, 4],
+      [1, 3, 4],
+    ],
+    range: [-2, 2],
+    build: (g, [q, k, v]) => {
+      const mask = g.constant({ dtype: "f32", shape: [2, 3], data: Float32Array.of(0, 0, -1e9, 0, 0, 0) })
+      return g.rowAttention(q!, k!, v!, mask, { heads: 2, kvHeads: 2, scale: 0.5 })
+    },
+  },
   { name: "rmsNorm", shapes: [[3, 8], [8]], build: (g, [x, w]) => g.rmsNorm(x!, w!, 1e-5) },
   { name: "layerNorm", shapes: [[3, 8], [8], [8]], build: (g, [x, w, b]) => g.layerNorm(x!, w!, b!, 1e-5) },
   { name: "rope", shapes: [[2, 3, 8]], build: rotation },

@@ -12,8 +12,11 @@ import { type Emitter, int, type Lowering } from "../op.ts"
 /** The location that every model names for its external weights. */
 export const WEIGHTS_LOCATION = "weights.bin"
 
-/** Opset 18 has axes of reductions as inputs and ScatterND's addition; the newest that every backend runs whole. */
-const OPSETS = { "": 18, "com.microsoft": 1 }
+/**
+ * Opset 18 has axes of reductions as inputs and ScatterND's addition, and is the newest that every backend runs whole;
+ * 23 has Attention.
+ */
+const opsets = (lowering: Lowering) => ({ "": lowering === "fused" ? 23 : 18, "com.microsoft": 1 })
 
 /** A graph as ONNX records. Equal graphs give equal records. */
 export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
@@ -132,7 +135,7 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
   const info = (name: string, dtype: DType, shape: Shape) => ({ name, dtype, shape: shape.map(onnxDim) })
   return {
     name: graph.name,
-    opsets: OPSETS,
+    opsets: opsets(lowering),
     inputs: graph.inputs.map((value) => info(nameOf(value), value.dtype, value.shape)),
     outputs: graph.outputs.map(({ name, value }) => info(name, value.dtype, value.shape)),
     initializers,

@@ -1,5 +1,5 @@
 /**
- * @module Cross-entropy of a linear head, with neither a one-hot matrix nor a gradient of the logits ever stored.
+ * @module Cross-entropy of a linear head, with no one-hot matrix ever stored.
  */
 import { defineOp, expectRank, int } from "../op.ts"
 
@@ -8,7 +8,7 @@ import { defineOp, expectRank, int } from "../op.ts"
  * loss = sum_i w_i (logsumexp(z_i) - z_i[label_i]), and correct = the number of rows whose label has the largest logit.
  *
  * Outputs: loss [], correct [], p = softmax(z) [n, V].
- * Since dz = w (p - onehot), dh = w (p E - E[label]) and dE = p^T (w h) - scatter(label, w h).
+ * Since dz = w (p - onehot), dh = w ((p - onehot) E) and dE = (p - onehot)^T (w h).
  * logsumexp(z) = max(z) - log(max(p)) spares two passes over [n, V], and max(p) >= 1/V keeps the logarithm safe.
  */
 export const linearCrossEntropy = defineOp<Record<string, never>>({
@@ -23,12 +23,13 @@ export const linearCrossEntropy = defineOp<Record<string, never>>({
   },
   vjp(g, { inputs: [h, head, labels, weights], outputs: [, , p] }, [dLoss], needs) {
     const column = g.mul(g.reshape(weights!, [h!.shape[0]!, 1]), dLoss!)
-    const dh = () => g.mul(g.sub(g.gemm(p!, head!), g.gather(head!, labels!)), column)
-    const dHead = () => {
-      const weighted = g.mul(h!, column)
-      return g.scatterAdd(g.gemm(p!, weighted, { transA: true }), labels!, g.neg(weighted))
-    }
-    return [needs[0] ? dh() : null, needs[1] ? dHead() : null, null, null]
+    const dz = g.apply(minusOneHot, [p!, labels!], {})[0]!
+    return [
+      needs[0] ? g.mul(g.gemm(dz, head!), column) : null,
+      needs[1] ? g.gemm(dz, g.mul(h!, column), { transA: true }) : null,
+      null,
+      null,
+    ]
   },
   emit(e, _node, [h, head, labels, weights], [loss, correct, p]) {
     const [z] = e.node("Gemm", [h!, head!], { transB: int(1) })
@@ -49,5 +50,30 @@ export const linearCrossEntropy = defineOp<Record<string, never>>({
     const [both] = e.node("And", [right!, counts!])
     const [ones] = e.node("Cast", [both!], { to: int(1) })
     e.node("ReduceSum", [ones!], { keepdims: int(0) }, { outputs: [correct!] })
+  },
+})
+
+/** p [n, V] less 1 at each row's label: one element a row, in the memory of p where the engine can do that. */
+const minusOneHot = defineOp<Record<string, never>>({
+  name: "minusOneHot",
+  infer: ([p]) => [p!],
+  vjp: null,
+  emit(e, { inputs: [p] }, [pn, labels], outputs) {
+    const [rows, vocabulary] = p!.shape
+    const [column] = e.node("Unsqueeze", [labels!, e.ints([1])])
+    if (e.lowering === "fused") {
+      const [less] = e.node("Expand", [e.scalar(-1), e.dims([rows!, 1])])
+      const adding = { reduction: { kind: "string", value: "add" } } as const
+      e.node("ScatterElements", [pn!, column!, less!], { axis: int(1), ...adding }, { outputs })
+      return
+    }
+    // In f32, in which WebGPU compares: a vocabulary is far below 2^24.
+    const [ones] = e.node("Expand", [e.scalar(1), e.dims([vocabulary!])])
+    const [count] = e.node("CumSum", [ones!, e.scalar(0, "i64")])
+    const [ids] = e.node("Sub", [count!, e.scalar(1)])
+    const [wanted] = e.node("Cast", [column!], { to: int(1) })
+    const [same] = e.node("Equal", [ids!, wanted!])
+    const [oneHot] = e.node("Cast", [same!], { to: int(1) })
+    e.node("Sub", [pn!, oneHot!], {}, { outputs })
   },
 })

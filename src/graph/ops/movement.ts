@@ -65,31 +65,52 @@ export const split = defineOp<{ readonly axis: number; readonly sizes: Shape }>(
   },
 })
 
+/** Settings of taking and adding rows. */
+export interface RowsAttrs {
+  /**
+   * Whether no two indices are equal but where all that is added there is zero. A faster addition is enough then: the
+   * one below it loses updates when threads meet in a row.
+   */
+  readonly distinct: boolean
+}
+
 /** Rows of a table: data [n, ...], indices i64 [...] -> [...indices, ...]. Equal indices add up in the gradient. */
-export const gather = defineOp<Record<string, never>>({
+export const gather = defineOp<RowsAttrs>({
   name: "gather",
   infer: ([data, indices]) => [{ dtype: data!.dtype, shape: [...indices!.shape, ...data!.shape.slice(1)] }],
-  vjp(g, { inputs: [data, indices] }, [dy], needs) {
+  vjp(g, { inputs: [data, indices], attrs }, [dy], needs) {
     if (!needs[0]) return [null, null]
     const flat = g.reshape(indices!, [product(indices!.shape)])
     const updates = g.reshape(dy!, [product(indices!.shape), ...data!.shape.slice(1)])
-    return [g.scatterAdd(g.zeros(data!.shape), flat, updates), null]
+    return [g.scatterAdd(g.zeros(data!.shape), flat, updates, attrs), null]
   },
   emit: (e, _node, inputs, outputs) => void e.node("Gather", inputs, { axis: int(0) }, { outputs }),
 })
 
-/** base [n, ...] plus updates [k, ...] added at the rows indices i64 [k]; equal indices add up. */
-export const scatterAdd = defineOp<Record<string, never>>({
+/**
+ * base [n, ...] plus updates [k, ...] added at the rows indices i64 [k]; equal indices add up.
+ *
+ * ONNX Runtime's ScatterND adds from several threads without a lock on the CPU, so that updates of equal rows are lost
+ * (https://github.com/microsoft/onnxruntime/issues/18048); its ScatterElements goes one by one.
+ */
+export const scatterAdd = defineOp<RowsAttrs>({
   name: "scatterAdd",
   infer: ([base]) => [base!],
-  vjp: (g, { inputs: [, indices] }, [dy], needs) => [
+  vjp: (g, { inputs: [, indices], attrs }, [dy], needs) => [
     needs[0] ? dy! : null,
     null,
-    needs[2] ? g.gather(dy!, indices!) : null,
+    needs[2] ? g.gather(dy!, indices!, attrs) : null,
   ],
-  emit(e, _node, [base, indices, updates], outputs) {
-    const [column] = e.node("Unsqueeze", [indices!, e.ints([1])])
-    e.node("ScatterND", [base!, column!, updates!], { reduction: { kind: "string", value: "add" } }, { outputs })
+  emit(e, { inputs: [, , updates], attrs: { distinct } }, [base, indices, un], outputs) {
+    const adding = { reduction: { kind: "string", value: "add" } } as const
+    const axes = Array.from({ length: updates!.shape.length - 1 }, (_, i) => i + 1)
+    const [column] = e.node("Unsqueeze", [indices!, e.ints(distinct || e.lowering === "standard" ? [1] : axes)])
+    if (distinct || e.lowering === "standard") {
+      e.node("ScatterND", [base!, column!, un!], adding, { outputs })
+      return
+    }
+    const [each] = e.node("Expand", [column!, e.dims(updates!.shape)])
+    e.node("ScatterElements", [base!, each!, un!], { axis: int(0), ...adding }, { outputs })
   },
 })
 

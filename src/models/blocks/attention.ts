@@ -14,21 +14,16 @@ export const rowAttention =
     const { heads, kvHeads: K, headDim: D } = config
     const G = heads / K
     const turned = (x: Value) => (config.rope ? g.rope(x, f.ropeTables(), f.positions, D) : x)
+    const scale = 1 / Math.sqrt(D)
+    const prefix = f.prefix(layer)
+    if (!prefix) return g.rowAttention(turned(q), turned(k), v, g.causalMask(T), { heads, kvHeads: K, scale })
+    // Every position sees the whole prefix: its scores stand before the row's own.
     const GT = product([G, T])
     const perHead = (x: Value) => g.transpose(g.reshape(x, [B, T, K, D]), [0, 2, 1, 3]) // [B, K, T, D]
     const grouped = g.transpose(g.reshape(turned(q), [B, T, K, G, D]), [0, 2, 3, 1, 4]) // [B, K, G, T, D]
     const queries = g.reshape(grouped, [B, K, GT, D])
-    const prefix = f.prefix(layer)
-    const keys = perHead(turned(k))
-    const values = perHead(v)
-    const scale = 1 / Math.sqrt(D)
-    const own = g.matmul(queries, keys, { transB: true, alpha: scale }) // [B, K, G*T, T]
+    const own = g.matmul(queries, perHead(turned(k)), { transB: true, alpha: scale }) // [B, K, G*T, T]
     const masked = g.add(g.reshape(own, [B, K, G, T, T]), g.causalMask(T))
-    if (!prefix) {
-      const weights = g.reshape(g.softmax(masked), [B, K, GT, T])
-      return ungroup(f, g.matmul(weights, values), G)
-    }
-    // Every position sees the whole prefix: its scores stand before the row's own.
     const P = prefix.keys.shape[0]!
     const shared = (x: Value) => g.transpose(x, [1, 0, 2]) // [K, P, D]
     const early = g.matmul(queries, shared(prefix.keys), { transB: true, alpha: scale }) // [B, K, G*T, P]
@@ -36,7 +31,7 @@ export const rowAttention =
     const all = g.concat([g.reshape(early, [B, K, G, T, P]), masked], 4, S)
     const [first, rest] = g.split(g.softmax(all), 4, [P, T])
     const fromPrefix = g.matmul(g.reshape(first!, [B, K, GT, P]), shared(prefix.values))
-    const fromRow = g.matmul(g.reshape(rest!, [B, K, GT, T]), values)
+    const fromRow = g.matmul(g.reshape(rest!, [B, K, GT, T]), perHead(v))
     return ungroup(f, g.add(fromPrefix, fromRow), G)
   }
 
