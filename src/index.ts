@@ -3,6 +3,8 @@
  */
 export { methods } from "../adapters/mod.ts"
 export { type ErrorCode, EspalierError, isEspalierError } from "./core/errors.ts"
+export { type SuiteScores, scoreSuite } from "./eval/score-suite.ts"
+export { readSuite, type Suite, type SuiteItem } from "./eval/suite.ts"
 export { defineMethod, type Method, type MethodDefinition, type PreparedMethod } from "./method.ts"
 export { architectures } from "./models/mod.ts"
 export { methodEnv } from "./presets/method-env.ts"

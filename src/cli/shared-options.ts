@@ -2,7 +2,7 @@
  * @module Options that several commands share.
  */
 import { existsSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { EspalierError } from "../core/errors.ts"
 import type { OptionTable } from "./command.ts"
@@ -88,4 +88,14 @@ export function namedAdapter(text: string): { name: string; path: string } {
     .split(/[\\/]/)
     .at(-1)!
   return { name, path: text }
+}
+
+/**
+ * An adapter that was given as `name=folder`, as a folder, or by the name of one that was trained here.
+ * @param trained the folder that trained adapters lie in
+ */
+export function trainedAdapter(text: string, trained = "adapters-out"): { name: string; path: string } {
+  const { name, path } = namedAdapter(text)
+  const isName = basename(path) === path && !existsSync(path)
+  return { name, path: isName && existsSync(join(trained, path)) ? join(trained, path) : path }
 }

@@ -3,9 +3,9 @@
  */
 import type { Question } from "../data/question.ts"
 import type { BoundAdapter, Decoder } from "../serve/decoder.ts"
-import { argmax } from "../serve/sampling.ts"
-import { encodeChat } from "../text/chat.ts"
+import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import { decodeGreedy } from "./greedy.ts"
 
 /** What answers are made with. */
 export interface Answerer {
@@ -26,33 +26,36 @@ export interface Answered {
 const SLACK = 8
 
 /** The prompt of a question: by the chat template where the base has one, as plain text elsewhere. */
-function promptIds(question: Question, tokenizer: Tokenizer): readonly number[] {
+function promptIds(question: Pick<Question, "messages" | "prompt">, tokenizer: Tokenizer): readonly number[] {
   if (tokenizer.hasChatTemplate) return encodeChat(tokenizer, question.messages, { addGenerationPrompt: true }).ids
   return tokenizer.encode(question.prompt ?? question.messages.map(({ content }) => content).join("\n"), {
     addSpecial: true,
   })
 }
 
-/** One greedy answer, at most a little longer than the one wanted. */
-export async function answerGreedy(
-  question: Question,
+/**
+ * The text of a greedy answer, trimmed, at most a little longer than the longest of `expected`; null where question and
+ * answer don't fit the base's context.
+ * @param expected answers that may come, at least one, the likeliest first: it is tried as a draft
+ */
+export async function answerText(
+  question: Pick<Question, "messages" | "prompt">,
+  expected: readonly string[],
   { decoder, tokenizer, eosIds, adapter }: Answerer,
-): Promise<Answered> {
+): Promise<string | null> {
   const prompt = promptIds(question, tokenizer)
+  const lead = answerLead(tokenizer)
+  const [draft = [], ...others] = expected.map((text) => tokenizer.encode(`${lead}${text}`, { parseSpecial: false }))
+  const longest = Math.max(draft.length, ...others.map(({ length }) => length))
   const room = decoder.info.contextLength - prompt.length - (adapter?.virtualTokens ?? 0)
-  const limit = Math.min(room, tokenizer.encode(question.answer).length + SLACK)
-  if (limit < 1) return { question, answer: "", right: false }
-  const sequence = await decoder.open(adapter, prompt.length + (adapter?.virtualTokens ?? 0) + limit)
-  const ids: number[] = []
-  let logits = await sequence.append(prompt)
-  while (ids.length < limit) {
-    const id = argmax(logits)
-    if (eosIds.includes(id)) break
-    ids.push(id)
-    if (ids.length < limit) logits = await sequence.append([id])
-  }
-  sequence.close()
-  const answer = tokenizer.decode(ids).trim()
+  if (room < longest) return null
+  const limit = Math.min(room, longest + SLACK)
+  return tokenizer.decode(await decodeGreedy(prompt, { decoder, adapter, eosIds, limit, draft })).trim()
+}
+
+/** One greedy answer. A question that doesn't fit the context is answered by nothing. */
+export async function answerGreedy(question: Question, answerer: Answerer): Promise<Answered> {
+  const answer = (await answerText(question, [question.answer], answerer)) ?? ""
   return { question, answer, right: answer === question.answer.trim() }
 }
 

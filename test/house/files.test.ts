@@ -86,6 +86,14 @@ describe("package", () => {
     expect(missing).toEqual([])
   })
 
+  test("what is installed holds all that an installed command reads: code, base, suite, example", () => {
+    const { files } = JSON.parse(textOf("package.json")) as { readonly files: readonly string[] }
+    const code = codeFiles().filter((path) => !path.startsWith("scripts/"))
+    const data = ["models/sprig/suite.jsonl", "models/sprig/model.safetensors", "examples/data/answer-card.train.jsonl"]
+    const left = [...code, ...data].filter((path) => !files.some((each) => path.startsWith(`${each}/`)))
+    expect(left).toEqual([])
+  })
+
   test("no command is taken for another's hook: npm runs prex before x and postx after it", () => {
     const names = Object.keys(manifest.scripts)
     expect(names.filter((name) => names.some((other) => name === `pre${other}` || name === `post${other}`))).toEqual([])

@@ -28,11 +28,12 @@ describe("main()", () => {
   test("lists the commands and the exit codes", async () => {
     const { code, out } = await run("--help")
     expect(code).toBe(0)
-    for (const part of ["train", "serve", "generate", "chat", "inspect", "Exit codes"]) expect(out).toContain(part)
+    for (const part of ["train", "serve", "generate", "chat", "eval", "inspect", "Exit codes"])
+      expect(out).toContain(part)
     expect((await run()).code).toBe(2)
   })
 
-  for (const name of ["train", "serve", "generate", "chat", "inspect"]) {
+  for (const name of ["train", "serve", "generate", "chat", "eval", "inspect"]) {
     test(`${name} --help shows options and examples`, async () => {
       const { code, out } = await run(name, "--help")
       expect(code).toBe(0)
