@@ -58,11 +58,7 @@ describe("fsFolder()", () => {
   })
 
   test("refuses what is no file, without its path in the message", async () => {
-    const calls = [
-      () => folder.read("sub.bin"),
-      () => folder.size("sub.bin"),
-      () => folder.readRange("sub.bin", 0, 1),
-    ]
+    const calls = [() => folder.read("sub.bin"), () => folder.size("sub.bin"), () => folder.readRange("sub.bin", 0, 1)]
     // One at a time: a promise refused before anyone awaits it counts as an error outside the test.
     for (const call of calls) {
       const error = await call().then(
