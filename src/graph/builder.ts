@@ -25,7 +25,18 @@ import {
 } from "./ops/elementwise.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
-import { concat, expand, gather, type RowsAttrs, reshape, scatterAdd, split, transpose, zeros } from "./ops/movement.ts"
+import {
+  concat,
+  expand,
+  gather,
+  halve,
+  type RowsAttrs,
+  reshape,
+  scatterAdd,
+  split,
+  transpose,
+  zeros,
+} from "./ops/movement.ts"
 import { layerNorm, rmsNorm } from "./ops/norm.ts"
 import { reduceSum, softmax } from "./ops/reduce.ts"
 import { rope } from "./ops/rope.ts"
@@ -156,6 +167,11 @@ export class GraphBuilder {
   }
   split(x: Value, axis: number, sizes: Shape): Value[] {
     return sizes.length === 1 ? [x] : [...this.apply(split, [x], { axis, sizes })]
+  }
+  /** Both halves of an axis of at least 2: see {@link halve}. */
+  halve(x: Value, axis: number): readonly [Value, Value] {
+    const [first, rest] = this.apply(halve, [x], { axis })
+    return [first!, rest!]
   }
   gather = (table: Value, indices: Value, { distinct }: RowsAttrs = { distinct: false }): Value =>
     this.apply(gather, [table, indices], { distinct })[0]!

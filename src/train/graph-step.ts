@@ -1,6 +1,7 @@
 /**
  * @module The training step over a runtime session: batches in, loss and gradients out. Graphs have symbolic sizes, so
- * one session serves every batch; another, without gradients, is made when something is first evaluated.
+ * one session serves every batch; another, without gradients, is made when something is first evaluated. On a processor
+ * a batch is computed in pieces, see `pieces.ts`.
  */
 import { f32, i64, sizeOf, type Tensor } from "../core/tensor.ts"
 import { type Batch, IGNORE } from "../data/batch.ts"
@@ -10,6 +11,7 @@ import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { initialise } from "./initialise.ts"
+import { cutBatch, positionsOfPiece } from "./pieces.ts"
 import type { EvalSums, Parameter, TrainStep } from "./step.ts"
 import { trainGraph } from "./train-graph.ts"
 
@@ -63,7 +65,10 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
     values.set(given?.data ?? (await initialise(spec, base, env)), parameters[i]!.offset)
   }
 
-  const chunks = Math.max(1, Math.ceil((maxLabelled * base.config.vocabSize * 4) / CHUNK_BYTES))
+  // The standard lowering is for GPUs, which are the faster the more they get at once.
+  const piece = runtime.lowering === "fused" ? positionsOfPiece(base.config.intermediateSize) : Infinity
+  const most = Math.min(maxLabelled, Math.max(piece, maxLength))
+  const chunks = Math.max(1, Math.ceil((most * base.config.vocabSize * 4) / CHUNK_BYTES))
   const bucket = ROW_BUCKET * chunks
   const build = async (withGradients: boolean) => {
     // Rotation tables hold every virtual token too; which method brings how many only the graph knows, so leave room.
@@ -88,19 +93,24 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
     sites,
     tensors: () => new Map(view(values)),
     async forwardBackward(batch, scale, gradients) {
-      const feeds = { ...feedsOf(batch, scale, virtualTokens, bucket), ...trainables }
-      const { loss } = await training.session.run(feeds, into)
-      for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
-      return (loss!.data as Float32Array)[0]!
+      let sum = 0
+      for (const part of cutBatch(batch, piece)) {
+        const feeds = { ...feedsOf(part, scale, virtualTokens, bucket), ...trainables }
+        const { loss } = await training.session.run(feeds, into)
+        for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
+        sum += (loss!.data as Float32Array)[0]!
+      }
+      return sum
     },
     async evaluate(batch): Promise<EvalSums> {
       evaluation ??= (await build(false)).session
-      const { loss, correct } = await evaluation.run({ ...feedsOf(batch, 1, virtualTokens, bucket), ...trainables })
-      return {
-        loss: (loss!.data as Float32Array)[0]!,
-        labelled: batch.labelled,
-        correct: (correct!.data as Float32Array)[0]!,
+      const sums = { loss: 0, correct: 0 }
+      for (const part of cutBatch(batch, piece)) {
+        const { loss, correct } = await evaluation.run({ ...feedsOf(part, 1, virtualTokens, bucket), ...trainables })
+        sums.loss += (loss!.data as Float32Array)[0]!
+        sums.correct += (correct!.data as Float32Array)[0]!
       }
+      return { ...sums, labelled: batch.labelled }
     },
     async dispose() {
       await training.session.dispose()

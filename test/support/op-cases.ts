@@ -145,6 +145,20 @@ export const opCases: readonly OpCase[] = [
     },
   },
   { name: "split, one part unused", shapes: [[2, 5]], build: (g, [a]) => g.exp(g.split(a!, 1, [2, 3])[1]!) },
+  {
+    name: "halve",
+    shapes: [[2, 5]],
+    build: (g, [a]) => {
+      const [first, rest] = g.halve(a!, 1)
+      return [g.exp(first), g.tanh(rest)]
+    },
+  },
+  {
+    name: "halve, a symbolic size, one half unused",
+    shapes: [[3, 2, 2]],
+    declared: [["T", 2, 2]],
+    build: (g, [a]) => g.exp(g.halve(a!, 0)[1]),
+  },
   { name: "gather, with repeats", shapes: [[4, 3]], build: (g, [a]) => g.exp(g.gather(a!, indices(g, [1, 3, 1, 0]))) },
   {
     name: "gather, a matrix of rows",

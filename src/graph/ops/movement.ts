@@ -1,7 +1,7 @@
 /**
  * @module Operators that move elements and compute nothing.
  */
-import { product, type Shape, sameShape, sum } from "../dim.ts"
+import { type Dim, parseDim, product, type Shape, sameShape, sum } from "../dim.ts"
 import { axisOf, defineOp, int, ints } from "../op.ts"
 
 /** The same elements in another shape. */
@@ -64,6 +64,34 @@ export const split = defineOp<{ readonly axis: number; readonly sizes: Shape }>(
     e.node("Split", [x!, e.dims(sizes)], { axis: int(axis) }, { outputs })
   },
 })
+
+/**
+ * A tensor cut in the middle of an axis of at least 2; of an odd size the first half is the longer. The halves of a
+ * symbolic size T are named T_first and T_rest.
+ */
+export const halve = defineOp<{ readonly axis: number }>({
+  name: "halve",
+  infer([x], { axis }) {
+    const half = (which: 0 | 1) => ({
+      dtype: x!.dtype,
+      shape: x!.shape.map((dim, i) => (i === axis ? halfOf(dim, which) : dim)),
+    })
+    return [half(0), half(1)]
+  },
+  vjp(g, { inputs: [x], outputs, attrs: { axis } }, grads) {
+    const parts = grads.map((grad, i) => grad ?? g.zeros(outputs[i]!.shape))
+    return [g.concat(parts, axis, x!.shape[axis]!)]
+  },
+  emit(e, { attrs: { axis } }, inputs, outputs) {
+    e.node("Split", inputs, { axis: int(axis), num_outputs: int(2) }, { outputs })
+  },
+})
+
+function halfOf(dim: Dim, which: 0 | 1): Dim {
+  if (typeof dim === "number") return which === 0 ? Math.ceil(dim / 2) : Math.floor(dim / 2)
+  if (parseDim(dim).coefficient !== 1) throw new TypeError(`The halves of ${dim} have no name`)
+  return `${dim.replaceAll("*", "_")}_${which === 0 ? "first" : "rest"}`
+}
 
 /** Settings of taking and adding rows. */
 export interface RowsAttrs {

@@ -16,7 +16,16 @@ export const rowAttention =
     const turned = (x: Value) => (config.rope ? g.rope(x, f.ropeTables(), f.positions, D) : x)
     const scale = 1 / Math.sqrt(D)
     const prefix = f.prefix(layer)
-    if (!prefix) return g.rowAttention(turned(q), turned(k), v, g.causalMask(T), { heads, kvHeads: K, scale })
+    if (!prefix) {
+      // The first half of a row sees itself alone: a quarter of all scores is never computed.
+      const [early, late] = g.halve(turned(q), 1)
+      const keys = turned(k)
+      const [seen, own] = g.halve(g.causalMask(T), 0)
+      const attend = (x: Value, [k, v]: readonly [Value, Value], mask: Value) =>
+        g.rowAttention(x, k, v, mask, { heads, kvHeads: K, scale })
+      const first = attend(early, [g.halve(keys, 1)[0], g.halve(v, 1)[0]], g.halve(seen, 1)[0])
+      return g.concat([first, attend(late, [keys, v], own)], 1, T)
+    }
     // Every position sees the whole prefix: its scores stand before the row's own.
     const GT = product([G, T])
     const perHead = (x: Value) => g.transpose(g.reshape(x, [B, T, K, D]), [0, 2, 1, 3]) // [B, K, T, D]

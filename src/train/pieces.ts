@@ -1,0 +1,35 @@
+/**
+ * @module A batch cut into pieces of whole rows that a processor's caches can hold between one operator and the next.
+ * Losses and gradients are sums over rows, so those of the pieces add up to the batch's.
+ */
+import { type Batch, countLabelled } from "../data/batch.ts"
+
+/**
+ * The widest activation of a piece takes at most this many bytes. Measured on 2 cores with 1 MB of second-level cache
+ * each: the embedded base's shape, 16 x 256 tokens, 680 ms in one piece, 584 in four, 572 in eight; SmolLM2-135M's,
+ * 4 x 128, 2,066 ms in one, 1,950 in two, 2,152 in four.
+ */
+const PIECE_BYTES = 2 * 2 ** 20
+
+/** Positions of a piece where a row has fewer: there is no piece below one row. @param width features of that activation */
+export const positionsOfPiece = (width: number): number => Math.floor(PIECE_BYTES / (4 * width))
+
+/** Pieces of at most so many positions, without those in which nothing is labelled; the batch itself where it is one. */
+export function cutBatch(batch: Batch, positions: number): Batch[] {
+  const { length, ids, labels } = batch
+  const rows = Math.max(1, Math.floor(positions / length))
+  if (batch.rows <= rows) return batch.labelled > 0 ? [batch] : []
+  const count = Math.ceil(batch.rows / rows)
+  const pieces: Batch[] = []
+  for (let i = 0; i < count; i++) {
+    // Of equal size, give or take a row: a small rest would be computed at a small piece's pace.
+    const [from, to] = [i, i + 1].map((each) => Math.round((each * batch.rows) / count)) as [number, number]
+    const own = labels.subarray(from * length, to * length)
+    let labelled = 0
+    for (let row = 0; row < to - from; row++) labelled += countLabelled(own.subarray(row * length, (row + 1) * length))
+    if (labelled === 0) continue
+    const cut = ids.subarray(from * length, to * length)
+    pieces.push({ rows: to - from, length, ids: cut, labels: own, tokens: (to - from) * length, labelled })
+  }
+  return pieces
+}
