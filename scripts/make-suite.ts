@@ -17,6 +17,9 @@ export interface SuiteOptions {
   readonly texts: number
 }
 
+/** The suite that comes with the base. */
+export const bundledSuite: SuiteOptions = { seed: 1, items: 50, texts: 100 }
+
 /** Items drawn for one that is kept: small worlds repeat themselves. */
 const DRAWN = 4
 
@@ -51,9 +54,9 @@ export const suiteFile = (options: SuiteOptions): string =>
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      items: { type: "string", default: "50" },
-      texts: { type: "string", default: "100" },
-      seed: { type: "string", default: "1" },
+      items: { type: "string", default: String(bundledSuite.items) },
+      texts: { type: "string", default: String(bundledSuite.texts) },
+      seed: { type: "string", default: String(bundledSuite.seed) },
       out: { type: "string", default: "models/sprig/suite.jsonl" },
     },
   })

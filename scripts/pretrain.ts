@@ -15,6 +15,7 @@ import type { Learned } from "./base/documents.ts"
 import { writeBase } from "./base/folder.ts"
 import { modelCard } from "./base/model-card.ts"
 import { bundled, pretraining } from "./base/pretraining.ts"
+import { bundledSuite, suiteFile } from "./make-suite.ts"
 
 const { values } = parseArgs({
   options: {
@@ -100,6 +101,7 @@ const card = modelCard({
 })
 await writeBase(values.out, pretrained.tensors(), pretrained.tokenizerJson, {
   "README.md": card,
+  "suite.jsonl": suiteFile(bundledSuite),
   "curve.jsonl": curve.map((point) => `${JSON.stringify(point)}\n`).join(""),
 })
 await pretrained.dispose()

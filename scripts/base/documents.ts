@@ -55,8 +55,16 @@ export function encodeDocument(
 /** Documents that wait for a row that they fit into. */
 const POOL = 64
 
-/** Batches [rows, length] without end. Documents longer than a row are left out. */
-export function* packDocuments(documents: Iterable<EncodedDocument>, rows: number, length: number): Generator<Batch> {
+/**
+ * Batches [rows, length] without end. Documents longer than a row are left out.
+ * @param separator stands between documents: without it a new conversation would look like the next turn of the last
+ */
+export function* packDocuments(
+  documents: Iterable<EncodedDocument>,
+  rows: number,
+  length: number,
+  separator: number,
+): Generator<Batch> {
   const pool: EncodedDocument[] = []
   const source = documents[Symbol.iterator]()
   const refill = (): void => {
@@ -75,8 +83,9 @@ export function* packDocuments(documents: Iterable<EncodedDocument>, rows: numbe
       for (;;) {
         refill()
         // The first of the row is the oldest document, so that none waits for ever; then the longest that fits.
-        const index = at === 0 ? 0 : longest(pool, length - at)
+        const index = at === 0 ? 0 : longest(pool, length - at - 1)
         if (index < 0 || pool.length === 0) break
+        if (at > 0) ids[row * length + at++] = separator
         const [document] = pool.splice(index, 1)
         ids.set(document!.ids, row * length + at)
         labels.set(document!.labels, row * length + at)

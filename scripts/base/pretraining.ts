@@ -107,7 +107,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
     }
   }
   const heldout: Batch[] = []
-  for (const batch of packDocuments(encoded("heldout"), rows, length)) {
+  for (const batch of packDocuments(encoded("heldout"), rows, length, sprigConfig.pad_token_id)) {
     heldout.push(batch)
     if (heldout.length === HELDOUT_BATCHES) break
   }
@@ -138,7 +138,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
         threads: runtime.threads,
       })
       const snapshot = resume ? await checkpoint.load() : null
-      const source = streamSource(() => packDocuments(encoded("train"), rows, length))
+      const source = streamSource(() => packDocuments(encoded("train"), rows, length, sprigConfig.pad_token_id))
       return train(
         step,
         { source, heldout },

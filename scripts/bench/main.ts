@@ -7,6 +7,7 @@ import { describeError, processIo } from "../../src/cli/io.ts"
 import { EspalierError } from "../../src/core/errors.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
+import { examplesBench } from "./examples.ts"
 import { machine } from "./machine.ts"
 import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
@@ -101,7 +102,7 @@ function benchOf(values: Values): TrainBench {
   }
 }
 
-const benches = [trainBench, swapBench]
+const benches = [trainBench, swapBench, examplesBench]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)

@@ -54,7 +54,7 @@ function comparisonTurn(d: Draw): Turn {
   return [question, first ? one : other]
 }
 
-const sum = (d: Draw): CorpusDocument => tasks("sum", d, 5, () => sumTurn(d))
+const sum = (d: Draw): CorpusDocument => tasks("sum", d, 8, () => sumTurn(d))
 const comparison = (d: Draw): CorpusDocument => tasks("comparison", d, 3, () => comparisonTurn(d))
 
 export const numberFamilies: readonly Family[] = [

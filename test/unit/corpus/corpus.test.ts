@@ -34,7 +34,7 @@ test("the documents are the ones that this version writes on every machine", () 
   const digest = createHash("sha256")
     .update(JSON.stringify(take(2000, 1, "train")))
     .digest("hex")
-  expect(digest).toBe("b07572b2229fec355b2dd1335d9f8df9f42560b08dd59c5786d24632f16c394d")
+  expect(digest).toBe("fa6433f57e483798ca7147d8686d9f4280b0553a5123d480e604c47f1e6c7366")
 })
 
 test("no invented name of one split stands in the other", () => {

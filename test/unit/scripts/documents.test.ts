@@ -30,12 +30,12 @@ test("a text is learned whole and ended", () => {
   expect(labels).toEqual(ids)
 })
 
-test("documents are laid whole into rows; the first token of a row is not learned; too long ones are left out", () => {
+test("documents are laid whole into rows, with a separator between; the first token of a row is not learned; too long ones are left out", () => {
   const document = (length: number, id: number) => ({ ids: Array(length).fill(id), labels: Array(length).fill(id) })
-  const [batch, ...rest] = packDocuments([document(3, 5), document(9, 6), document(4, 7), document(5, 8)], 2, 8)
+  const [batch, ...rest] = packDocuments([document(3, 5), document(10, 6), document(4, 7), document(5, 8)], 2, 9, 99)
   expect(rest).toEqual([])
-  expect([...batch!.ids]).toEqual([5, 5, 5, 8, 8, 8, 8, 8, 7, 7, 7, 7, 0, 0, 0, 0])
+  expect([...batch!.ids]).toEqual([5, 5, 5, 99, 8, 8, 8, 8, 8, 7, 7, 7, 7, 0, 0, 0, 0, 0])
   const _ = IGNORE
-  expect([...batch!.labels]).toEqual([_, 5, 5, 8, 8, 8, 8, 8, _, 7, 7, 7, _, _, _, _])
-  expect(batch).toMatchObject({ rows: 2, length: 8, tokens: 12, labelled: 10 })
+  expect([...batch!.labels]).toEqual([_, 5, 5, _, 8, 8, 8, 8, 8, _, 7, 7, 7, _, _, _, _, _])
+  expect(batch).toMatchObject({ rows: 2, length: 9, tokens: 13, labelled: 10 })
 })
