@@ -40,13 +40,14 @@ export function encodeDocument(
     const ids = [...tokenizer.encode(` ${document.text}`), tokenizer.eosId!]
     return { ids, labels: ids }
   }
-  const { ids, spans } = encodeChat(
+  const chat = encodeChat(
     tokenizer,
     document.messages.map((message) => ({ ...message })),
   )
+  const { ids } = chat
   if (learned === "all") return { ids, labels: ids }
   const labels = new Array<number>(ids.length).fill(IGNORE)
-  for (const { role, start, end } of spans) {
+  for (const { role, start, end } of chat.spans) {
     if (role === "assistant") for (let i = start; i < end; i++) labels[i] = ids[i]!
   }
   return { ids, labels }

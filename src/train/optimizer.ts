@@ -49,6 +49,7 @@ export interface Optimizer {
 export function adamW(parameters: readonly Parameter[], options: AdamWOptions = {}): Optimizer {
   const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 } = options
   const [beta1, beta2] = betas
+  const [rest1, rest2] = [1 - beta1, 1 - beta2]
   const size = parameters.reduce((end, parameter) => Math.max(end, parameter.offset + parameter.size), 0)
   const m = new Float32Array(size)
   const v = new Float32Array(size)
@@ -62,14 +63,16 @@ export function adamW(parameters: readonly Parameter[], options: AdamWOptions = 
       for (const { offset, size, decay, lrScale } of parameters) {
         const rate = learningRate * lrScale
         const keep = decay ? 1 - rate * weightDecay : 1
-        const stepSize = rate / correction1
+        // Numerator and denominator both times sqrt(1 - beta2^t), which spares a division for each value.
+        const stepSize = (rate / correction1) * rootCorrection2
+        const floor = eps * rootCorrection2
         for (let i = offset, end = offset + size; i < end; i++) {
           const g = gradients[i]!
-          const mi = m[i]! + (g - m[i]!) * (1 - beta1)
-          const vi = beta2 * v[i]! + (1 - beta2) * g * g
+          const mi = m[i]! + (g - m[i]!) * rest1
+          const vi = beta2 * v[i]! + rest2 * g * g
           m[i] = mi
           v[i] = vi
-          values[i] = values[i]! * keep - (stepSize * mi) / (Math.sqrt(vi) / rootCorrection2 + eps)
+          values[i] = values[i]! * keep - (stepSize * mi) / (Math.sqrt(vi) + floor)
         }
       }
     },

@@ -4,15 +4,19 @@
  */
 import { type Batch, countLabelled } from "../data/batch.ts"
 
-/**
- * The widest activation of a piece takes at most this many bytes. Measured on 2 cores with 1 MB of second-level cache
- * each: the embedded base's shape, 16 x 256 tokens, 680 ms in one piece, 584 in four, 572 in eight; SmolLM2-135M's,
- * 4 x 128, 2,066 ms in one, 1,950 in two, 2,152 in four.
- */
+/** The widest activation of a piece takes at most this many bytes. */
 const PIECE_BYTES = 2 * 2 ** 20
+/** No piece is made smaller than this: where the weights don't fit a cache, each piece reads them all from memory. */
+const LEAST_POSITIONS = 512
 
-/** Positions of a piece where a row has fewer: there is no piece below one row. @param width features of that activation */
-export const positionsOfPiece = (width: number): number => Math.floor(PIECE_BYTES / (4 * width))
+/**
+ * Positions of a piece where rows are short enough: there is no piece below one row. Measured on 2 cores with 1 MB of
+ * second-level cache each: the embedded base's shape, 16 x 256 tokens, 680 ms in one piece, 584 in four, 572 in eight;
+ * SmolLM2-135M's, 4 x 128 tokens, 1,902 ms in one, 1,954 in two.
+ * @param width features of the widest activation
+ */
+export const positionsOfPiece = (width: number): number =>
+  Math.max(LEAST_POSITIONS, Math.floor(PIECE_BYTES / (4 * width)))
 
 /** Pieces of at most so many positions, without those in which nothing is labelled; the batch itself where it is one. */
 export function cutBatch(batch: Batch, positions: number): Batch[] {

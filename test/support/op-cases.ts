@@ -227,6 +227,19 @@ export const opCases: readonly OpCase[] = [
     },
   },
   {
+    name: "linearCrossEntropy, towards the rows alone",
+    shapes: [[3, 4]],
+    build: (g, [rows]) => {
+      const head = g.constant({
+        dtype: "f32",
+        shape: [5, 4],
+        data: Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)),
+      })
+      const weights = g.constant({ dtype: "f32", shape: [3], data: Float32Array.of(0.5, 0, 1) })
+      return g.linearCrossEntropy({ rows: rows!, head, labels: indices(g, [4, 0, 2]), weights }).loss
+    },
+  },
+  {
     name: "linearCrossEntropy, in chunks",
     shapes: [
       [4, 6],

@@ -8,7 +8,7 @@ import { defineOp, expectRank, int } from "../op.ts"
  * loss = sum_i w_i (logsumexp(z_i) - z_i[label_i]), and correct = the number of rows whose label has the largest logit.
  *
  * Outputs: loss [], correct [], p = softmax(z) [n, V].
- * Since dz = w (p - onehot), dh = w ((p - onehot) E) and dE = (p - onehot)^T (w h).
+ * Since dz = w (p - onehot), dh = w ((p - onehot) E) = w (p E - E[label]) and dE = (p - onehot)^T (w h).
  * logsumexp(z) = max(z) - log(max(p)) spares two passes over [n, V], and max(p) >= 1/V keeps the logarithm safe.
  */
 export const linearCrossEntropy = defineOp<Record<string, never>>({
@@ -23,10 +23,12 @@ export const linearCrossEntropy = defineOp<Record<string, never>>({
   },
   vjp(g, { inputs: [h, head, labels, weights], outputs: [, , p] }, [dLoss], needs) {
     const column = g.mul(g.reshape(weights!, [h!.shape[0]!, 1]), dLoss!)
-    const dz = g.apply(minusOneHot, [p!, labels!], {})[0]!
+    const dz = () => g.apply(minusOneHot, [p!, labels!], {})[0]!
+    // Towards h alone, rows of E are taken away instead, which spares a copy of p.
+    const mixed = () => (needs[1] ? g.gemm(dz(), head!) : g.sub(g.gemm(p!, head!), g.gather(head!, labels!)))
     return [
-      needs[0] ? g.mul(g.gemm(dz, head!), column) : null,
-      needs[1] ? g.gemm(dz, g.mul(h!, column), { transA: true }) : null,
+      needs[0] ? g.mul(mixed(), column) : null,
+      needs[1] ? g.gemm(dz(), g.mul(h!, column), { transA: true }) : null,
       null,
       null,
     ]
@@ -53,7 +55,7 @@ export const linearCrossEntropy = defineOp<Record<string, never>>({
   },
 })
 
-/** p [n, V] less 1 at each row's label: one element a row, in the memory of p where the engine can do that. */
+/** p [n, V] less 1 at each row's label. */
 const minusOneHot = defineOp<Record<string, never>>({
   name: "minusOneHot",
   infer: ([p]) => [p!],

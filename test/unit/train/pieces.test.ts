@@ -36,7 +36,7 @@ describe("cutBatch()", () => {
   })
 })
 
-test("positionsOfPiece() keeps an activation of f32 within two megabytes", () => {
+test("positionsOfPiece() keeps an activation of f32 within two megabytes, but goes no lower than 512 positions", () => {
   expect(positionsOfPiece(512)).toBe(1024)
-  expect(positionsOfPiece(1536)).toBe(341)
+  expect(positionsOfPiece(1536)).toBe(512)
 })
