@@ -8,6 +8,7 @@ import { EspalierError } from "../../src/core/errors.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import { examplesBench } from "./examples.ts"
+import { firstTokenBench } from "./first-token.ts"
 import { machine } from "./machine.ts"
 import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
@@ -102,7 +103,7 @@ function benchOf(values: Values): TrainBench {
   }
 }
 
-const benches = [trainBench, swapBench, examplesBench]
+const benches = [trainBench, swapBench, examplesBench, firstTokenBench]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)

@@ -34,6 +34,15 @@ export const wasm: Backend = {
   open: (options) => openWasm(options),
 }
 
+/**
+ * Has the engine's code compiled, which takes longer than all else and a thread of its own, while the caller opens its
+ * base. The engine has no call for that: asked for a session of nothing it starts, and then finds nothing. What keeps it
+ * from starting is the first session's to report.
+ */
+function startEngine(ort: Awaited<ReturnType<typeof library>>): void {
+  ort.InferenceSession.create(new Uint8Array(0), { executionProviders: ["wasm"] }).catch(() => {})
+}
+
 async function openWasm({ threads = defaultThreads() }: RuntimeOptions = {}): Promise<Runtime> {
   const ort = await library().catch((cause: unknown) => {
     throw new EspalierError("unavailable", `Backend wasm can't run here: ${messageOf(cause)}`, { cause })
@@ -43,6 +52,7 @@ async function openWasm({ threads = defaultThreads() }: RuntimeOptions = {}): Pr
   const used = threadsOfThisRealm
   ort.env.wasm.numThreads = used
   ort.env.logLevel = "error"
+  startEngine(ort)
   return {
     name: "wasm",
     detail: `onnxruntime-web ${ort.env.versions?.web ?? ort.env.versions?.common ?? ""}, WebAssembly, ${used} thread${used === 1 ? "" : "s"}`,

@@ -90,14 +90,40 @@ async function readShards(
   }
 }
 
-async function hashOf(
-  folder: Folder,
-  entries: ReadonlyMap<string, TensorEntry & { readonly file: string }>,
-): Promise<string> {
+type Entries = ReadonlyMap<string, TensorEntry & { readonly file: string }>
+
+/** Tensors that lie side by side are read together up to this, and larger ones in such pieces. */
+const READ_AT_ONCE = 8 * 2 ** 20
+
+async function hashOf(folder: Folder, entries: Entries): Promise<string> {
   const hash = createHash("sha256")
-  for (const [name, { file, dtype, shape, start, end }] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
+  let held = { file: "", from: 0, to: 0, bytes: new Uint8Array(0) as Uint8Array }
+  for (const [i, [name, { file, dtype, shape, start, end }]] of sorted.entries()) {
     hash.update(`${name}\0${dtype}\0${shape.join()}\0`)
-    hash.update(await folder.readRange(file, start, end))
+    for (let at = start; at < end; ) {
+      if (held.file !== file || at < held.from || at >= held.to) {
+        const to = Math.min(at + READ_AT_ONCE, endOfRun(sorted, i))
+        held = { file, from: at, to, bytes: await folder.readRange(file, at, to) }
+      }
+      const to = Math.min(end, held.to)
+      hash.update(held.bytes.subarray(at - held.from, to - held.from))
+      at = to
+    }
   }
   return hash.digest("hex")
+}
+
+/** Where the bytes end that a tensor and those after it in the list make up without a gap. */
+function endOfRun(
+  sorted: readonly (readonly [string, TensorEntry & { readonly file: string }])[],
+  first: number,
+): number {
+  let { file, end } = sorted[first]![1]
+  for (let i = first + 1; i < sorted.length; i++) {
+    const next = sorted[i]![1]
+    if (next.file !== file || next.start !== end) break
+    end = next.end
+  }
+  return end
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { createHash } from "node:crypto"
 import { encodeUtf8 } from "../../../src/core/bytes.ts"
 import { f32ToBf16, f32ToF16 } from "../../../src/core/half.ts"
 import { f32, type Tensor } from "../../../src/core/tensor.ts"
@@ -43,6 +44,32 @@ describe("openCheckpoint()", () => {
     const [one, two] = [await openCheckpoint(single({ a, b })), await openCheckpoint(shards)]
     expect(await two.readF32("b")).toEqual(b.data)
     expect(await two.hash()).toBe(await one.hash())
+  })
+
+  test("hashes name, dtype, shape and bytes of each tensor by name, in few reads, wherever it lies in the file", async () => {
+    const half = (count: number): Tensor => ({ dtype: "f16", shape: [count], data: new Uint16Array(count).fill(count) })
+    // By dtype in the file, by name in the hash; and one that is read in pieces.
+    const large = new Float32Array(9 * 2 ** 18).fill(1, 2 ** 21 - 7, 2 ** 21 + 5)
+    const tensors = { a: half(3), b, c: half(5), d: f32([1], [7]), e: f32([1], [8]), f: f32([large.length], large) }
+    const hash = createHash("sha256")
+    for (const [name, { dtype, shape, data }] of Object.entries(tensors)) {
+      hash.update(`${name}\0${dtype}\0${shape.join()}\0`)
+      hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    }
+    const folder = single(tensors)
+    let reads = 0
+    const counting = {
+      ...folder,
+      readRange(file: string, start: number, end: number) {
+        reads++
+        return folder.readRange(file, start, end)
+      },
+    }
+    const checkpoint = await openCheckpoint(counting)
+    const before = reads
+    expect(await checkpoint.hash()).toBe(hash.digest("hex"))
+    // a, b, c, then d to f in two pieces.
+    expect(reads - before).toBe(5)
   })
 
   const shard = writeSafetensors(new Map([["a", a]]))
