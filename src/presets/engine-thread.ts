@@ -3,6 +3,7 @@
  * Deno and Node share.
  */
 import { parentPort, Worker } from "node:worker_threads"
+import { disableEngineTelemetry } from "../runtime/telemetry.ts"
 import { endpointOf } from "../serve/endpoint.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { engineClient } from "../serve/engine-client.ts"
@@ -15,6 +16,8 @@ import { engineHost } from "../serve/engine-host.ts"
  * @throws {EspalierError} What `makeEngine` threw, or `unavailable` if the Worker died.
  */
 export async function startEngineThread(worker: URL, settings: unknown): Promise<EngineApi> {
+  // Here, because a Worker of Node or Deno can't: what it sets doesn't reach native code.
+  await disableEngineTelemetry()
   const thread = new Worker(worker)
   try {
     const engine = await engineClient(endpointOf(thread), settings)

@@ -7,6 +7,7 @@ import { startEngineThread } from "../../../src/presets/engine-thread.ts"
 import type { EngineApi } from "../../../src/serve/engine-api.ts"
 import { fakeAdapter } from "../../support/fake-decoder.ts"
 import { collect, createFakeEngine, greedyText } from "../../support/fake-engine.ts"
+import { nativeVariable, setVariable } from "../../support/native-environment.ts"
 
 const start = (settings: object): Promise<EngineApi> =>
   startEngineThread(new URL("../../support/fake-engine-worker.ts", import.meta.url), settings)
@@ -41,6 +42,19 @@ describe("startEngineThread()", () => {
     expect(stats.completionTokens).toBeLessThan(3000)
     await engine.close()
     expect((await failureOf(engine.stats())).message).toContain("closed")
+  })
+
+  test("has told the native engine to report nothing before the Worker starts, which on Node could not do so itself", async () => {
+    const before = process.env["ORT_DISABLE_TELEMETRY"]
+    setVariable("ORT_DISABLE_TELEMETRY", null)
+    try {
+      const engine = await start({})
+      expect(process.env["ORT_DISABLE_TELEMETRY"]).toBe("1")
+      expect(nativeVariable("ORT_DISABLE_TELEMETRY")).toBe("1")
+      await engine.close()
+    } finally {
+      setVariable("ORT_DISABLE_TELEMETRY", before ?? null)
+    }
   })
 
   test("reports why the engine could not be made", async () => {

@@ -3,26 +3,18 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { onnxruntimeNode } from "../../../src/runtime/onnxruntime-node.ts"
+import { nativeVariable, setVariable } from "../../support/native-environment.ts"
 
 describe("onnxruntimeNode()", () => {
   let before: string | undefined
   beforeEach(() => {
     before = process.env["ORT_DISABLE_TELEMETRY"]
+    setVariable("ORT_DISABLE_TELEMETRY", null)
   })
-  afterEach(() => {
-    if (before === undefined) delete process.env["ORT_DISABLE_TELEMETRY"]
-    else process.env["ORT_DISABLE_TELEMETRY"] = before
-  })
+  afterEach(() => setVariable("ORT_DISABLE_TELEMETRY", before ?? null))
 
-  test("asks the engine to report nothing", async () => {
-    delete process.env["ORT_DISABLE_TELEMETRY"]
+  test("gives the engine, and has asked it to report nothing", async () => {
     expect(typeof (await onnxruntimeNode()).InferenceSession.create).toBe("function")
-    expect(process.env["ORT_DISABLE_TELEMETRY"]).toBe("1")
-  })
-
-  test("leaves the choice of whoever made one", async () => {
-    process.env["ORT_DISABLE_TELEMETRY"] = "0"
-    await onnxruntimeNode()
-    expect(process.env["ORT_DISABLE_TELEMETRY"]).toBe("0")
+    expect(nativeVariable("ORT_DISABLE_TELEMETRY")).toBe("1")
   })
 })
