@@ -7,8 +7,13 @@ import type { Backend, BackendName, Runtime, RuntimeOptions } from "../runtime/r
 import { wasm } from "../runtime/wasm.ts"
 import { webgpu } from "../runtime/webgpu.ts"
 
-/** Every backend, in the order that `auto` tries them. */
-export const backends: readonly Backend[] = [native, webgpu, wasm]
+/**
+ * Every backend, in the order that `auto` tries them. WebGPU comes last, because outside of browsers this installation
+ * can't see what its adapter is: often a driver without a GPU, far slower than a processor by WebAssembly. Its sums differ
+ * from run to run besides, so that no run can be repeated to the byte; and not every method and layout is checked on it,
+ * as they all are on both others. Whoever has a GPU asks for it by name.
+ */
+export const backends: readonly Backend[] = [native, wasm, webgpu]
 
 /** Opens a backend by name, or the best one that runs here. @returns the runtime, and why it was picked */
 export async function openRuntime(

@@ -30,12 +30,12 @@ describe("chooseBackend()", () => {
   test("goes on where one can't run, and says why", async () => {
     const { backend: found, why } = await chooseBackend("auto", [
       backend("native", "onnxruntime-node can't be loaded"),
-      backend("webgpu", "no adapter"),
-      backend("wasm", null),
+      backend("wasm", "no memory"),
+      backend("webgpu", null),
     ])
-    expect(found.name).toBe("wasm")
+    expect(found.name).toBe("webgpu")
     expect(why).toContain("native can't run here (onnxruntime-node can't be loaded)")
-    expect(why).toContain("webgpu can't run here (no adapter)")
+    expect(why).toContain("wasm can't run here (no memory)")
   })
 
   test("takes what is asked for, though another would come first", async () => {
