@@ -6,7 +6,8 @@
  */
 import { gradients } from "../graph/autodiff.ts"
 import { GraphBuilder } from "../graph/builder.ts"
-import type { GraphModel } from "../graph/ir.ts"
+import type { GraphModel, Value } from "../graph/ir.ts"
+import { joinThinProducts } from "../graph/join-products.ts"
 import type { PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { rowAttention } from "../models/blocks/attention.ts"
@@ -66,7 +67,8 @@ export function trainGraph({
   const labelled = g.gather(hidden, g.input("rows", "i64", [count]), { distinct: true })
   const labels = g.input("labels", "i64", [count])
   const weights = g.input("weights", "f32", [count])
-  const { loss, correct } = g.linearCrossEntropy({ rows: labelled, head: f.head(), labels, weights }, chunks)
+  const sums = g.linearCrossEntropy({ rows: labelled, head: f.head(), labels, weights }, chunks)
+  const [loss, correct] = joinThinProducts(g, [sums.loss, sums.correct]) as [Value, Value]
   g.output("loss", loss)
   g.output("correct", correct)
   if (withGradients) {

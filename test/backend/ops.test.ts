@@ -48,9 +48,9 @@ test("rows that are taken many times get the whole of their gradient, however ma
       Array.from({ length: taken }, (_, i) => i % rows),
     ),
   }
-  for (let run = 0; run < 20; run++) {
+  for (let run = 0; run < 5; run++) {
     const { gradient } = await session.run(feeds)
-    expect(gradient!.data).toEqual(new Float32Array(rows * width).fill(taken / rows))
+    expect((gradient!.data as Float32Array).filter((sum) => sum !== taken / rows)).toHaveLength(0)
   }
   await session.dispose()
   await threaded.dispose()
