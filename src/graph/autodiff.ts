@@ -16,7 +16,8 @@ export function gradients(g: GraphBuilder, target: Value, wrt: readonly Value[])
   const order = nodesBelow(target)
   const live = new Set(wrt.map((value) => value.id))
   for (const node of order) {
-    if (node.inputs.some((input) => live.has(input.id))) for (const output of node.outputs) live.add(output.id)
+    if (node.op.vjp === "frozen" || !node.inputs.some((input) => live.has(input.id))) continue
+    for (const output of node.outputs) live.add(output.id)
   }
   const found = new Map<number, Value>()
   const give = (value: Value, gradient: Value): void => {
@@ -27,8 +28,8 @@ export function gradients(g: GraphBuilder, target: Value, wrt: readonly Value[])
   for (const node of order.reverse()) {
     const needs = node.inputs.map((input) => live.has(input.id))
     const grads = node.outputs.map((output) => found.get(output.id) ?? null)
-    if (!needs.includes(true) || grads.every((gradient) => gradient === null)) continue
-    if (!node.op.vjp) throw new TypeError(`Operator ${node.op.name} has no gradient`)
+    if (!needs.includes(true) || grads.every((gradient) => gradient === null) || node.op.vjp === "frozen") continue
+    if (node.op.vjp === null) throw new TypeError(`Operator ${node.op.name} has no gradient`)
     node.op.vjp(g, node, grads, needs).forEach((gradient, i) => {
       if (gradient && needs[i]) give(node.inputs[i]!, gradient)
     })

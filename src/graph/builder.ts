@@ -23,6 +23,7 @@ import {
   sub,
   tanh,
 } from "./ops/elementwise.ts"
+import { dequantize, type Int8ProductAttrs, int8Product, int8ProductRounded, int8Rows } from "./ops/int8.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
 import {
@@ -49,6 +50,12 @@ export interface RopeTables {
   readonly negativeSin: Value
 }
 
+/** A matrix held as 8-bit codes, with a scale for each block: see {@link int8Product}. */
+export interface Int8Value {
+  readonly codes: Value
+  readonly scales: Value
+}
+
 /** An operand: a value, or a number that becomes a scalar constant. */
 export type Operand = Value | number
 
@@ -72,11 +79,11 @@ export class GraphBuilder {
     return value
   }
 
-  /** A frozen f32 weight inside the weights blob. */
-  weight(name: string, shape: readonly number[], range: WeightRange): Value {
+  /** A frozen weight inside the weights blob. */
+  weight(name: string, shape: readonly number[], range: WeightRange, dtype: DType = "f32"): Value {
     const known = this.#weights.get(name)
     if (known) return known
-    const value = this.#value({ dtype: "f32", shape }, { kind: "weight", name, range })
+    const value = this.#value({ dtype, shape }, { kind: "weight", name, range })
     this.#weights.set(name, value)
     return value
   }
@@ -143,6 +150,26 @@ export class GraphBuilder {
   /** alpha op(a) op(b) on batches of matrices: see {@link matmul}. */
   matmul(a: Value, b: Value, { transA = false, transB = false, alpha = 1 }: Partial<ProductAttrs> = {}): Value {
     return this.apply(matmul, [a, b], { transA, transB, alpha })[0]!
+  }
+
+  /**
+   * A matrix held as codes, as f32 of `shape`: see {@link dequantize}.
+   * @param after made shortly before the matrix is wanted: until then it takes no memory
+   */
+  dequantize({ codes, scales }: Int8Value, shape: Shape, after: Value): Value {
+    return this.apply(dequantize, [codes, scales, after], { shape })[0]!
+  }
+  /** Rows of a table held as codes: see {@link int8Rows}. */
+  int8Rows({ codes, scales }: Int8Value, indices: Value, columns: number): Value {
+    return this.apply(int8Rows, [codes, scales, indices], { columns })[0]!
+  }
+  /** x W^T, or x W, with W held as codes: see {@link int8Product}. */
+  int8Product(x: Value, { codes, scales }: Int8Value, attrs: Int8ProductAttrs = { transposed: false }): Value {
+    return this.apply(int8Product, [x, codes, scales], attrs)[0]!
+  }
+  /** x W^T with both in 8 bits, for decoding: see {@link int8ProductRounded}. */
+  int8ProductRounded(x: Value, { codes, scales }: Int8Value): Value {
+    return this.apply(int8ProductRounded, [x, codes, scales], {})[0]!
   }
 
   reduceSum(x: Value, axes: readonly number[], keep = false): Value {

@@ -38,7 +38,7 @@ export interface Emitter {
   ): string[]
   /** A constant vector of i64. */
   ints(values: readonly number[]): string
-  /** A constant f32 scalar. */
+  /** A constant scalar of f32, i64 or u8. */
   scalar(value: number, dtype?: DType): string
   /** Sizes as an i64 vector, computed at run time where they are symbolic. */
   dims(shape: Shape): string
@@ -53,6 +53,9 @@ export interface Op<Attrs> {
    * Vector-Jacobian product: the gradient of each input, or null where it has none or none is needed.
    * @param grads the gradient of each output, null where nothing depends on it
    * @param needs whether each input's gradient is wanted
+   *
+   * null where there is none: asking for it is an error. `"frozen"` where no input that may be trained changes the
+   * outputs: differentiation passes by.
    */
   vjp:
     | ((
@@ -61,6 +64,7 @@ export interface Op<Attrs> {
         grads: readonly (Value | null)[],
         needs: readonly boolean[],
       ) => (Value | null)[])
+    | "frozen"
     | null
   /** Emits ONNX nodes that end in exactly `outputs`. */
   emit(e: Emitter, node: OpNode<Attrs>, inputs: readonly string[], outputs: readonly string[]): void

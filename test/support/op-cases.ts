@@ -2,8 +2,9 @@
  * @module One row per operator: how to build it and on which inputs. The backend tests check each row's gradient against
  * finite differences under both lowerings; a new operator joins by a row.
  */
+import { rng } from "../../src/core/rng.ts"
 import { i64, type Tensor } from "../../src/core/tensor.ts"
-import type { GraphBuilder } from "../../src/graph/builder.ts"
+import type { GraphBuilder, Int8Value } from "../../src/graph/builder.ts"
 import type { Shape } from "../../src/graph/dim.ts"
 import type { Value } from "../../src/graph/ir.ts"
 
@@ -28,6 +29,17 @@ const rotation = (g: GraphBuilder, inputs: readonly Value[]): Value => {
   const table = (f: (x: number) => number) => g.constant({ dtype: "f32", shape: [5, 2], data: angles.map(f) })
   const tables = { cos: table(Math.cos), sin: table(Math.sin), negativeSin: table((x) => -Math.sin(x)) }
   return g.rope(inputs[0]!, tables, indices(g, [0, 1, 2, 2, 3, 4], [2, 3]), 4)
+}
+
+/** A matrix of so many blocks as 8-bit codes, of numbers up to 0.13. */
+const int8Matrix = (g: GraphBuilder, blocks: number): Int8Value => {
+  const random = rng(blocks, "op-case:codes")
+  const codes = Uint8Array.from({ length: blocks * 32 }, () => 1 + random.below(255))
+  const scales = Float32Array.from({ length: blocks }, () => 0.0005 + 0.0005 * random.next())
+  return {
+    codes: g.constant({ dtype: "u8", shape: [blocks, 32], data: codes }),
+    scales: g.constant({ dtype: "f32", shape: [blocks], data: scales }),
+  }
 }
 
 export const opCases: readonly OpCase[] = [
@@ -100,6 +112,23 @@ export const opCases: readonly OpCase[] = [
       }),
     ),
   ),
+  { name: "int8Product", shapes: [[3, 64]], build: (g, [x]) => g.int8Product(x!, int8Matrix(g, 10)) },
+  {
+    name: "int8Product, symbolic rows",
+    shapes: [[3, 64]],
+    declared: [["N", 64]],
+    build: (g, [x]) => g.int8Product(x!, int8Matrix(g, 10)),
+  },
+  {
+    name: "int8Product, transposed",
+    shapes: [[3, 5]],
+    build: (g, [x]) => g.int8Product(x!, int8Matrix(g, 10), { transposed: true }),
+  },
+  {
+    name: "gemm by a dequantized matrix",
+    shapes: [[3, 64]],
+    build: (g, [x]) => g.gemm(x!, g.dequantize(int8Matrix(g, 10), [5, 64], x!), { transB: true }),
+  },
   {
     name: "matmul, one matrix for a batch",
     shapes: [

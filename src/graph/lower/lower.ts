@@ -149,5 +149,6 @@ const onnxDim = (dim: Dim): number | string => (typeof dim === "number" ? dim : 
 function scalarTensor(value: number, dtype: DType): Tensor {
   if (dtype === "f32") return f32([], [value])
   if (dtype === "i64") return i64([], [value])
-  throw new TypeError(`Expected a scalar of f32 or i64 but found ${dtype}`)
+  if (dtype === "u8") return { dtype, shape: [], data: Uint8Array.of(value) }
+  throw new TypeError(`Expected a scalar of f32, i64 or u8 but found ${dtype}`)
 }
