@@ -3,7 +3,8 @@
  */
 import type { FrozenWeights } from "../runtime/runtime.ts"
 import type { Architecture, ModelConfig } from "./architecture.ts"
-import type { WeightLayout } from "./forward.ts"
+import type { WeightLayout } from "./base-weights.ts"
+import type { Quantization } from "./quantization.ts"
 
 /** A frozen base. Immutable. */
 export interface Base {
@@ -13,6 +14,8 @@ export interface Base {
   readonly config: ModelConfig
   readonly layout: WeightLayout
   readonly weights: FrozenWeights
+  /** How its weights are held in fewer bits; absent where all are f32. */
+  readonly quantization?: Quantization
   /** sha256 of its tensors, in hex: adapters are bound to it. */
   readonly hash: string
   /** A weight as f32, by checkpoint name. @throws {TypeError} If there is none of that name. */

@@ -4,17 +4,12 @@
  */
 import type { GraphBuilder, RopeTables } from "../graph/builder.ts"
 import { type Dim, product } from "../graph/dim.ts"
-import type { Value, WeightRange } from "../graph/ir.ts"
-import type { Architecture, ModelConfig } from "./architecture.ts"
+import type { Value } from "../graph/ir.ts"
+import { type Architecture, headWeight, type ModelConfig } from "./architecture.ts"
+import { BaseWeights, type WeightLayout } from "./base-weights.ts"
 import { ropeTables } from "./blocks/rope-tables.ts"
 import type { Hooks, LayerContext, Replacement } from "./hooks.ts"
 import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site } from "./site.ts"
-
-/** Where the weights of a base lie: by checkpoint name, in bytes. */
-export type WeightLayout = ReadonlyMap<
-  string,
-  { readonly shape: readonly number[]; readonly offset: number; readonly length: number }
->
 
 /** Attention of one layer: given by training (whole rows) or decoding (over a cache). q, k, v are [B, T, heads * D]. */
 export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value
@@ -26,8 +21,8 @@ export interface ForwardOptions {
   readonly config: ModelConfig
   readonly layout: WeightLayout
   readonly hooks: Hooks
-  /** Embeddings [B, T, hidden] of the row's tokens, given the embedding table: a gather by ids, or an input. */
-  readonly embed: (table: Value) => Value
+  /** Embeddings [B, T, hidden] of the row's tokens: looked up by ids, or an input. */
+  readonly embed: (lookUp: (ids: Value) => Value) => Value
   /** Positions i64 [B, S]; S is T, or T plus the virtual tokens. */
   readonly positions: Value
   /** Positions the rotation tables hold. */
@@ -37,6 +32,12 @@ export interface ForwardOptions {
    * few (decoding); in training, cutting the wide result apart costs more than it saves (4 x 128 rows: 7 % of a step).
    */
   readonly join: boolean
+  /**
+   * Let products with weights held in 8 bits round their input to 8 bits too. For decoding, where the backend has kernels
+   * for it: elsewhere, and for gradients, such weights become f32 for each product.
+   * @default {false}
+   */
+  readonly roundInt8?: boolean
   /** Made once the forward pass exists, as attention may need its tables. */
   readonly attend: (f: Forward) => Attend
 }
@@ -50,6 +51,7 @@ export class Forward {
   readonly length: Dim
   readonly #options: ForwardOptions
   readonly #sites: ReadonlyMap<string, Site>
+  readonly #frozen: BaseWeights
   readonly #attend: Attend
   #tables: RopeTables | null = null
 
@@ -60,6 +62,7 @@ export class Forward {
     this.batch = options.positions.shape[0]!
     this.length = options.positions.shape[1]!
     this.#sites = new Map(options.architecture.sites(options.config).map((site) => [`${site.kind}:${site.path}`, site]))
+    this.#frozen = new BaseWeights(options.g, options.layout, options.roundInt8 ?? false)
     this.#attend = options.attend(this)
   }
 
@@ -73,32 +76,42 @@ export class Forward {
     return this.#options.positions
   }
 
-  /** A frozen weight by its checkpoint name. @throws {TypeError} If the base has none of that name. */
-  weight(name: string): Value {
-    const range = this.#range(name)
-    return this.g.weight(name, range.shape, range)
+  /**
+   * A frozen weight as f32, by its checkpoint name.
+   * @param after made shortly before the weight is wanted: one that is held in fewer bits becomes f32 only then
+   * @throws {TypeError} If the base has none of that name.
+   */
+  weight(name: string, after: Value = this.positions): Value {
+    return this.#frozen.value(this.#frozen.find(name), after)
   }
 
-  /** The embedding table in force at a path: a hook's, or the frozen one. */
-  table(path: string): Value {
-    const site = this.#site<EmbeddingSite>("embedding", path)
-    const weight = () => this.weight(`${path}.weight`)
-    return this.#options.hooks.embedding?.({ g: this.g, site, weight }) ?? weight()
+  /** Rows of the embedding table in force at a path, a hook's or the frozen one: i64 [...] to f32 [..., features]. */
+  lookUp(path: string, indices: Value): Value {
+    const replaced = this.#table(path)
+    if (replaced) return this.g.gather(replaced, indices)
+    return this.#frozen.rows(this.#frozen.find(`${path}.weight`), indices)
   }
 
-  /** The output layer's weight in force, [vocabulary, hidden]: the embedding table where the head is tied to it. */
-  head(): Value {
-    const { architecture, config, hooks } = this.#options
-    if (config.tiedHead) return this.table(architecture.tokenEmbedding)
-    const weight = () => this.weight("lm_head.weight")
-    return hooks.head?.({ g: this.g, site: this.#site("linear", "lm_head"), weight }) ?? weight()
+  /**
+   * The output layer's weight in force, [vocabulary, hidden]: the embedding table where the head is tied to it.
+   * @param rows the hidden states that it is for
+   */
+  head(rows: Value): Value {
+    return this.#head() ?? this.weight(this.#headName(), rows)
+  }
+
+  /** Logits [n, vocabulary] of hidden states [n, hidden]. */
+  logits(hidden: Value): Value {
+    const replaced = this.#head()
+    if (replaced) return this.g.gemm(hidden, replaced, { transB: true })
+    return this.#frozen.product(this.#frozen.find(this.#headName()), hidden, false, null)
   }
 
   /** Token embeddings with virtual tokens before them, flat [B * S, hidden]. */
   tokens(path: string): Value {
     const { g } = this
     const hidden = this.config.hiddenSize
-    const embedded = this.#options.embed(this.table(path)) // [B, T, hidden]
+    const embedded = this.#options.embed((ids) => this.lookUp(path, ids)) // [B, T, hidden]
     const prompt = this.#options.hooks.prompt?.({ g, site: this.#site("prompt", "") }) ?? null
     if (!prompt) return g.reshape(embedded, [this.rows, hidden])
     const virtual = g.expand(g.reshape(prompt, [1, prompt.shape[0]!, hidden]), [this.batch, prompt.shape[0]!, hidden])
@@ -194,15 +207,16 @@ export class Forward {
       site,
       x,
       base: (input, replacement = {}) => base(input, replacement),
-      weight: () => this.weight(`${site.path}.weight`),
+      weight: () => this.weight(`${site.path}.weight`, x),
     }
     return hook(context)
   }
 
   #product(site: LinearSite, x: Value, replacement: Replacement): Value {
-    const weight = replacement.weight ?? this.weight(`${site.path}.weight`)
     const bias = replacement.bias ?? (site.bias ? this.weight(`${site.path}.bias`) : null)
-    return this.g.gemm(x, weight, { transB: !site.transposed, ...(bias && { c: bias }) })
+    if (!replacement.weight)
+      return this.#frozen.product(this.#frozen.find(`${site.path}.weight`), x, site.transposed, bias)
+    return this.g.gemm(x, replacement.weight, { transB: !site.transposed, ...(bias && { c: bias }) })
   }
 
   /** One product for several layers, where their weights (and biases) lie side by side in the blob. */
@@ -213,30 +227,27 @@ export class Forward {
       sites.some((site) => site.transposed || site.bias !== sites[0]!.bias)
     )
       return null
-    const weight = this.#join(sites.map((site) => `${site.path}.weight`))
-    const bias = sites[0]!.bias ? this.#join(sites.map((site) => `${site.path}.bias`)) : null
+    const weight = this.#frozen.join(sites.map((site) => `${site.path}.weight`))
+    const bias = sites[0]!.bias ? this.#frozen.join(sites.map((site) => `${site.path}.bias`)) : null
     if (!weight || (sites[0]!.bias && !bias)) return null
-    return (x) => this.g.gemm(x, weight(), { transB: true, ...(bias && { c: bias() }) })
+    return (x) => this.#frozen.product(weight, x, false, bias && this.#frozen.value(bias, x))
   }
 
-  #join(names: readonly string[]): (() => Value) | null {
-    const ranges = names.map((name) => this.#range(name))
-    for (let i = 1; i < ranges.length; i++) {
-      if (ranges[i - 1]!.offset + ranges[i - 1]!.length !== ranges[i]!.offset) return null
-    }
-    const range: WeightRange = {
-      offset: ranges[0]!.offset,
-      length: ranges.reduce((total, { length }) => total + length, 0),
-    }
-    const shape = [ranges.reduce((total, each) => total + each.shape[0]!, 0), ...ranges[0]!.shape.slice(1)]
-    return () => this.g.weight(names.join("+"), shape, range)
+  /** The embedding table that a hook puts in place of the frozen one, or null. */
+  #table(path: string): Value | null {
+    const site = this.#site<EmbeddingSite>("embedding", path)
+    return this.#options.hooks.embedding?.({ g: this.g, site, weight: () => this.weight(`${path}.weight`) }) ?? null
   }
 
-  #range(name: string) {
-    const range = this.#options.layout.get(name)
-    if (!range) throw new TypeError(`The base has no weight "${name}"`)
-    return range
+  /** The output layer's weight that a hook puts in place of the frozen one, or null. */
+  #head(): Value | null {
+    const { architecture, config, hooks } = this.#options
+    if (config.tiedHead) return this.#table(architecture.tokenEmbedding)
+    const weight = () => this.weight("lm_head.weight")
+    return hooks.head?.({ g: this.g, site: this.#site("linear", "lm_head"), weight }) ?? null
   }
+
+  #headName = (): string => headWeight(this.#options.architecture, this.config)
 
   #site<S extends Site>(kind: S["kind"], path: string): S {
     const site = this.#sites.get(`${kind}:${path}`)

@@ -107,7 +107,7 @@ function weights(config: ModelConfig): WeightGroup[] {
 function forward(f: Forward, config: ModelConfig): Value {
   const { g } = f
   const hidden = config.hiddenSize
-  const positions = g.reshape(g.gather(f.table("transformer.wpe"), f.positions), [f.rows, hidden])
+  const positions = g.reshape(f.lookUp("transformer.wpe", f.positions), [f.rows, hidden])
   let x = g.add(f.tokens("transformer.wte"), positions)
   for (let layer = 0; layer < config.layers; layer++) {
     const h = f.norm(`${block(layer)}.ln_1`, x)

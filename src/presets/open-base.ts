@@ -8,6 +8,7 @@ import { parseGenerationConfig } from "../formats/hf-config.ts"
 import type { Architecture } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
 import { architectureOf, architectures } from "../models/mod.ts"
+import { int8Weights, type Quantization } from "../models/quantization.ts"
 import { cacheFolder } from "../store/cache.ts"
 import { openCheckpoint } from "../store/checkpoint-reader.ts"
 import { type Folder, fsFolder } from "../store/folder.ts"
@@ -32,6 +33,8 @@ export interface OpenBaseOptions {
   readonly architectures?: readonly Architecture[]
   /** Where the weights blob is kept between runs; null keeps it in memory. @default the cache folder */
   readonly cacheFolder?: string | null
+  /** Hold the weights in fewer bits. @default as f32 */
+  readonly quantize?: Quantization
 }
 
 /**
@@ -52,7 +55,9 @@ export async function openBase(path: string, options: OpenBaseOptions = {}): Pro
   const architecture = architectureOf(configJson, options.architectures ?? architectures)
   const config = architecture.parseConfig(configJson)
   const checkpoint = await openCheckpoint(folder)
+  const { quantize } = options
   const packed = await packWeights(checkpoint, architecture.weights(config), {
+    ...(quantize && { int8: int8Weights(architecture, config) }),
     cacheFolder: options.cacheFolder === undefined ? cacheFolder(process.env) : options.cacheFolder,
   })
   const tokenizer = files.includes("tokenizer.json") ? await openTokenizer(folder, files) : null
@@ -62,6 +67,7 @@ export async function openBase(path: string, options: OpenBaseOptions = {}): Pro
     config,
     layout: packed.layout,
     weights: packed.weights,
+    ...(quantize && { quantization: quantize }),
     hash: await checkpoint.hash(),
     read: (name) => checkpoint.readF32(name),
   }

@@ -3,6 +3,7 @@
  */
 
 import { EspalierError } from "../core/errors.ts"
+import type { Quantization } from "../models/quantization.ts"
 import type { BackendName } from "../runtime/runtime.ts"
 import { createEngine } from "../serve/engine.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
@@ -21,12 +22,15 @@ export interface EngineSettings {
   readonly threads?: number
   /** Positions of a sequence at most. @default the base's, at most 8192 */
   readonly contextLength?: number
+  /** Hold the base's weights in fewer bits. @default as f32 */
+  readonly quantize?: Quantization
 }
 
 /** Opens an engine in this thread. */
-export async function openEngine({ base: path, backend, threads, contextLength }: EngineSettings): Promise<EngineApi> {
+export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
+  const { base: path, backend, threads, contextLength, quantize } = settings
   const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
-  const open = await openBase(path)
+  const open = await openBase(path, quantize ? { quantize } : {})
   if (!open.tokenizer)
     throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be served`)
   const decoder = await graphDecoder({
@@ -37,7 +41,7 @@ export async function openEngine({ base: path, backend, threads, contextLength }
   return createEngine({
     base: open.base.name,
     baseHash: open.base.hash,
-    backend: `${runtime.name} (${runtime.detail})`,
+    backend: `${runtime.name} (${runtime.detail}${quantize ? `, ${quantize} weights` : ""})`,
     decoder,
     tokenizer: open.tokenizer,
     eosIds: open.eosIds,

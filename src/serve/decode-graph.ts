@@ -20,8 +20,11 @@ export type DecodeVariant = "plain" | "lowrank" | "embeds"
 export const lowrankSites = ({ architecture, config }: Base): LinearSite[] =>
   architecture.sites(config).filter((site): site is LinearSite => site.kind === "linear" && site.role !== "head")
 
-/** Builds a variant, for rows of up to `maxPositions`. */
-export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: number): GraphModel {
+/**
+ * Builds a variant, for rows of up to `maxPositions`.
+ * @param roundInt8 let products with 8-bit weights round their input to 8 bits too: see `ForwardOptions`
+ */
+export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: number, roundInt8: boolean): GraphModel {
   const g = new GraphBuilder()
   const { architecture, config } = base
   const { heads, kvHeads, headDim, hiddenSize } = config
@@ -50,15 +53,16 @@ export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: nu
     config,
     layout: base.layout,
     hooks: variant === "lowrank" ? lowrankHooks(g, base) : {},
-    embed: (table) => embeds ?? g.gather(table, ids!),
+    embed: (lookUp) => embeds ?? lookUp(ids!),
     positions,
     maxPositions,
     join: true,
+    roundInt8,
     attend,
   })
   const hidden = architecture.forward(f, config)
   const rows = g.gather(hidden, g.input("take", "i64", ["R"]))
-  g.output("logits", g.gemm(rows, f.head(), { transB: true }))
+  g.output("logits", f.logits(rows))
   return g.finish(`decode-${variant}`)
 }
 

@@ -40,8 +40,11 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
   const sessionOf = (variant: DecodeVariant): Promise<Session> => {
     let session = sessions.get(variant)
     if (!session) {
-      const model = encodeModel(lower(decodeGraph(base, variant, context), runtime.lowering))
-      session = runtime.createSession({ model, weights: base.weights })
+      // Kernels for 8-bit weights want them repacked, in a copy of the session's own. What runs once for an adapter
+      // (its virtual tokens) does without.
+      const int8Products = base.quantization === "int8" && runtime.int8Products === true && variant !== "embeds"
+      const model = encodeModel(lower(decodeGraph(base, variant, context, int8Products), runtime.lowering))
+      session = runtime.createSession({ model, weights: base.weights, prepack: int8Products })
       sessions.set(variant, session)
     }
     return session

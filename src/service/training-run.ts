@@ -83,10 +83,18 @@ const LONGEST_ROW = 1024
 
 /**
  * Reads the data and builds the step.
- * @throws {EspalierError} `invalid_file` for unusable data, `conflict` for a checkpoint of another run.
+ * @throws {EspalierError} `invalid_file` for unusable data, `conflict` for a checkpoint of another run, `unsupported` for
+ *   a method that trains weights which the base holds in fewer bits.
  */
 export async function openTrainingRun(options: TrainingRunOptions): Promise<TrainingRun> {
   const { base, tokenizer, runtime, method, env, runFolder, resume } = options
+  if (base.quantization && method.peftType === null) {
+    throw new EspalierError(
+      "unsupported",
+      `Method ${method.name} trains the base's own weights, which can't be held as ${base.quantization}`,
+      { param: "quantize", hint: "Leave out --quantize, or train an adapter: --method lora" },
+    )
+  }
   const virtualTokens = virtualTokensOf(method, env)
   const room = base.config.contextLength - virtualTokens
   const settings = {
@@ -127,7 +135,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     maxLabelled: Math.max(mostLabelled(split.train, batchSize), mostLabelled(split.heldout, batchSize)),
   })
   const checkpoint = checkpointFile(runFolder, {
-    base: base.hash,
+    base: base.quantization ? `${base.hash} as ${base.quantization}` : base.hash,
     data: dataset.sha256,
     ...(apart && { heldout: apart.sha256 }),
     config: { method: method.name, settings: method.config, ...settings, heldoutPart: apart ? null : part },

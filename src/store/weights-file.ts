@@ -1,12 +1,14 @@
 /**
- * @module Packs a base into one little-endian f32 blob that ONNX graphs point into. On disk it is written once for a
- * base and mapped by every session; without files it stays in memory.
+ * @module Packs a base into one little-endian blob of f32 weights, or of 8-bit codes and their scales, that ONNX graphs
+ * point into. On disk it is written once for a base and a form, and mapped by every session; without files it stays in
+ * memory.
  */
 import { createHash } from "node:crypto"
 import { open, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { bytesOf } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
+import { INT8_BLOCK, quantizeInt8, transposed } from "../core/int8.ts"
 import { sizeOf } from "../core/tensor.ts"
 import { assertFinite } from "../formats/as-f32.ts"
 import type { FrozenWeights } from "../runtime/runtime.ts"
@@ -20,11 +22,32 @@ export interface WeightGroup {
   readonly parts: readonly { readonly name: string; readonly shape: readonly number[] }[]
 }
 
-/** Where a weight lies in the blob, in bytes. */
-export interface WeightPlace {
-  readonly shape: readonly number[]
+/** A stretch of the blob, in bytes. */
+export interface ByteRange {
   readonly offset: number
   readonly length: number
+}
+
+/** Where a weight lies in the blob, in bytes. */
+export interface WeightPlace extends ByteRange {
+  /** Its shape in the checkpoint. */
+  readonly shape: readonly number[]
+  /** Where it is held as 8-bit codes [out, in]: where their scales [out, in / 32] lie, and whether `shape` is [in, out]. */
+  readonly int8?: { readonly scales: ByteRange; readonly transposed: boolean }
+}
+
+/**
+ * Weights to be held as 8-bit codes, by checkpoint name, and whether each is [in, out] there. Their rows [out, in] must
+ * be whole blocks.
+ */
+export type Int8Weights = ReadonlyMap<string, { readonly transposed: boolean }>
+
+/** Settings of {@link packWeights}. */
+export interface PackOptions {
+  /** Where the blob is kept; null keeps it in memory. */
+  readonly cacheFolder: string | null
+  /** Weights to be held as 8-bit codes. @default none */
+  readonly int8?: Int8Weights
 }
 
 /** A packed base. */
@@ -48,26 +71,26 @@ const LOCATION = "weights.bin"
 
 /**
  * Packs a base.
- * @param cacheFolder where the blob is kept; null keeps it in memory
  * @throws {EspalierError} `invalid_file` with every tensor that is missing or misshapen, or the one that is not finite.
  */
 export async function packWeights(
   source: WeightSource,
   groups: readonly WeightGroup[],
-  { cacheFolder }: { readonly cacheFolder: string | null },
+  { cacheFolder, int8 = new Map() }: PackOptions,
 ): Promise<PackedWeights> {
   checkShapes(source, groups)
-  const { layout, size } = layOut(groups)
+  const { layout, size } = layOut(groups, int8)
+  const form = int8.size > 0 ? `\0int8/${INT8_BLOCK}\0${JSON.stringify([...int8])}` : ""
   const key = createHash("sha256")
-    .update(`${LAYOUT_VERSION}\0${await source.hash()}\0${JSON.stringify(groups)}`)
+    .update(`${LAYOUT_VERSION}\0${await source.hash()}\0${JSON.stringify(groups)}${form}`)
     .digest("hex")
   if (cacheFolder === null) {
     const blob = new Uint8Array(size)
-    for await (const { place, data } of tensors(source, layout)) blob.set(bytesOf(data), place.offset)
+    for await (const { offset, bytes } of pieces(source, layout)) blob.set(bytes, offset)
     return { layout, weights: { hash: key, location: LOCATION, size, path: null, bytes: async () => blob } }
   }
   const path = join(cacheFolder, "bases", key.slice(0, 40), LOCATION)
-  if (!(await isWhole(path, size))) await writeBlob(path, size, source, layout)
+  if (!(await isWhole(path, size))) await writeBlob(path, size, pieces(source, layout))
   return {
     layout,
     weights: {
@@ -79,6 +102,10 @@ export async function packWeights(
     },
   }
 }
+
+/** Bytes of the blob that {@link packWeights} makes of these groups. */
+export const blobSize = (groups: readonly WeightGroup[], int8: Int8Weights = new Map()): number =>
+  layOut(groups, int8).size
 
 /** A source over tensors in memory. */
 export function memorySource(
@@ -111,25 +138,42 @@ function checkShapes({ tensors }: WeightSource, groups: readonly WeightGroup[]):
   throw new EspalierError("invalid_file", `The base's weights don't fit its config.json:\n  ${shown.join("\n  ")}`)
 }
 
-function layOut(groups: readonly WeightGroup[]): { layout: Map<string, WeightPlace>; size: number } {
+function layOut(groups: readonly WeightGroup[], int8: Int8Weights): { layout: Map<string, WeightPlace>; size: number } {
   const layout = new Map<string, WeightPlace>()
   let at = 0
+  const take = (length: number): ByteRange => {
+    const range = { offset: at, length }
+    at += length
+    return range
+  }
   for (const { parts } of groups) {
     at = Math.ceil(at / PAGE) * PAGE
+    // Codes of a group lie side by side, and so do their scales behind them: both are joined along axis 0.
+    for (const { name, shape } of parts)
+      layout.set(name, { shape, ...take(int8.has(name) ? sizeOf(shape) : sizeOf(shape) * 4) })
     for (const { name, shape } of parts) {
-      const length = sizeOf(shape) * 4
-      layout.set(name, { shape, offset: at, length })
-      at += length
+      const held = int8.get(name)
+      if (!held) continue
+      const scales = take((sizeOf(shape) / INT8_BLOCK) * 4)
+      layout.set(name, { ...layout.get(name)!, int8: { scales, transposed: held.transposed } })
     }
   }
   return { layout, size: at }
 }
 
-async function* tensors(source: WeightSource, layout: ReadonlyMap<string, WeightPlace>) {
-  for (const [name, place] of layout) {
+/** The blob's content, stretch by stretch. */
+async function* pieces(source: WeightSource, layout: ReadonlyMap<string, WeightPlace>) {
+  for (const [name, { offset, shape, int8 }] of layout) {
     const data = await source.readF32(name)
     assertFinite(data, name, "The base")
-    yield { place, data }
+    if (!int8) {
+      yield { offset, bytes: bytesOf(data) }
+      continue
+    }
+    const [rows, columns] = shape as [number, number]
+    const matrix = quantizeInt8(int8.transposed ? transposed(data, rows, columns) : data)
+    yield { offset, bytes: matrix.codes }
+    yield { offset: int8.scales.offset, bytes: bytesOf(matrix.scales) }
   }
 }
 
@@ -144,15 +188,14 @@ async function isWhole(path: string, size: number): Promise<boolean> {
 async function writeBlob(
   path: string,
   size: number,
-  source: WeightSource,
-  layout: ReadonlyMap<string, WeightPlace>,
+  content: AsyncIterable<{ readonly offset: number; readonly bytes: Uint8Array }>,
 ): Promise<void> {
   try {
     await buildFolderAtomic(dirname(path), async (folder) => {
       const file = await open(join(folder, LOCATION), "wx")
       try {
         await file.truncate(size)
-        for await (const { place, data } of tensors(source, layout)) await writeAt(file, bytesOf(data), place.offset)
+        for await (const { offset, bytes } of content) await writeAt(file, bytes, offset)
         await file.sync()
       } finally {
         await file.close()

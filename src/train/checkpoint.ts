@@ -14,7 +14,7 @@ import type { Snapshot } from "./snapshot.ts"
 
 /** What the bytes at the end of a run depend on. Plain JSON. */
 export interface RunIdentity {
-  /** sha256 of the base's tensors. */
+  /** sha256 of the base's tensors, and the form that they are held in where it isn't f32. */
   readonly base: string
   /** sha256 of the training file. */
   readonly data: string

@@ -56,7 +56,7 @@ export function trainGraph({
     config,
     layout: base.layout,
     hooks,
-    embed: (table) => g.gather(table, ids),
+    embed: (lookUp) => lookUp(ids),
     positions,
     maxPositions,
     join: false,
@@ -67,7 +67,7 @@ export function trainGraph({
   const labelled = g.gather(hidden, g.input("rows", "i64", [count]), { distinct: true })
   const labels = g.input("labels", "i64", [count])
   const weights = g.input("weights", "f32", [count])
-  const sums = g.linearCrossEntropy({ rows: labelled, head: f.head(), labels, weights }, chunks)
+  const sums = g.linearCrossEntropy({ rows: labelled, head: f.head(labelled), labels, weights }, chunks)
   const [loss, correct] = joinThinProducts(g, [sums.loss, sums.correct]) as [Value, Value]
   g.output("loss", loss)
   g.output("correct", correct)

@@ -2,8 +2,12 @@
  * @module The webgpu backend, where there is an adapter: on a machine without a GPU, SwiftShader by VK_ICD_FILENAMES.
  */
 import { expect, test } from "bun:test"
+import { native } from "../../src/runtime/native.ts"
 import { webgpu } from "../../src/runtime/webgpu.ts"
+import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
+import { int8Fixture } from "../support/int8-bases.ts"
+import { loraGradients } from "../support/lora-step.ts"
 
 const found = await webgpu.probe()
 
@@ -18,5 +22,29 @@ test("webgpu opens for the standard lowering, or says why it can't", async () =>
   await runtime.dispose()
 })
 
-if (found.ok) runtimeCases(webgpu)
-else test.skipIf(true)(`the webgpu backend: ${found.reason}`, () => {})
+/** What a base held as 8-bit codes gives here, against an f32 base of what the codes stand for on the CPU. */
+const int8Case = (): void =>
+  test("webgpu computes with weights held as codes, losses, gradients and logits", async () => {
+    const { int8, rounded } = await int8Fixture("llama")
+    const results = []
+    for (const [backend, base] of [
+      [native, rounded],
+      [webgpu, int8],
+    ] as const) {
+      const runtime = await backend.open({ threads: 1 })
+      const { loss, gradients } = await loraGradients(runtime, base)
+      const decoder = await graphDecoder({ runtime, base })
+      const sequence = await decoder.open(null, 16)
+      const logits = (await sequence.append([3, 1, 4, 1, 5], true)).slice()
+      await decoder.dispose()
+      await runtime.dispose()
+      results.push(Float32Array.of(loss, ...gradients, ...logits))
+    }
+    const [wanted, found] = results as [Float32Array, Float32Array]
+    expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
+  }, 120_000)
+
+if (found.ok) {
+  runtimeCases(webgpu)
+  int8Case()
+} else test.skipIf(true)(`the webgpu backend: ${found.reason}`, () => {})

@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test"
+import { afterAll, describe, expect, test } from "bun:test"
 import {
   existsSync,
   mkdirSync,
@@ -11,8 +11,11 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
+import { bytesOf } from "../../../src/core/bytes.ts"
+import { type Int8Matrix, quantizeInt8, transposed } from "../../../src/core/int8.ts"
+import { rng } from "../../../src/core/rng.ts"
 import { f32 } from "../../../src/core/tensor.ts"
-import { memorySource, packWeights, type WeightSource } from "../../../src/store/weights-file.ts"
+import { blobSize, memorySource, packWeights, type WeightSource } from "../../../src/store/weights-file.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier-weights-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -98,4 +101,88 @@ test("packWeights() of one base several times at once gives one whole blob", asy
   expect(existsSync(path!)).toBe(true)
   expect(readFileSync(path!).length).toBe(4096 + 16)
   expect(readdirSync(join(cacheFolder, "bases")).length).toBe(1)
+})
+
+describe("packWeights() with 8-bit codes", () => {
+  const random = rng(1, "int8")
+  const matrix = (shape: readonly number[]) =>
+    f32(
+      shape,
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()),
+    )
+  const wide = new Map([
+    ["norm", matrix([64])],
+    ["q", matrix([2, 64])],
+    ["k", matrix([1, 64])],
+    ["t", matrix([32, 3])],
+  ])
+  const wideGroups = [
+    { name: "norm", parts: [{ name: "norm", shape: [64] }] },
+    {
+      name: "qk",
+      parts: [
+        { name: "q", shape: [2, 64] },
+        { name: "k", shape: [1, 64] },
+      ],
+    },
+    { name: "t", parts: [{ name: "t", shape: [32, 3] }] },
+  ]
+  const int8 = new Map([
+    ["q", { transposed: false }],
+    ["k", { transposed: false }],
+    ["t", { transposed: true }],
+  ])
+
+  test("holds a group's codes side by side, its scales behind them, and the rest as f32", async () => {
+    const { layout, weights } = await packWeights(memorySource(wide), wideGroups, { cacheFolder: null, int8 })
+    expect([...layout]).toEqual([
+      ["norm", { shape: [64], offset: 0, length: 256 }],
+      [
+        "q",
+        {
+          shape: [2, 64],
+          offset: 4096,
+          length: 128,
+          int8: { scales: { offset: 4288, length: 16 }, transposed: false },
+        },
+      ],
+      [
+        "k",
+        { shape: [1, 64], offset: 4224, length: 64, int8: { scales: { offset: 4304, length: 8 }, transposed: false } },
+      ],
+      [
+        "t",
+        { shape: [32, 3], offset: 8192, length: 96, int8: { scales: { offset: 8288, length: 12 }, transposed: true } },
+      ],
+    ])
+    expect(weights.size).toBe(8300)
+    expect(blobSize(wideGroups, int8)).toBe(8300)
+    const blob = await weights.bytes()
+    const held = (name: string): Int8Matrix => {
+      const { offset, length, int8: how } = layout.get(name)!
+      const { scales } = how!
+      return {
+        codes: blob.slice(offset, offset + length),
+        scales: new Float32Array(blob.slice(scales.offset, scales.offset + scales.length).buffer),
+      }
+    }
+    expect([...blob.slice(0, 256)]).toEqual([...bytesOf(wide.get("norm")!.data)])
+    for (const name of ["q", "k"]) expect(held(name)).toEqual(quantizeInt8(wide.get(name)!.data))
+    expect(held("t")).toEqual(quantizeInt8(transposed(wide.get("t")!.data, 32, 3)))
+  })
+
+  test("keeps them in a file of their own beside the f32 one, written once", async () => {
+    const cacheFolder = join(root, "int8")
+    const first = counted(wide)
+    const packed = await packWeights(first, wideGroups, { cacheFolder, int8 })
+    expect(first.reads).toBe(4)
+    const inMemory = await packWeights(counted(wide), wideGroups, { cacheFolder: null, int8 })
+    expect([...readFileSync(packed.weights.path!)]).toEqual([...(await inMemory.weights.bytes())])
+    const again = counted(wide)
+    expect((await packWeights(again, wideGroups, { cacheFolder, int8 })).weights.path).toBe(packed.weights.path)
+    expect(again.reads).toBe(0)
+    const plain = await packWeights(counted(wide), wideGroups, { cacheFolder })
+    expect(plain.weights.path).not.toBe(packed.weights.path)
+    expect(plain.weights.hash).not.toBe(packed.weights.hash)
+  })
 })

@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test"
+import { gpt2 } from "../../../src/models/gpt2.ts"
+import { llama } from "../../../src/models/llama.ts"
+import { int8Weights } from "../../../src/models/quantization.ts"
+
+const llamaConfig = (extra: Record<string, unknown>) =>
+  llama.parseConfig({
+    vocab_size: 96,
+    hidden_size: 64,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    intermediate_size: 128,
+    tie_word_embeddings: false,
+    ...extra,
+  })
+
+test("int8Weights() takes linear layers, the token embedding and an output layer of its own, and no norms", () => {
+  const names = [...int8Weights(llama, llamaConfig({})).keys()]
+  const block = "model.layers.0"
+  expect(names.sort()).toEqual(
+    [
+      "lm_head.weight",
+      "model.embed_tokens.weight",
+      ...["q", "k", "v", "o"].map((role) => `${block}.self_attn.${role}_proj.weight`),
+      ...["gate", "up", "down"].map((role) => `${block}.mlp.${role}_proj.weight`),
+    ].sort(),
+  )
+})
+
+test("int8Weights() leaves out rows that are not whole blocks", () => {
+  const names = [...int8Weights(llama, llamaConfig({ intermediate_size: 100 })).keys()]
+  expect(names.filter((name) => name.includes("mlp"))).toEqual([
+    "model.layers.0.mlp.gate_proj.weight",
+    "model.layers.0.mlp.up_proj.weight",
+  ])
+  expect(int8Weights(llama, llamaConfig({ hidden_size: 48, intermediate_size: 100 })).size).toBe(0)
+})
+
+test("int8Weights() says which weights are [in, out], and leaves learned positions as they are", () => {
+  const held = int8Weights(
+    gpt2,
+    gpt2.parseConfig({ vocab_size: 64, n_embd: 32, n_layer: 1, n_head: 2, n_positions: 32 }),
+  )
+  expect(held.get("transformer.h.0.attn.c_attn.weight")).toEqual({ transposed: true })
+  expect(held.get("transformer.wte.weight")).toEqual({ transposed: false })
+  expect(held.has("transformer.wpe.weight")).toBe(false)
+})
