@@ -5,21 +5,17 @@ import { methods } from "../../adapters/mod.ts"
 import { defineCommand, exitCodeOf, exitCodes, helpOf, type OptionValues, parseOptions } from "../../src/cli/command.ts"
 import { describeError, processIo } from "../../src/cli/io.ts"
 import { EspalierError } from "../../src/core/errors.ts"
-import type { BackendName } from "../../src/runtime/runtime.ts"
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
+import { decodeBench } from "./decode.ts"
 import { examplesBench } from "./examples.ts"
 import { firstTokenBench } from "./first-token.ts"
 import { machine } from "./machine.ts"
+import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
 
 const options = {
-  hidden: { type: "number", description: "hidden size", default: "576" },
-  layers: { type: "number", description: "layers", default: "30" },
-  heads: { type: "number", description: "attention heads", default: "9" },
-  "kv-heads": { type: "number", description: "heads of keys and values", default: "3" },
-  intermediate: { type: "number", description: "size of the MLP", default: "1536" },
-  vocab: { type: "number", description: "vocabulary", default: "49152" },
+  ...shapeOptions,
   batch: { type: "number", description: "rows of a batch", default: "4" },
   length: { type: "number", value: "tokens", description: "length of a row", default: "128" },
   labelled: { type: "number", description: "the part of positions that counts in the loss", default: "1" },
@@ -27,13 +23,6 @@ const options = {
   rank: { type: "number", description: "LoRA's rank", default: "8" },
   targets: { type: "string", description: "LoRA's target layers: all, or names with commas", default: "all" },
   "virtual-tokens": { type: "number", description: "prompt tuning's virtual tokens", default: "16" },
-  backend: {
-    type: "string",
-    description: "what computes",
-    choices: ["auto", "native", "wasm", "webgpu"],
-    default: "native",
-  },
-  threads: { type: "number", description: "threads of the backend", default: "the machine's cores, at most 8" },
   steps: { type: "number", description: "steps measured", default: "7" },
   warmup: { type: "number", description: "steps before the first one measured", default: "2" },
 } as const
@@ -48,6 +37,7 @@ const trainBench = defineCommand({
     "npm run bench -- train",
     "npm run bench -- train --labelled 0.25",
     "npm run bench -- train --hidden 256 --layers 6 --heads 4 --kv-heads 2 --intermediate 688 --vocab 8192 --batch 8",
+    "npm run bench -- train --quantize int8",
     "npm run bench -- train --backend wasm --threads 2 --json",
   ],
   async run(given, _positionals, io) {
@@ -85,25 +75,19 @@ function benchOf(values: Values): TrainBench {
     prompt_tuning: { virtualTokens: values["virtual-tokens"] ?? 16 },
   }
   return {
-    hidden: values.hidden ?? 576,
-    layers: values.layers ?? 30,
-    heads: values.heads ?? 9,
-    kvHeads: values["kv-heads"] ?? 3,
-    intermediate: values.intermediate ?? 1536,
-    vocab: values.vocab ?? 49_152,
+    ...shapeOf(values),
     batch: values.batch ?? 4,
     length: values.length ?? 128,
     labelled: values.labelled ?? 1,
     method,
     settings: settings[method] ?? {},
-    backend: (values.backend ?? "native") as BackendName | "auto",
-    threads: values.threads ?? null,
+    ...computedBy(values),
     steps: values.steps ?? 7,
     warmup: values.warmup ?? 2,
   }
 }
 
-const benches = [trainBench, swapBench, examplesBench, firstTokenBench]
+const benches = [trainBench, decodeBench, swapBench, examplesBench, firstTokenBench]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)

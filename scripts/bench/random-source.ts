@@ -4,6 +4,7 @@
 import { sizeOf } from "../../src/core/tensor.ts"
 import type { Base } from "../../src/models/base.ts"
 import { llama } from "../../src/models/llama.ts"
+import { int8Weights, type Quantization } from "../../src/models/quantization.ts"
 import { cacheFolder } from "../../src/store/cache.ts"
 import { packWeights, type WeightSource } from "../../src/store/weights-file.ts"
 
@@ -17,8 +18,8 @@ export interface BaseShape {
   readonly vocab: number
 }
 
-/** A base of a shape, kept in the cache folder between runs. */
-export async function randomBase(shape: BaseShape): Promise<Base> {
+/** A base of a shape, its weights f32 or in fewer bits, kept in the cache folder between runs. */
+export async function randomBase(shape: BaseShape, quantize: Quantization | null): Promise<Base> {
   const config = llama.parseConfig({
     vocab_size: shape.vocab,
     hidden_size: shape.hidden,
@@ -37,8 +38,12 @@ export async function randomBase(shape: BaseShape): Promise<Base> {
     hash: async () => hash,
     readF32: async (name) => uniform(name, tensors.get(name)!.shape),
   }
-  const packed = await packWeights(source, groups, { cacheFolder: cacheFolder(process.env) })
-  return { name: "random", architecture: llama, config, ...packed, hash, read: source.readF32 }
+  const packed = await packWeights(source, groups, {
+    cacheFolder: cacheFolder(process.env),
+    ...(quantize && { int8: int8Weights(llama, config) }),
+  })
+  const base = { name: "random", architecture: llama, config, ...packed, hash, read: source.readF32 }
+  return quantize ? { ...base, quantization: quantize } : base
 }
 
 /** Norms 1, everything else uniform with GPT-2's spread; a linear congruential generator is good enough to time. */

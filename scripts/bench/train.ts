@@ -12,6 +12,7 @@ import { sizeOf } from "../../src/core/tensor.ts"
 import { type Batch, countLabelled, IGNORE } from "../../src/data/batch.ts"
 import type { Base } from "../../src/models/base.ts"
 import { llama } from "../../src/models/llama.ts"
+import { int8Weights, type Quantization } from "../../src/models/quantization.ts"
 import { methodEnv } from "../../src/presets/method-env.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
@@ -38,6 +39,8 @@ export interface TrainBench {
   readonly settings: Readonly<Record<string, unknown>>
   readonly backend: BackendName | "auto"
   readonly threads: number | null
+  /** How the base's weights are held in fewer bits; null where they are f32. */
+  readonly quantize: Quantization | null
   readonly steps: number
   readonly warmup: number
 }
@@ -82,12 +85,16 @@ export async function benchTrain(bench: TrainBench): Promise<TrainFigures> {
   const folder = await mkdtemp(join(tmpdir(), "espalier-bench-"))
   try {
     const source = randomSource(llama.weights(config).flatMap(({ parts }) => parts))
-    const packed = await packWeights(source, llama.weights(config), { cacheFolder: folder })
+    const packed = await packWeights(source, llama.weights(config), {
+      cacheFolder: folder,
+      ...(bench.quantize && { int8: int8Weights(llama, config) }),
+    })
     const base: Base = {
       name: "random",
       architecture: llama,
       config,
       ...packed,
+      ...(bench.quantize && { quantization: bench.quantize }),
       hash: packed.weights.hash,
       read: (name) => source.readF32(name),
     }
@@ -115,7 +122,7 @@ export async function benchTrain(bench: TrainBench): Promise<TrainFigures> {
     const summary = summarise(times)
     await step.dispose()
     return {
-      backend: `${runtime.name} (${runtime.detail})`,
+      backend: `${runtime.name} (${runtime.detail}), ${bench.quantize ?? "f32"} weights`,
       parameters: [...source.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
       trainable: step.values.length,
       ms_per_step: summary,

@@ -65,9 +65,9 @@ export const evalCommand = defineCommand({
       ...(values.limit !== undefined && { limit: values.limit }),
     })
     const adapters = (values.adapter ?? []).map((text) => trainedAdapter(text))
-    const { base: folder, backend, threads, contextLength } = engineSettings(values)
+    const { base: folder, backend, threads, contextLength, quantize } = engineSettings(values)
     const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
-    const open = await openBase(folder)
+    const open = await openBase(folder, quantize ? { quantize } : {})
     if (!open.tokenizer)
       throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be scored`)
     const { tokenizer, eosIds } = open
@@ -88,7 +88,7 @@ export const evalCommand = defineCommand({
       await bound?.dispose()
     }
     await decoder.dispose()
-    const engine = `${runtime.name} (${runtime.detail})`
+    const engine = `${runtime.name} (${runtime.detail}${quantize ? `, ${quantize} weights` : ""})`
     await runtime.dispose()
     io.out(
       values.json
@@ -125,7 +125,7 @@ function progress(io: Io, json: boolean, name: string): (done: number, total: nu
 /** Everything, for machines. Parts are between 0 and 1. */
 const record = (suite: Suite, { base }: OpenBase, backend: string, models: readonly Scored[]) => ({
   suite: { name: suite.name, sha256: suite.hash },
-  base: { name: base.name, hash: base.hash },
+  base: { name: base.name, hash: base.hash, ...(base.quantization && { quantization: base.quantization }) },
   backend,
   models: models.map(({ name, adapter, scores }, i) => ({
     name,

@@ -5,9 +5,11 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
 import { architectureOf } from "../models/mod.ts"
+import { int8Weights } from "../models/quantization.ts"
 import { openAdapterFolder } from "../store/adapter-folder.ts"
 import { openCheckpoint } from "../store/checkpoint-reader.ts"
 import { fsFolder } from "../store/folder.ts"
+import { blobSize, type Int8Weights } from "../store/weights-file.ts"
 import { formatBytes } from "../train/progress.ts"
 import { defineCommand, exitCodes } from "./command.ts"
 
@@ -55,7 +57,7 @@ const countOf = (rows: readonly Row[]): number =>
 async function inspectAdapter(path: string) {
   const { config, tensors, facts, hash, sizeBytes } = await openAdapterFolder(path)
   const rows = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
-  const base = facts?.["base"] as { name?: string; hash?: string } | undefined
+  const base = facts?.["base"] as { name?: string; hash?: string; quantization?: string } | undefined
   return {
     rows,
     facts: {
@@ -63,6 +65,7 @@ async function inspectAdapter(path: string) {
       type: config["peft_type"] ?? null,
       base: base?.name ?? config["base_model_name_or_path"] ?? null,
       base_hash: base?.hash ?? null,
+      ...(base?.quantization !== undefined && { trained_over: base.quantization }),
       parameters: countOf(rows),
       size: formatBytes(sizeBytes),
       tensors: rows.length,
@@ -86,6 +89,7 @@ async function inspectBase(path: string) {
   const checkpoint = await openCheckpoint(folder)
   const rows = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
   const dtypes = [...new Set(rows.map(({ dtype }) => dtype))].join(", ")
+  const held = (int8?: Int8Weights) => formatBytes(blobSize(architecture.weights(config), int8))
   return {
     rows,
     facts: {
@@ -94,6 +98,8 @@ async function inspectBase(path: string) {
       parameters: countOf(rows),
       tensors: rows.length,
       dtypes,
+      // What the weights take in memory: as they are, and by `--quantize int8`.
+      held_as: { f32: held(), int8: held(int8Weights(architecture, config)) },
       hash: await checkpoint.hash(),
     },
   }

@@ -23,7 +23,7 @@ import { formatBytes, formatDuration, progressReporter } from "../train/progress
 import { scheduleNames } from "../train/schedule.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
-import { baseFolder, engineOptions, packageFolder } from "./shared-options.ts"
+import { baseFolder, engineOptions, packageFolder, quantizeSetting } from "./shared-options.ts"
 
 const options = {
   base: engineOptions.base,
@@ -94,6 +94,7 @@ const options = {
   },
   resume: { type: "boolean", description: "go on from the run's checkpoint, if there is one" },
   backend: engineOptions.backend,
+  quantize: engineOptions.quantize,
   threads: engineOptions.threads,
   config: {
     type: "string",
@@ -155,12 +156,12 @@ async function runTrain(values: Values, io: Io): Promise<number> {
   say(`Backend: ${runtime.name} (${runtime.detail}); ${why}\n`)
   if (!runtime.deterministic) say("This backend does not promise the same bytes after a resume\n")
   const folder = baseFolder(values.base)
-  const open = await openBase(folder)
+  const open = await openBase(folder, quantizeSetting(values.quantize))
   const { base, tokenizer } = open
   if (!tokenizer)
     throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json, so it can't be trained on text`)
   say(
-    `Base: ${base.name} (${base.architecture.modelType}, ${base.config.layers} layers, hidden ${base.config.hiddenSize}, ${base.hash.slice(0, 12)})\n`,
+    `Base: ${base.name} (${base.architecture.modelType}, ${base.config.layers} layers, hidden ${base.config.hiddenSize}, ${base.quantization ?? "f32"} weights, ${base.hash.slice(0, 12)})\n`,
   )
   const env = methodEnv(base, tokenizer, seed)
   const run = await openTrainingRun({
@@ -338,7 +339,7 @@ function factsOf(
   return {
     format: 1,
     method: { name: method.name, settings: method.config },
-    base: { name: base.name, hash: base.hash },
+    base: { name: base.name, hash: base.hash, ...(base.quantization && { quantization: base.quantization }) },
     data: { name: dataName, sha256: run.dataset.sha256, rows: run.dataset.report.used, heldout: run.heldoutName },
     settings: run.settings,
     runtime: { backend: runtime.name, detail: runtime.detail, threads: runtime.threads },
