@@ -55,7 +55,7 @@ const countOf = (rows: readonly Row[]): number =>
   rows.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0)
 
 async function inspectAdapter(path: string) {
-  const { config, tensors, facts, hash, sizeBytes } = await openAdapterFolder(path)
+  const { config, tensors, facts, hash, sizeBytes, verified } = await openAdapterFolder(path)
   const rows = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
   const base = facts?.["base"] as { name?: string; hash?: string; quantization?: string } | undefined
   return {
@@ -70,6 +70,7 @@ async function inspectAdapter(path: string) {
       size: formatBytes(sizeBytes),
       tensors: rows.length,
       hash,
+      weights_sha256: verified ? "as espalier.json says" : "none in espalier.json",
       ...(facts && { method: facts["method"], data: facts["data"], score: facts["score"] ?? null }),
     },
   }

@@ -6,14 +6,13 @@ import { createHash } from "node:crypto"
 import { bytesOf, decodeUtf8, encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import type { Tensor } from "../core/tensor.ts"
-import { asF32, assertFinite } from "../formats/as-f32.ts"
 import { parseStrictJson } from "../formats/json-strict.ts"
-import { ADAPTER_LIMITS, readSafetensors, writeSafetensors } from "../formats/safetensors.ts"
+import { writeSafetensors } from "../formats/safetensors.ts"
+import { readWeights, WEIGHTS, weightsHashOf, withWeightsHash } from "./adapter-weights.ts"
 import { recoverFolder, writeFolderAtomic } from "./atomic.ts"
 import { type Folder, fsFolder } from "./folder.ts"
 
 const CONFIG = "adapter_config.json"
-const WEIGHTS = "adapter_model.safetensors"
 const FACTS = "espalier.json"
 
 /** An adapter as it lies in a folder. */
@@ -30,6 +29,8 @@ export interface ReadAdapter extends AdapterFiles {
   /** sha256 in hex over the configuration and the tensors. */
   readonly hash: string
   readonly sizeBytes: number
+  /** Whether espalier.json had a sha256 of the weights file, and it was right; without one nothing was checked. */
+  readonly verified: boolean
 }
 
 /** Bounds on a folder from outside. */
@@ -88,15 +89,11 @@ async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): 
   if (size > maxBytes)
     throw new EspalierError("too_large", `${WEIGHTS} has ${size} bytes, more than the ${maxBytes} allowed`)
   const config = await readObject(folder, CONFIG)
-  const tensors = new Map<string, Tensor<"f32">>()
-  for (const [name, tensor] of readSafetensors(await folder.read(WEIGHTS), WEIGHTS, ADAPTER_LIMITS)) {
-    const float = asF32(tensor, name, WEIGHTS)
-    assertFinite(float.data, name, WEIGHTS)
-    tensors.set(name, float)
-  }
   const facts = files.includes(FACTS) ? await readObject(folder, FACTS) : null
+  const recorded = weightsHashOf(facts, FACTS)
+  const tensors = await readWeights(folder, recorded, FACTS)
   const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
-  return { config, tensors, facts, hash: adapterHash(config, tensors), sizeBytes }
+  return { config, tensors, facts, hash: adapterHash(config, tensors), sizeBytes, verified: recorded !== null }
 }
 
 /** Opens a folder on disk, putting back what a crash left moved aside. */
@@ -105,19 +102,23 @@ export async function openAdapterFolder(path: string, limits?: AdapterLimits): P
   return readAdapterFolder(fsFolder(path), limits)
 }
 
-/** Writes an adapter folder whole or not at all, in place of one that may be there. */
+/**
+ * Writes an adapter folder whole or not at all, in place of one that may be there. Facts get the sha256 of the weights
+ * file under `files`.
+ */
 export async function writeAdapterFolder(
   path: string,
   { config, tensors, facts }: AdapterFiles,
   readme: string,
 ): Promise<void> {
   const json = (value: unknown) => encodeUtf8(`${JSON.stringify(value, null, 2)}\n`)
+  const weights = writeSafetensors(tensors)
   await writeFolderAtomic(
     path,
     new Map([
       [CONFIG, json(config)],
-      [WEIGHTS, writeSafetensors(tensors)],
-      ...(facts ? ([[FACTS, json(facts)]] as const) : []),
+      [WEIGHTS, weights],
+      ...(facts ? ([[FACTS, json(withWeightsHash(facts, weights))]] as const) : []),
       ["README.md", encodeUtf8(readme)],
     ]),
   )

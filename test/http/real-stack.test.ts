@@ -119,6 +119,8 @@ describe("an adapter that is no good is refused with its cause, and the server g
     const name = [...tensors.keys()].find((key) => pick.test(key))!
     tensors.set(name, make(tensors.get(name)!.shape))
     writeFileSync(file, writeSafetensors(tensors))
+    // As it comes from elsewhere: with the facts beside it, their hash would be what is wrong.
+    rmSync(join(path, "espalier.json"))
   }
   const withConfig = (path: string, change: Record<string, unknown>): void => {
     const file = join(path, "adapter_config.json")
@@ -139,6 +141,16 @@ describe("an adapter that is no good is refused with its cause, and the server g
           Buffer.concat([Buffer.from([0, 0, 0, 64, 0, 0, 0, 0]), Buffer.alloc(100)]),
         ),
       /header of at most 1048576 bytes/,
+    ],
+    [
+      "flipped-bit",
+      (path) => {
+        const file = join(path, "adapter_model.safetensors")
+        const bytes = readFileSync(file)
+        bytes[bytes.length - 4]! ^= 1
+        writeFileSync(file, bytes)
+      },
+      /expected sha256 [\da-f]{64} but found [\da-f]{64}/,
     ],
     [
       "nan",

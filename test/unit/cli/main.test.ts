@@ -88,6 +88,7 @@ describe("main()", () => {
     const adapter = await run("inspect", "test/fixtures/parity/llama/lora/adapter_final", "--tensors")
     expect(adapter.out).toMatch(/^kind +adapter$/m)
     expect(adapter.out).toContain("lora_A.weight")
+    expect(adapter.out).toMatch(/^weights_sha256 +none in espalier\.json$/m)
     const neither = await run("inspect", "test/fixtures/text")
     expect(neither.code).toBe(3)
   })

@@ -30,7 +30,13 @@ test("an adapter folder comes back as it was written, with a hash of content alo
   const [one, two] = [await openAdapterFolder(join(root, "one")), await openAdapterFolder(join(root, "two"))]
   expect(one.config).toEqual(config)
   expect(one.tensors.get("w")).toEqual(tensors.get("w")!)
-  expect(one.facts).toEqual({ score: 1 })
+  expect(one.facts).toEqual({
+    score: 1,
+    files: {
+      "adapter_model.safetensors": { bytes: expect.any(Number), sha256: expect.stringMatching(/^[\da-f]{64}$/) },
+    },
+  })
+  expect([one.verified, two.verified]).toEqual([true, false])
   expect(two.hash).toBe(one.hash)
   await writeAdapterFolder(
     join(root, "one"),

@@ -1,0 +1,93 @@
+/**
+ * @module The weights file of an adapter folder: read once and in pieces, and held against the sha256 that our facts may
+ * have of it. A bit that flips on a disk or in a copy leaves numbers that look like any other.
+ */
+import { createHash } from "node:crypto"
+import { EspalierError } from "../core/errors.ts"
+import type { Tensor } from "../core/tensor.ts"
+import { asF32, assertFinite } from "../formats/as-f32.ts"
+import { ADAPTER_LIMITS, headerLength, parseHeader, tensorOf } from "../formats/safetensors.ts"
+import type { Folder } from "./folder.ts"
+
+/** Its name in PEFT's layout. */
+export const WEIGHTS = "adapter_model.safetensors"
+
+/** What is read or hashed at once, in bytes; only a larger tensor is read whole. */
+const PIECE_BYTES = 8 * 2 ** 20
+
+/** Facts with what the weights file's bytes are. */
+export function withWeightsHash(
+  facts: Readonly<Record<string, unknown>>,
+  weights: Uint8Array,
+): Readonly<Record<string, unknown>> {
+  const hash = createHash("sha256")
+  for (let at = 0; at < weights.length; at += PIECE_BYTES) hash.update(weights.subarray(at, at + PIECE_BYTES))
+  return { ...facts, files: { [WEIGHTS]: { bytes: weights.length, sha256: hash.digest("hex") } } }
+}
+
+/**
+ * The weights' sha256 as facts have it, 64 lower-case hex digits; null where they have none, as with adapters made
+ * elsewhere.
+ * @throws {EspalierError} `invalid_file` if there is something else in its place.
+ */
+export function weightsHashOf(facts: Readonly<Record<string, unknown>> | null, factsFile: string): string | null {
+  const files = facts?.["files"]
+  if (files === undefined) return null
+  const entry = isRecord(files) ? files[WEIGHTS] : files
+  const sha256 = isRecord(entry) ? entry["sha256"] : entry
+  if (typeof sha256 === "string" && /^[\da-f]{64}$/i.test(sha256)) return sha256.toLowerCase()
+  throw new EspalierError(
+    "invalid_file",
+    `${factsFile}: expected files to say the sha256 of ${WEIGHTS} in 64 hex digits but found ${shown(files)}`,
+    { hint: `Copy the folder anew; or remove "files" from ${factsFile} to load the weights unchecked` },
+  )
+}
+
+/**
+ * Reads the weights file.
+ * @param expected its sha256 in hex, or null where nobody knows it
+ * @throws {EspalierError} `invalid_file` naming the tensor at fault, or both hashes where the file is another one.
+ */
+export async function readWeights(
+  folder: Folder,
+  expected: string | null,
+  factsFile: string,
+): Promise<Map<string, Tensor<"f32">>> {
+  const size = await folder.size(WEIGHTS)
+  const hash = createHash("sha256")
+  let held = { from: 0, to: 0, bytes: new Uint8Array(0) as Uint8Array }
+  /** The next bytes of the file: calls follow each other without a gap, so that all of it is hashed, once. */
+  const next = async (start: number, end: number): Promise<Uint8Array> => {
+    if (end > held.to) {
+      const to = Math.max(end, Math.min(start + PIECE_BYTES, size))
+      held = { from: start, to, bytes: await folder.readRange(WEIGHTS, start, to) }
+    }
+    const bytes = held.bytes.subarray(start - held.from, end - held.from)
+    if (expected !== null)
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) hash.update(bytes.subarray(at, at + PIECE_BYTES))
+    return bytes
+  }
+  const length = headerLength(await next(0, Math.min(8, size)), size, WEIGHTS, ADAPTER_LIMITS)
+  const header = parseHeader(await next(8, 8 + length), size, WEIGHTS, ADAPTER_LIMITS)
+  const tensors = new Map<string, Tensor<"f32">>()
+  // In the file's order, in which they follow each other to its end: parseHeader sees to both.
+  for (const [name, { dtype, shape, start, end }] of header.tensors)
+    tensors.set(name, asF32(tensorOf(dtype, shape, await next(start, end)), name, WEIGHTS))
+  const found = expected === null ? null : hash.digest("hex")
+  if (found !== expected) {
+    throw new EspalierError(
+      "invalid_file",
+      `${WEIGHTS} in folder ${folder.name} is not the file that ${factsFile} speaks of: expected sha256 ${expected} but found ${found}`,
+      {
+        hint: `The file is damaged or was replaced: copy or train the adapter anew. If you changed it yourself, remove "files" from ${factsFile}`,
+      },
+    )
+  }
+  for (const [name, { data }] of tensors) assertFinite(data, name, WEIGHTS)
+  return tensors
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 100)
