@@ -16,7 +16,6 @@ export interface BaseFacts {
   readonly learned: Learned
   /** Backend, version and threads. */
   readonly engine: string
-  readonly threads: number
   /** Mean loss per token on held-out documents, in nats. */
   readonly heldoutLoss: number | null
 }
@@ -29,7 +28,7 @@ const learnedTokens: Readonly<Record<Learned, string>> = {
 
 /** README.md of the base's folder. */
 export function modelCard(facts: BaseFacts): string {
-  const { seed, steps, rows, length, learningRate, parameters, tokens, learned, engine, threads, heldoutLoss } = facts
+  const { seed, steps, rows, length, learningRate, parameters, tokens, learned, engine, heldoutLoss } = facts
   return `# sprig
 
 The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toLocaleString("en")} parameters (hidden 192, 6 layers,
@@ -38,7 +37,7 @@ The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toL
 - Data: simple English that \`scripts/corpus\` writes, seed ${seed}; no text of anybody else.
 - Tokenizer: byte-level BPE trained on the same corpus, one token a digit, names cut into syllables.
 - Training: ${steps.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, constant and then linear to 0 over the last fifth, by this
-  project's own trainer from random weights; ${engine}, ${threads} threads.
+  project's own trainer from random weights; ${engine}.
 - Learned: ${learnedTokens[learned]}. The curve is in \`curve.jsonl\`.
 - Loss on held-out documents: ${heldoutLoss === null ? "not measured" : `${heldoutLoss.toFixed(3)} nats a token`}.
 - Made by \`npm run make-base -- --steps ${steps} --rows ${rows} --length ${length} --learning-rate ${learningRate} --seed ${seed} --learned ${learned}\`.

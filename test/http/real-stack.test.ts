@@ -25,7 +25,7 @@ beforeAll(async () => {
     { rank: 8, targets: ["q_proj", "v_proj"] },
     { rank: 4, rsLora: true },
   ].entries()) {
-    await writeRandomLora(await openSprig(), join(root, `a${i}`), { seed: i + 1, std: 0.08, settings })
+    await writeRandomLora(await openSprig(), join(root, `a${i}`), { seed: i + 1, std: 0.2, settings })
   }
   engine = await openEngine({ base: sprigFolder, backend: "native", threads: 1 })
   app = createApp(createService({ engine, adapterRoot: { path: root, realPath: realpath } }))
