@@ -2,7 +2,7 @@
  * @module LoRA: y = W x + s B A x, with W frozen and s = alpha / r, or alpha / sqrt(r) for rsLoRA.
  *
  *     x ──┬── W (frozen) ───────────┬── y
- *         └── A [r, in] ── B [out, r] · s
+ *         └── dropout ── A [r, in] ── B [out, r] · s
  *
  * Sources: Hu et al. 2021, https://arxiv.org/abs/2106.09685; rsLoRA: Kalajdzievski 2023, https://arxiv.org/abs/2312.03732.
  * PEFT layout: `<path>.lora_A.weight` [r, in], `<path>.lora_B.weight` [out, r].
@@ -19,6 +19,8 @@ const config = v.strictObject({
   /** Columns of A's transpose and of B. */
   rank: v.optional(rank, 8),
   alpha: v.optional(alpha, 16),
+  /** The part of A's input that is zeroed in training, with the rest scaled by 1 / (1 - dropout). */
+  dropout: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0),
   targets: v.optional(targetsSchema, "all-linear"),
   /** Only these layers; all where null. */
   layers: v.optional(v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0)))), null),
@@ -77,8 +79,8 @@ export const lora = defineMethod({
     ]
   },
   hooks: {
-    linear({ g, x, base, site }, { lora_A, lora_B }, c) {
-      const down = g.gemm(x, lora_A, { transB: true }) // [N, r]
+    linear({ g, x, base, site, dropout }, { lora_A, lora_B }, c) {
+      const down = g.gemm(dropout(x, c.dropout), lora_A, { transB: true }) // [N, r]
       return g.gemm(down, lora_B, { transB: true, alpha: scaleOf(site.path, c), c: base(x) })
     },
   },
@@ -100,7 +102,7 @@ export const lora = defineMethod({
       layers_to_transform: c.layers,
       lora_alpha: c.alpha,
       lora_bias: false,
-      lora_dropout: 0,
+      lora_dropout: c.dropout,
       modules_to_save: null,
       r: c.rank,
       rank_pattern: c.rankPattern,
@@ -127,6 +129,7 @@ export const lora = defineMethod({
       return {
         rank: json["r"],
         alpha: json["lora_alpha"],
+        dropout: json["lora_dropout"] ?? 0,
         targets: json["target_modules"],
         layers: typeof layers === "number" ? [layers] : layers,
         rankPattern: json["rank_pattern"] ?? {},

@@ -22,6 +22,7 @@ const options = {
   method: { type: "string", description: "method", choices: methods.map(({ name }) => name), default: "lora" },
   rank: { type: "number", description: "LoRA's rank", default: "8" },
   targets: { type: "string", description: "LoRA's target layers: all, or names with commas", default: "all" },
+  dropout: { type: "number", description: "LoRA's dropout", default: "0" },
   "virtual-tokens": { type: "number", description: "prompt tuning's virtual tokens", default: "16" },
   steps: { type: "number", description: "steps measured", default: "7" },
   warmup: { type: "number", description: "steps before the first one measured", default: "2" },
@@ -70,6 +71,7 @@ function benchOf(values: Values): TrainBench {
   const settings: Record<string, Record<string, unknown>> = {
     lora: {
       rank: values.rank ?? 8,
+      dropout: values.dropout ?? 0,
       targets: targets === "all" ? "all-linear" : targets.split(",").map((name) => name.trim()),
     },
     prompt_tuning: { virtualTokens: values["virtual-tokens"] ?? 16 },

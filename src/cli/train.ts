@@ -56,6 +56,12 @@ const options = {
     value: "name=value",
     description: "a setting of the method, such as rank=16 or targets=q_proj,v_proj",
   },
+  "lora-dropout": {
+    type: "number",
+    value: "p",
+    description: "LoRA's dropout in training, as PEFT's lora_dropout; the same as --set dropout=...",
+    default: "0",
+  },
   epochs: { type: "number", description: "passes over the data", default: "3; 4 for the bundled example" },
   steps: { type: "number", description: "optimizer steps at most" },
   "batch-size": { type: "number", description: "rows of a batch", default: "8" },
@@ -119,6 +125,7 @@ export const trainCommand = defineCommand({
   examples: [
     "espalier train",
     "espalier train --data support.jsonl --method lora --set rank=16 --out adapters-out/support",
+    "espalier train --data support.jsonl --lora-dropout 0.05 --epochs 6",
     "espalier train --data style.csv --method prompt_tuning --set virtualTokens=20 --epochs 10",
     "espalier train --config run.yaml --resume",
   ],
@@ -139,7 +146,7 @@ async function runTrain(values: Values, io: Io): Promise<number> {
       : null
   const seed = values.seed ?? 0
   const method = methods.find(({ name }) => name === (values.method ?? "lora"))!
-  const prepared = method.prepare(methodSettings(method, values.set ?? []))
+  const prepared = method.prepare({ ...methodSettings(method, values.set ?? []), ...loraSettings(method, values) })
   const out = resolve(
     values.out ??
       join(
@@ -277,6 +284,19 @@ function methodSettings(method: Method, pairs: readonly string[]): Record<string
       }
     }),
   )
+}
+
+/** Settings of LoRA that have an option of their own. @throws {EspalierError} `invalid_request` with another method. */
+function loraSettings(method: Method, values: Values): Record<string, unknown> {
+  const dropout = values["lora-dropout"]
+  if (dropout === undefined) return {}
+  if (method.name !== "lora") {
+    throw new EspalierError("invalid_request", `Method ${method.name} has no dropout: --lora-dropout is LoRA's`, {
+      param: "lora-dropout",
+      hint: "Leave it out, or train with --method lora",
+    })
+  }
+  return { dropout }
 }
 
 function settingsOf(values: Values, method: Method, bundled: boolean, seed: number) {

@@ -17,6 +17,11 @@ export interface Rng {
   pick<T>(items: readonly T[]): T
   /** `items` in random order, in place (Fisher-Yates). */
   shuffle<T extends { length: number; [index: number]: unknown }>(items: T): T
+  /**
+   * Fills `into` with ones, and with zeros with the probability `zeros` / 65536: 16 random bits decide each.
+   * @param zeros a whole number in [0, 65536]
+   */
+  mask(into: Uint8Array, zeros: number): void
   /** The state as four 32-bit words. */
   state(): [number, number, number, number]
   /** Continue from a state. */
@@ -58,6 +63,23 @@ export function rng(seed: number, purpose: string): Rng {
         ;(items as { [index: number]: unknown })[j] = held
       }
       return items
+    },
+    mask(into, zeros) {
+      // Two to a word, and the state in variables of its own: a step's masks are tens of millions of elements.
+      let [x, y, z, count] = [a, b, c, d]
+      const { length } = into
+      for (let i = 0; i < length; i += 2) {
+        const t = (((x + y) | 0) + count) | 0
+        count = (count + 1) | 0
+        x = y ^ (y >>> 9)
+        y = (z + (z << 3)) | 0
+        z = (((z << 21) | (z >>> 11)) + t) | 0
+        // By the sign of the difference: a branch that nobody can foresee takes twice the time.
+        into[i] = (((t & 0xffff) - zeros) >> 31) + 1
+        // Beyond the end of an odd length this writes nothing.
+        into[i + 1] = (((t >>> 16) - zeros) >> 31) + 1
+      }
+      ;[a, b, c, d] = [x, y, z, count]
     },
     state: () => [a >>> 0, b >>> 0, c >>> 0, d >>> 0],
     restore(state) {

@@ -24,6 +24,7 @@ import {
   tanh,
 } from "./ops/elementwise.ts"
 import { dequantize, type Int8ProductAttrs, int8Product, int8ProductRounded, int8Rows } from "./ops/int8.ts"
+import { keep } from "./ops/keep.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
 import {
@@ -207,6 +208,8 @@ export class GraphBuilder {
   expand(x: Value, shape: Shape): Value {
     return sameShape(x.shape, shape) ? x : this.apply(expand, [x], { shape })[0]!
   }
+  /** x where a mask is true, 0 elsewhere: see {@link keep}. */
+  keep = (x: Value, mask: Value): Value => this.apply(keep, [x, mask], {})[0]!
   zeros = (shape: Shape): Value => this.apply(zeros, [], { shape })[0]!
 
   rmsNorm = (x: Value, weight: Value, epsilon: number): Value => this.apply(rmsNorm, [x, weight], { epsilon })[0]!

@@ -38,6 +38,8 @@ export interface ForwardOptions {
    * @default {false}
    */
   readonly roundInt8?: boolean
+  /** Dropout of a layer's input, in training. @default none */
+  readonly dropout?: (site: LinearSite | NormSite, x: Value, p: number) => Value
   /** Made once the forward pass exists, as attention may need its tables. */
   readonly attend: (f: Forward) => Attend
 }
@@ -162,6 +164,7 @@ export class Forward {
       x,
       base: (input, replacement = {}) => base(input, replacement),
       weight: () => this.weight(`${path}.weight`),
+      dropout: (input, p) => this.#dropout(site, input, p),
     })
   }
 
@@ -208,8 +211,13 @@ export class Forward {
       x,
       base: (input, replacement = {}) => base(input, replacement),
       weight: () => this.weight(`${site.path}.weight`, x),
+      dropout: (input, p) => this.#dropout(site, input, p),
     }
     return hook(context)
+  }
+
+  #dropout(site: LinearSite | NormSite, x: Value, p: number): Value {
+    return p === 0 ? x : (this.#options.dropout?.(site, x, p) ?? x)
   }
 
   #product(site: LinearSite, x: Value, replacement: Replacement): Value {

@@ -23,6 +23,11 @@ export interface LayerContext<S> {
   base(x: Value, replacement?: Replacement): Value
   /** The frozen weight itself. */
   weight(): Value
+  /**
+   * In training, an input of the layer with each element zeroed with probability p and the others scaled by 1 / (1 - p),
+   * by a mask of this layer's own; the input itself elsewhere, and where p is 0. At most once a layer.
+   */
+  dropout(x: Value, p: number): Value
 }
 
 /** What a hook of a residual branch gets. */

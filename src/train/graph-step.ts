@@ -10,6 +10,7 @@ import { encodeModel } from "../graph/onnx/write.ts"
 import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
+import { dropoutMasks } from "./dropout.ts"
 import { initialise } from "./initialise.ts"
 import { cutBatch, positionsOfPiece } from "./pieces.ts"
 import type { EvalSums, Parameter, TrainStep } from "./step.ts"
@@ -79,6 +80,7 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   }
   const training = await build(true)
   const { virtualTokens } = training
+  const masks = dropoutMasks(training.dropout)
   let evaluation: Session | null = null
 
   const view = (flat: Float32Array) =>
@@ -92,10 +94,11 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
     values,
     sites,
     tensors: () => new Map(view(values)),
-    async forwardBackward(batch, scale, gradients) {
+    async forwardBackward(batch, scale, gradients, seed) {
       let sum = 0
       for (const part of cutBatch(batch, piece)) {
-        const feeds = { ...feedsOf(part, scale, virtualTokens, bucket), ...trainables }
+        const kept = masks(seed, part.firstRow, part.rows, virtualTokens + part.length)
+        const feeds = { ...feedsOf(part, scale, virtualTokens, bucket), ...kept, ...trainables }
         const { loss } = await training.session.run(feeds, into)
         for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
         sum += (loss!.data as Float32Array)[0]!

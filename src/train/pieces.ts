@@ -18,13 +18,19 @@ const LEAST_POSITIONS = 512
 export const positionsOfPiece = (width: number): number =>
   Math.max(LEAST_POSITIONS, Math.floor(PIECE_BYTES / (4 * width)))
 
-/** Pieces of at most so many positions, without those in which nothing is labelled; the batch itself where it is one. */
-export function cutBatch(batch: Batch, positions: number): Batch[] {
+/** Rows of a batch that follow each other. */
+export interface Piece extends Batch {
+  /** Its first row's number in the batch. */
+  readonly firstRow: number
+}
+
+/** Pieces of at most so many positions, without those in which nothing is labelled; all of the batch where it is one. */
+export function cutBatch(batch: Batch, positions: number): Piece[] {
   const { length, ids, labels } = batch
   const rows = Math.max(1, Math.floor(positions / length))
-  if (batch.rows <= rows) return batch.labelled > 0 ? [batch] : []
+  if (batch.rows <= rows) return batch.labelled > 0 ? [{ ...batch, firstRow: 0 }] : []
   const count = Math.ceil(batch.rows / rows)
-  const pieces: Batch[] = []
+  const pieces: Piece[] = []
   for (let i = 0; i < count; i++) {
     // Of equal size, give or take a row: a small rest would be computed at a small piece's pace.
     const [from, to] = [i, i + 1].map((each) => Math.round((each * batch.rows) / count)) as [number, number]
@@ -33,7 +39,8 @@ export function cutBatch(batch: Batch, positions: number): Batch[] {
     for (let row = 0; row < to - from; row++) labelled += countLabelled(own.subarray(row * length, (row + 1) * length))
     if (labelled === 0) continue
     const cut = ids.subarray(from * length, to * length)
-    pieces.push({ rows: to - from, length, ids: cut, labels: own, tokens: (to - from) * length, labelled })
+    const tokens = (to - from) * length
+    pieces.push({ rows: to - from, length, ids: cut, labels: own, tokens, labelled, firstRow: from })
   }
   return pieces
 }

@@ -2,7 +2,8 @@
  * @module The training graph: forward pass, loss on labelled rows only, and the gradient of every trainable.
  *
  * Inputs: input_ids and position_ids, rows (flat indices of the positions that predict a label), labels, weights (the
- * factor of each row's loss; 0 pads), and each trainable under its key. Outputs: loss, correct, and grad:<key>.
+ * factor of each row's loss; 0 pads), each trainable under its key, and where a layer has dropout, dropout:<path> (the
+ * elements of its input that are kept). Outputs: loss, correct, and grad:<key>.
  */
 import { gradients } from "../graph/autodiff.ts"
 import { GraphBuilder } from "../graph/builder.ts"
@@ -12,6 +13,7 @@ import type { PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { rowAttention } from "../models/blocks/attention.ts"
 import { Forward } from "../models/forward.ts"
+import { type DropoutInput, dropoutLevel, dropoutScale } from "./dropout.ts"
 
 /** What a training graph is built from. */
 export interface TrainGraphOptions {
@@ -25,10 +27,12 @@ export interface TrainGraphOptions {
   readonly withGradients: boolean
 }
 
-/** A built graph and the virtual tokens that its rows start with. */
+/** A built graph, the virtual tokens that its rows start with, and its dropout. */
 export interface TrainGraph {
   readonly graph: GraphModel
   readonly virtualTokens: number
+  /** Inputs that want a mask. */
+  readonly dropout: readonly DropoutInput[]
 }
 
 /** Builds the graph, for any batch size and length. */
@@ -50,6 +54,7 @@ export function trainGraph({
   const prompt = hooks.prompt?.({ g, site: { kind: "prompt", path: "", features: config.hiddenSize } })
   const virtualTokens = (prompt?.shape[0] ?? 0) as number
   const positions = g.input("position_ids", "i64", ["B", virtualTokens > 0 ? "S" : "T"])
+  const dropout: DropoutInput[] = []
   const f = new Forward({
     g,
     architecture,
@@ -60,6 +65,17 @@ export function trainGraph({
     positions,
     maxPositions,
     join: false,
+    // What only evaluates drops nothing.
+    ...(withGradients && {
+      dropout: ({ path }, x, p) => {
+        const level = dropoutLevel(p)
+        if (level === 0) return x
+        const name = `dropout:${path}`
+        dropout.push({ name, features: x.shape[1] as number, level })
+        // Scaled first: layers that read the same input share that product, and its gradient.
+        return g.keep(g.mul(x, dropoutScale(level)), g.input(name, "bool", x.shape))
+      },
+    }),
     attend: rowAttention,
   })
   const hidden = architecture.forward(f, config) // [B*S, hidden]
@@ -79,5 +95,5 @@ export function trainGraph({
     )
     trainables.forEach(({ key }, i) => g.output(`grad:${key}`, found[i]!))
   }
-  return { graph: g.finish(`train-${method.name}`), virtualTokens }
+  return { graph: g.finish(`train-${method.name}`), virtualTokens, dropout }
 }

@@ -7,7 +7,7 @@ import { webgpu } from "../../src/runtime/webgpu.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
 import { int8Fixture } from "../support/int8-bases.ts"
-import { loraGradients } from "../support/lora-step.ts"
+import { loraGradients, loraWithDropout } from "../support/lora-step.ts"
 
 const found = await webgpu.probe()
 
@@ -44,7 +44,23 @@ const int8Case = (): void =>
     expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
   }, 120_000)
 
+/** Masks are inputs, and what they keep is computed by operators that this backend has. */
+const dropoutCase = (): void =>
+  test("webgpu has the losses and gradients of LoRA with dropout as the CPU has them", async () => {
+    const { f32 } = await int8Fixture("llama")
+    const results = []
+    for (const backend of [native, webgpu]) {
+      const runtime = await backend.open({ threads: 1 })
+      const { loss, gradients } = await loraGradients(runtime, f32, loraWithDropout(0.25))
+      await runtime.dispose()
+      results.push(Float32Array.of(loss, ...gradients))
+    }
+    const [wanted, found] = results as [Float32Array, Float32Array]
+    expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
+  }, 120_000)
+
 if (found.ok) {
   runtimeCases(webgpu)
   int8Case()
+  dropoutCase()
 } else test.skipIf(true)(`the webgpu backend: ${found.reason}`, () => {})

@@ -137,6 +137,21 @@ export const opCases: readonly OpCase[] = [
     ],
     build: (g, [a, b]) => g.matmul(a!, b!),
   },
+  {
+    name: "keep, of an operand that others read too",
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    build(g, [a, b]) {
+      const mask = (bits: readonly number[]): Value =>
+        g.constant({ dtype: "bool", shape: [2, 3], data: Uint8Array.from(bits) })
+      return g.add(
+        g.exp(g.mul(g.keep(a!, mask([1, 0, 1, 1, 0, 0])), b!)),
+        g.keep(g.mul(a!, 2), mask([0, 0, 1, 1, 1, 1])),
+      )
+    },
+  },
   { name: "reshape", shapes: [[2, 6]], build: (g, [a]) => g.mul(g.reshape(a!, [3, 4]), g.reshape(a!, [3, 4])) },
   {
     name: "reshape, symbolic sizes",

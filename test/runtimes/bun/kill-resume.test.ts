@@ -1,6 +1,6 @@
 /**
  * @module kill -9 at random moments of a real training run: each time it is resumed, and at the end the adapter has the
- * same bytes as that of a run that nobody disturbed. ESPALIER_KILLS says how many kills (3 unless it is set).
+ * same bytes as that of a run that nobody disturbed, dropout and all. ESPALIER_KILLS says how many kills (3 unless it is set).
  */
 import { afterAll, expect, test } from "bun:test"
 import { spawn } from "node:child_process"
@@ -27,6 +27,8 @@ const args = (out: string) => [
   "--evaluate-every",
   "5",
   "--no-score",
+  "--lora-dropout",
+  "0.1",
   "--backend",
   "native",
   "--threads",

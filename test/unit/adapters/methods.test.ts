@@ -101,6 +101,7 @@ describe("lora", () => {
       rankPattern: { q_proj: 2 },
       alphaPattern: { q_proj: 1 },
       rsLora: true,
+      dropout: 0.05,
     }
     const json = lora.prepare(settings).writePeft(env)!
     expect(lora.peft!.read(json)).toEqual({ ...settings, targets: ["q_proj", "v_proj"] })

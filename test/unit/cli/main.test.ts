@@ -75,6 +75,23 @@ describe("main()", () => {
     }
   })
 
+  test("LoRA's dropout has an option of its own, which no other method takes", async () => {
+    const other = await run("train", "--method", "full", "--lora-dropout", "0.1")
+    expect(other.code).toBe(2)
+    expect(other.err).toContain("Method full has no dropout")
+    const much = await run("train", "--lora-dropout", "1.5")
+    expect(much.code).toBe(2)
+    expect(much.err).toContain("Settings of method lora are wrong: dropout: ")
+    const folder = mkdtempSync(join(tmpdir(), "espalier-main-"))
+    try {
+      const config = join(folder, "run.yaml")
+      writeFileSync(config, "lora_dropout: -1\n")
+      expect((await run("train", "--config", config)).err).toContain("Settings of method lora are wrong: dropout: ")
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
   test("an open address without a key ends with 2, before anything is loaded", async () => {
     const { code, err } = await run("serve", "--host", "0.0.0.0")
     expect(code).toBe(2)

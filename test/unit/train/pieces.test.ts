@@ -20,6 +20,7 @@ describe("cutBatch()", () => {
   test("counts what is labelled piece by piece, and leaves out pieces without any", () => {
     const pieces = cutBatch(batch(6, [1, 2, 3]), 8)
     expect(pieces.map(({ labelled }) => labelled)).toEqual([3, 6])
+    expect(pieces.map(({ firstRow }) => firstRow)).toEqual([0, 4])
     for (const { rows, length, labels, labelled } of pieces) {
       let count = 0
       for (let row = 0; row < rows; row++) count += countLabelled(labels.subarray(row * length, (row + 1) * length))
@@ -30,8 +31,8 @@ describe("cutBatch()", () => {
 
   test("gives the batch itself where it is small enough, and never less than a row", () => {
     const small = batch(3)
-    expect(cutBatch(small, 12)).toEqual([small])
-    expect(cutBatch(small, Number.POSITIVE_INFINITY)).toEqual([small])
+    expect(cutBatch(small, 12)).toEqual([{ ...small, firstRow: 0 }])
+    expect(cutBatch(small, Number.POSITIVE_INFINITY)).toEqual([{ ...small, firstRow: 0 }])
     expect(cutBatch(small, 1).map(({ rows }) => rows)).toEqual([1, 1, 1])
   })
 })
