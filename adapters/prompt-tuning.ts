@@ -44,6 +44,7 @@ export const promptTuning = defineMethod({
   source: "https://arxiv.org/abs/2104.08691",
   config,
   learningRate: 3e-2,
+  virtualTokens: (c) => c.virtualTokens,
   params: (site, c, env) =>
     site.kind === "prompt"
       ? [

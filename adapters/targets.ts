@@ -43,3 +43,23 @@ export function targetModules(sites: readonly Site[], targets: Targets): string 
     .map((site) => site.path.split(".").at(-1)!)
   return [...new Set(names)].sort()
 }
+
+/**
+ * Ends of paths that mean exactly these layers, sorted: each the shortest that no other layer's path has.
+ * @param all every site of the base
+ */
+export function endsOf(meant: readonly { readonly path: string }[], all: readonly Site[]): string[] {
+  const paths = new Set(meant.map(({ path }) => path))
+  const others = all.flatMap((site) =>
+    site.kind !== "prompt" && site.kind !== "prefix" && !paths.has(site.path) ? [site.path] : [],
+  )
+  const ends = meant.map(({ path }) => {
+    const parts = path.split(".")
+    for (let length = 1; length < parts.length; length++) {
+      const end = parts.slice(-length).join(".")
+      if (!others.some((other) => other === end || other.endsWith(`.${end}`))) return end
+    }
+    return path
+  })
+  return [...new Set(ends)].sort()
+}

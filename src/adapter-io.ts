@@ -5,7 +5,14 @@
 import { EspalierError } from "./core/errors.ts"
 import type { Tensor } from "./core/tensor.ts"
 import type { LoadedAdapter } from "./forms/form.ts"
-import { type Method, type MethodEnv, methodOfPeft, type PreparedMethod, type SiteParameters } from "./method.ts"
+import {
+  type Method,
+  type MethodEnv,
+  methodOfPeft,
+  type PreparedMethod,
+  type ReadWeight,
+  type SiteParameters,
+} from "./method.ts"
 
 /** The part of an adapter folder that says what it computes. */
 export interface AdapterContent {
@@ -16,7 +23,8 @@ export interface AdapterContent {
 /** An adapter understood: its method with its settings, and its tensors at the base's sites. */
 export interface UnderstoodAdapter {
   readonly method: PreparedMethod
-  readonly sites: readonly SiteParameters[]
+  /** What its file holds, by site. */
+  readonly stored: readonly SiteParameters[]
 }
 
 /**
@@ -32,8 +40,8 @@ export function understandAdapter(
 ): UnderstoodAdapter {
   const found = methodOfPeft(config, methods)
   const method = found.prepare(found.peft!.read(config))
-  const sites = method.parameters(env)
-  const expected = new Map(sites.flatMap(({ params }) => params.map(({ key, shape }) => [key, shape] as const)))
+  const stored = method.stored(env)
+  const expected = new Map(stored.flatMap(({ params }) => params.map(({ key, shape }) => [key, shape] as const)))
   const lines: string[] = []
   for (const [key, shape] of expected) {
     const tensor = tensors.get(key)
@@ -49,19 +57,22 @@ export function understandAdapter(
       `The adapter doesn't fit base "${baseName}": ${lines.length} tensors differ\n  ${shown.join("\n  ")}`,
     )
   }
-  return { method, sites }
+  return { method, stored }
 }
 
-/** An adapter ready for serving. */
-export function adapterForms(
+/**
+ * An adapter ready for serving.
+ * @param read frozen weights of the base, for forms that depend on them
+ */
+export async function adapterForms(
   content: AdapterContent & { readonly hash: string; readonly sizeBytes: number },
-  understood: UnderstoodAdapter,
-): LoadedAdapter {
-  const { method, sites } = understood
+  { method, stored }: UnderstoodAdapter,
+  read: ReadWeight,
+): Promise<LoadedAdapter> {
   return {
     hash: content.hash,
     method: method.name,
-    forms: method.finish(sites, content.tensors),
+    forms: await method.finish(stored, content.tensors, read),
     sizeBytes: content.sizeBytes,
   }
 }

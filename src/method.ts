@@ -11,7 +11,20 @@ import type { GraphBuilder } from "./graph/builder.ts"
 import type { Value } from "./graph/ir.ts"
 import type { ModelConfig } from "./models/architecture.ts"
 import type { Hooks, LayerContext, ResidualContext } from "./models/hooks.ts"
-import type { EmbeddingSite, LinearSite, NormSite, PromptSite, Site } from "./models/site.ts"
+import type { EmbeddingSite, LinearSite, NormSite, PrefixSite, PromptSite, Site } from "./models/site.ts"
+
+/** What an initialisation may look at. */
+export interface InitTools {
+  /** A frozen weight as f32, by its checkpoint name. */
+  read(name: string): Promise<Float32Array>
+  /** A stream of random numbers of this parameter's own. */
+  readonly random: Rng
+  /**
+   * The frozen base's keys and values of a row of tokens, rotated as its cache holds them: f32 flat
+   * [tokens, 2 * layers, kvHeads, headDim], each layer's keys before its values.
+   */
+  keysAndValues(ids: readonly number[]): Promise<Float32Array>
+}
 
 /** How a parameter begins. */
 export type Init =
@@ -25,12 +38,14 @@ export type Init =
   | { readonly kind: "weight"; readonly name: string }
   /** Rows of a frozen table. */
   | { readonly kind: "rows"; readonly weight: string; readonly ids: readonly number[] }
+  /** Anything else: f32 flat, of the parameter's shape. */
+  | { readonly kind: "computed"; make(tools: InitTools): Float32Array | Promise<Float32Array> }
 
 /** A parameter that a method wants at a site. */
 export interface ParameterSpec<N extends string = string> {
   /** Its name at the site, by which hooks find it. */
   readonly name: N
-  /** Its key in the adapter file, unique in the adapter. */
+  /** Its key in the adapter file. Sites that name the same key share one parameter. */
   readonly key: string
   readonly shape: readonly number[]
   readonly init: Init
@@ -38,6 +53,8 @@ export interface ParameterSpec<N extends string = string> {
   readonly decay?: boolean
   /** Factor on the learning rate. @default {1} */
   readonly lrScale?: number
+  /** A part of the adapter that stays as it begins: it has no gradient. @default {false} */
+  readonly frozen?: boolean
 }
 
 /** What a method may ask of the base. */
@@ -68,7 +85,22 @@ export interface MethodHooks<C, N extends string> {
     config: C,
   ): Value
   prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }, p: Record<N, Value>, config: C): Value
+  prefix?(
+    context: { readonly g: GraphBuilder; readonly site: PrefixSite; readonly layer: number },
+    p: Record<N, Value>,
+    config: C,
+  ): { keys: Value; values: Value }
 }
+
+/** What a method leaves in the adapter file, where that isn't what it trains: an encoder's output, say. */
+export interface StoredParameters<C, N extends string, M extends string> {
+  params(site: Site, config: C, env: MethodEnv): readonly ParameterSpec<M>[]
+  /** A site's tensors for the file from the trained ones. */
+  from(site: Site, p: Record<N, Tensor<"f32">>, config: C): Record<M, Tensor<"f32">>
+}
+
+/** A frozen weight as f32, by its checkpoint name. */
+export type ReadWeight = (name: string) => Promise<Float32Array>
 
 /** How a method is written to and read from a PEFT folder. */
 export interface PeftLayout<C> {
@@ -83,7 +115,7 @@ export interface PeftLayout<C> {
 }
 
 /** A method as its file declares it. */
-export interface MethodDefinition<S extends v.GenericSchema, N extends string> {
+export interface MethodDefinition<S extends v.GenericSchema, N extends string, M extends string = N> {
   readonly name: string
   /** One line for `--help`: what it is for. */
   readonly summary: string
@@ -94,8 +126,17 @@ export interface MethodDefinition<S extends v.GenericSchema, N extends string> {
   readonly learningRate: number
   params(site: Site, config: v.InferOutput<S>, env: MethodEnv): readonly ParameterSpec<N>[]
   readonly hooks: MethodHooks<v.InferOutput<S>, N>
-  /** What the trained parameters of a site amount to. */
-  finish(site: Site, p: Record<N, Tensor<"f32">>, config: v.InferOutput<S>): readonly Form[]
+  /** What goes into the adapter file. @default what is trained */
+  readonly stored?: StoredParameters<v.InferOutput<S>, N, M>
+  /** Virtual tokens that it puts before each row, of either kind. @default none */
+  virtualTokens?(config: v.InferOutput<S>): number
+  /** What the stored parameters of a site amount to. @param read frozen weights, for forms that depend on them */
+  finish(
+    site: Site,
+    p: Record<M, Tensor<"f32">>,
+    config: v.InferOutput<S>,
+    read: ReadWeight,
+  ): readonly Form[] | Promise<readonly Form[]>
   /** Null where PEFT has no such method: the result is then saved as a base of its own. */
   readonly peft: PeftLayout<v.InferOutput<S>> | null
 }
@@ -113,12 +154,22 @@ export interface PreparedMethod {
   readonly config: unknown
   readonly learningRate: number
   readonly peftType: string | null
-  /** All parameters, in the order of the sites. @throws {EspalierError} `invalid_request` if there are none. */
+  /** Virtual tokens before each row. */
+  readonly virtualTokens: number
+  /** What is trained, in the order of the sites. @throws {EspalierError} `invalid_request` if there is nothing. */
   parameters(env: MethodEnv): SiteParameters[]
+  /** What the adapter file holds, in the order of the sites. */
+  stored(env: MethodEnv): SiteParameters[]
+  /** The file's tensors from the trained ones, both by key. */
+  store(env: MethodEnv, trained: ReadonlyMap<string, Tensor<"f32">>): Map<string, Tensor<"f32">>
   /** Hooks over the parameters' values, given by key. */
   hooks(all: readonly SiteParameters[], values: ReadonlyMap<string, Value>): Hooks
-  /** Forms of the trained tensors, given by key. */
-  finish(all: readonly SiteParameters[], tensors: ReadonlyMap<string, Tensor<"f32">>): Form[]
+  /** Forms of the file's tensors, given by key. */
+  finish(
+    stored: readonly SiteParameters[],
+    tensors: ReadonlyMap<string, Tensor<"f32">>,
+    read: ReadWeight,
+  ): Promise<Form[]>
   /** The method's part of adapter_config.json, or null. */
   writePeft(env: MethodEnv): Record<string, unknown> | null
 }
@@ -140,8 +191,8 @@ export interface Method {
 const siteKey = (site: Site): string => `${site.kind}:${site.path}`
 
 /** Turns a declaration into a method. */
-export function defineMethod<S extends v.GenericSchema, const N extends string>(
-  definition: MethodDefinition<S, N>,
+export function defineMethod<S extends v.GenericSchema, const N extends string, const M extends string = N>(
+  definition: MethodDefinition<S, N, M>,
 ): Method {
   const { name, summary, source, learningRate, peft } = definition
   return {
@@ -158,26 +209,54 @@ export function defineMethod<S extends v.GenericSchema, const N extends string>(
         config,
         learningRate,
         peftType: peft?.type ?? null,
-        parameters(env) {
-          const all = env.sites
-            .map((site) => ({ site, params: definition.params(site, config, env) }))
-            .filter(({ params }) => params.length > 0)
-          if (all.length === 0)
-            throw new EspalierError("invalid_request", `Method ${name} finds nothing to train with these settings`, {
-              param: "method",
-            })
-          return all
+        virtualTokens: definition.virtualTokens?.(config) ?? 0,
+        parameters: (env) => sitesWith((site) => definition.params(site, config, env), env, name),
+        stored: (env) => sitesWith((site) => storedParams(definition, site, config, env), env, name),
+        store(env, trained) {
+          const { stored } = definition
+          const all = this.parameters(env)
+          if (!stored) return new Map(all.flatMap(({ params }) => params.map(({ key }) => [key, trained.get(key)!])))
+          return new Map(
+            all.flatMap(({ site, params }) => {
+              const found = stored.from(site, pick(params, trained) as Record<N, Tensor<"f32">>, config)
+              return stored.params(site, config, env).map((spec) => [spec.key, found[spec.name]] as const)
+            }),
+          )
         },
         hooks: (all, values) => hooksOver(definition, config, all, values),
-        finish: (all, tensors) =>
-          all.flatMap(({ site, params }) =>
-            definition.finish(site, pick(params, tensors) as Record<N, Tensor<"f32">>, config),
-          ),
+        async finish(stored, tensors, read) {
+          const forms: Form[] = []
+          for (const { site, params } of stored)
+            forms.push(
+              ...(await definition.finish(site, pick(params, tensors) as Record<M, Tensor<"f32">>, config, read)),
+            )
+          return forms
+        },
         writePeft: (env) => (peft ? { peft_type: peft.type, ...peft.write(config, env) } : null),
       }
     },
   }
 }
+
+/** Sites that have parameters, with them. */
+function sitesWith(
+  params: (site: Site) => readonly ParameterSpec[],
+  { sites }: MethodEnv,
+  name: string,
+): SiteParameters[] {
+  const all = sites.map((site) => ({ site, params: params(site) })).filter((each) => each.params.length > 0)
+  if (all.length > 0) return all
+  throw new EspalierError("invalid_request", `Method ${name} finds nothing to train with these settings`, {
+    param: "method",
+  })
+}
+
+const storedParams = <S extends v.GenericSchema, N extends string, M extends string>(
+  definition: MethodDefinition<S, N, M>,
+  site: Site,
+  config: v.InferOutput<S>,
+  env: MethodEnv,
+): readonly ParameterSpec[] => (definition.stored?.params ?? definition.params)(site, config, env)
 
 function pick<T>(params: readonly ParameterSpec[], values: ReadonlyMap<string, T>): Record<string, T> {
   return Object.fromEntries(
@@ -189,8 +268,8 @@ function pick<T>(params: readonly ParameterSpec[], values: ReadonlyMap<string, T
   )
 }
 
-function hooksOver<S extends v.GenericSchema, N extends string>(
-  { hooks }: MethodDefinition<S, N>,
+function hooksOver<S extends v.GenericSchema, N extends string, M extends string>(
+  { hooks }: MethodDefinition<S, N, M>,
   config: v.InferOutput<S>,
   all: readonly SiteParameters[],
   values: ReadonlyMap<string, Value>,
@@ -220,6 +299,10 @@ function hooksOver<S extends v.GenericSchema, N extends string>(
     prompt(context) {
       const p = bySite.get(siteKey(context.site))
       return p && hooks.prompt ? hooks.prompt(context, p, config) : null
+    },
+    prefix(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.prefix ? hooks.prefix(context, p, config) : null
     },
   }
 }

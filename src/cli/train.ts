@@ -190,7 +190,7 @@ async function runTrain(values: Values, io: Io): Promise<number> {
   say(`Method: ${method.name}, ${run.step.values.length.toLocaleString("en")} trainable values${virtual}\n`)
 
   const questions = values.score === false ? [] : run.questions.slice(0, MOST_SCORED)
-  const trained = (): Trained => ({ base, method: prepared, env, sites: run.step.sites, tensors: run.step.tensors() })
+  const trained = (): Trained => ({ base, method: prepared, env, tensors: run.step.tensors() })
   const before = await answers(runtime, base, null, questions, open)
 
   const stop = new AbortController()
@@ -334,7 +334,7 @@ async function answers(
   if (questions.length === 0) return []
   const ownBase = trained !== null && trained.method.peftType === null
   const decoder = await graphDecoder({ runtime, base: ownBase ? await retrained(base, trained) : base })
-  const adapter = trained && !ownBase ? await decoder.bind(loadedAdapterOf(trained)) : null
+  const adapter = trained && !ownBase ? await decoder.bind(await loadedAdapterOf(trained)) : null
   const answered = await answerAll(questions, { decoder, tokenizer: open.tokenizer!, eosIds: open.eosIds, adapter })
   await adapter?.dispose()
   await decoder.dispose()

@@ -10,7 +10,6 @@ import { rng } from "../core/rng.ts"
 import type { Tensor } from "../core/tensor.ts"
 import { type Batch, IGNORE } from "../data/batch.ts"
 import { readSafetensors } from "../formats/safetensors.ts"
-import type { LoadedAdapter } from "../forms/form.ts"
 import type { Method, MethodEnv } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime } from "../runtime/runtime.ts"
@@ -175,9 +174,11 @@ async function checkMethod({
     env,
     maxLength: batch.length,
     maxLabelled: batch.rows * batch.length,
-    start: start.tensors,
+    start: (await encoderStart(at)) ?? start.tensors,
   })
-  const optimizer = adamW(step.parameters, { betas: trace.betas, eps: trace.eps, weightDecay: trace.weight_decay })
+  // The cases' plain AdamW decays every parameter, biases and norms too.
+  const parameters = step.parameters.map((parameter) => ({ ...parameter, decay: true }))
+  const optimizer = adamW(parameters, { betas: trace.betas, eps: trace.eps, weightDecay: trace.weight_decay })
   const losses: number[] = []
   for (let i = 0; i <= trace.steps; i++) {
     const gradients = new Float32Array(step.values.length)
@@ -191,7 +192,7 @@ async function checkMethod({
 
   const trained = {
     config: { ...prepared.writePeft(env), base_model_name_or_path: null, inference_mode: true, peft_version: "0.21.0" },
-    tensors: step.tensors(),
+    tensors: prepared.store(env, step.tensors()),
   }
   const written = join(out, name, method)
   await writeAdapterFolder(written, { ...trained, facts: null }, `Trained by the parity check of case ${name}.\n`)
@@ -202,9 +203,21 @@ async function checkMethod({
   const final = await openAdapterFolder(join(at, "adapter_final"))
   const wanted = await readTensor(fsFolder(at), "logits_final.safetensors")
   const bind = async (content: typeof final) =>
-    decoder.bind(adapterForms(content, understandAdapter(content, methods, env, base.name)) satisfies LoadedAdapter)
+    decoder.bind(
+      await adapterForms(content, understandAdapter(content, methods, env, base.name), (name) => base.read(name)),
+    )
   within(method, "logits_final", await logitsDifference(decoder, await bind(final), io, wanted))
   within(method, "logits_trained", await logitsDifference(decoder, await bind(again), io, wanted))
+}
+
+/** First values of what is trained, where that isn't what the adapter file holds; null where it is. */
+async function encoderStart(at: string): Promise<Map<string, Tensor<"f32">> | null> {
+  const file = "trainable_init.safetensors"
+  const folder = fsFolder(at)
+  if (!(await folder.list()).includes(file)) return null
+  const tensors = readSafetensors(await folder.read(file), file) as Map<string, Tensor<"f32">>
+  // PEFT names the adapter inside the key.
+  return new Map([...tensors].map(([name, tensor]) => [name.replace(".default.", "."), tensor]))
 }
 
 /** What methods may ask of a case's base, which has no tokenizer. */

@@ -14,7 +14,7 @@ export interface LowrankForm {
   readonly scale: number
 }
 
-/** A vector that multiplies a layer's input or output. */
+/** A vector that multiplies a layer's input, or its whole output: bias and low-rank update included. */
 export interface ScaleForm {
   readonly form: "scale"
   readonly path: string
@@ -22,7 +22,7 @@ export interface ScaleForm {
   readonly vector: Tensor<"f32"> // [in] or [out]
 }
 
-/** A vector added to a layer's output. */
+/** A vector added to the output of a linear layer or a norm. */
 export interface BiasForm {
   readonly form: "bias"
   readonly path: string
@@ -43,10 +43,11 @@ export interface PrefixForm {
   readonly values: Tensor<"f32"> // [virtual tokens, kv heads, head dim]
 }
 
-/** x + up(f(down(x))) on a residual branch. */
+/** branch + up(f(down(x))) at the end of a sub-layer, x being the sum of branch and stream, or the stream alone. */
 export interface BottleneckForm {
   readonly form: "bottleneck"
   readonly path: string
+  readonly reads: "sum" | "stream"
   readonly down: Tensor<"f32"> // [size, hidden]
   readonly downBias: Tensor<"f32"> // [size]
   readonly up: Tensor<"f32"> // [hidden, size]

@@ -7,6 +7,7 @@ import { type Dim, product, type Shape, sameDim, sameShape } from "./dim.ts"
 import type { GraphModel, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
 import type { Op } from "./op.ts"
 import { type CachedAttentionAttrs, cachedAttention, causalMask } from "./ops/attention.ts"
+import { detach } from "./ops/detach.ts"
 import {
   add,
   div,
@@ -210,6 +211,8 @@ export class GraphBuilder {
   }
   /** x where a mask is true, 0 elsewhere: see {@link keep}. */
   keep = (x: Value, mask: Value): Value => this.apply(keep, [x, mask], {})[0]!
+  /** x as a constant in gradients: see {@link detach}. */
+  detach = (x: Value): Value => this.apply(detach, [x], {})[0]!
   zeros = (shape: Shape): Value => this.apply(zeros, [], { shape })[0]!
 
   rmsNorm = (x: Value, weight: Value, epsilon: number): Value => this.apply(rmsNorm, [x, weight], { epsilon })[0]!

@@ -164,6 +164,7 @@ export class Forward {
       x,
       base: (input, replacement = {}) => base(input, replacement),
       weight: () => this.weight(`${path}.weight`),
+      bias: () => (site.bias ? this.weight(`${path}.bias`) : null),
       dropout: (input, p) => this.#dropout(site, input, p),
     })
   }
@@ -199,7 +200,7 @@ export class Forward {
 
   /** What a prefix hook gives for a layer. */
   prefix(layer: number): { keys: Value; values: Value } | null {
-    return this.#options.hooks.prefix?.({ g: this.g, layer }) ?? null
+    return this.#options.hooks.prefix?.({ g: this.g, site: this.#site("prefix", ""), layer }) ?? null
   }
 
   #layer(site: LinearSite, x: Value, base: (x: Value, replacement: Replacement) => Value): Value {
@@ -211,6 +212,7 @@ export class Forward {
       x,
       base: (input, replacement = {}) => base(input, replacement),
       weight: () => this.weight(`${site.path}.weight`, x),
+      bias: () => (site.bias ? this.weight(`${site.path}.bias`) : null),
       dropout: (input, p) => this.#dropout(site, input, p),
     }
     return hook(context)

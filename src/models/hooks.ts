@@ -5,7 +5,7 @@
  */
 import type { GraphBuilder } from "../graph/builder.ts"
 import type { Value } from "../graph/ir.ts"
-import type { EmbeddingSite, LinearSite, NormSite, PromptSite, ResidualSite } from "./site.ts"
+import type { EmbeddingSite, LinearSite, NormSite, PrefixSite, PromptSite, ResidualSite } from "./site.ts"
 
 /** Weights in place of the frozen ones. */
 export interface Replacement {
@@ -23,6 +23,8 @@ export interface LayerContext<S> {
   base(x: Value, replacement?: Replacement): Value
   /** The frozen weight itself. */
   weight(): Value
+  /** The frozen bias, or null where the layer has none. */
+  bias(): Value | null
   /**
    * In training, an input of the layer with each element zeroed with probability p and the others scaled by 1 / (1 - p),
    * by a mask of this layer's own; the input itself elsewhere, and where p is 0. At most once a layer.
@@ -52,5 +54,9 @@ export interface Hooks {
   /** Virtual token embeddings [virtual tokens, hidden] to put before the first token, or null. */
   prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }): Value | null
   /** Keys and values [virtual tokens, kvHeads, headDim] that every row starts with, or null. */
-  prefix?(context: { readonly g: GraphBuilder; readonly layer: number }): { keys: Value; values: Value } | null
+  prefix?(context: {
+    readonly g: GraphBuilder
+    readonly site: PrefixSite
+    readonly layer: number
+  }): { keys: Value; values: Value } | null
 }

@@ -30,5 +30,7 @@ export async function readAdapter(
       },
     )
   }
-  return adapterForms(content, understandAdapter(content, known, methodEnv(base, tokenizer, 0), base.name))
+  return adapterForms(content, understandAdapter(content, known, methodEnv(base, tokenizer, 0), base.name), (name) =>
+    base.read(name),
+  )
 }

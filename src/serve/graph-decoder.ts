@@ -2,14 +2,15 @@
  * @module The decoder over runtime sessions. Binding an adapter prepares tensors to be fed; no session is ever made for
  * an adapter, only for a variant of the graph.
  */
-import { EspalierError } from "../core/errors.ts"
 import { f32, i32, i64, type Tensor } from "../core/tensor.ts"
-import type { Form, LoadedAdapter, LowrankForm } from "../forms/form.ts"
+import type { Form, LoadedAdapter } from "../forms/form.ts"
 import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
-import { type DecodeVariant, decodeGraph, lowrankSites } from "./decode-graph.ts"
+import { checkForms, virtualTokensOf } from "./check-forms.ts"
+import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
+import { decodeFeeds, featureOf } from "./decode-hooks.ts"
 import type { BoundAdapter, Decoder, Sequence } from "./decoder.ts"
 
 /** What a decoder is made of. */
@@ -23,11 +24,15 @@ export interface GraphDecoderOptions {
 /** A KV cache is made for a multiple of this many positions. */
 const CAPACITY_BUCKET = 64
 const LONGEST_CONTEXT = 8192
+/** The graph of the base alone. */
+const PLAIN: DecodeVariant = { embeds: false, features: new Set() }
 
 /** What an adapter amounts to at serving time. */
 interface Bound extends BoundAdapter {
-  /** Factors to feed, for every linear layer, or null for the plain graph. */
-  readonly factors: Readonly<Record<string, Tensor>> | null
+  /** The graph that serves it. */
+  readonly variant: DecodeVariant
+  /** What that graph is fed beside tokens and cache. */
+  readonly feeds: Readonly<Record<string, Tensor>>
   /** Keys and values of the virtual tokens [1, kvHeads, virtual tokens, D] by cache name, once computed. */
   readonly prefix: Readonly<Record<string, Float32Array>> | null
 }
@@ -36,20 +41,21 @@ interface Bound extends BoundAdapter {
 export async function graphDecoder({ runtime, base, contextLength }: GraphDecoderOptions): Promise<Decoder> {
   const { config } = base
   const context = Math.min(contextLength ?? Math.min(config.contextLength, LONGEST_CONTEXT), config.contextLength)
-  const sessions = new Map<DecodeVariant, Promise<Session>>()
+  const sessions = new Map<string, Promise<Session>>()
   const sessionOf = (variant: DecodeVariant): Promise<Session> => {
-    let session = sessions.get(variant)
+    const name = variantName(variant)
+    let session = sessions.get(name)
     if (!session) {
       // Kernels for 8-bit weights want them repacked, in a copy of the session's own. What runs once for an adapter
       // (its virtual tokens) does without.
-      const int8Products = base.quantization === "int8" && runtime.int8Products === true && variant !== "embeds"
+      const int8Products = base.quantization === "int8" && runtime.int8Products === true && !variant.embeds
       const model = encodeModel(lower(decodeGraph(base, variant, context, int8Products), runtime.lowering))
       session = runtime.createSession({ model, weights: base.weights, prepack: int8Products })
-      sessions.set(variant, session)
+      sessions.set(name, session)
     }
     return session
   }
-  await sessionOf("plain")
+  await sessionOf(PLAIN)
 
   const headSize = config.headDim
   const cacheNames = Array.from({ length: config.layers }, (_, layer) => [`k.${layer}`, `v.${layer}`]).flat()
@@ -92,25 +98,44 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
     return logits!.data as Float32Array
   }
 
-  /** Keys and values of virtual tokens: computed once for an adapter, then copied into each sequence. */
-  const prefixOf = async (embeddings: Tensor<"f32">): Promise<Record<string, Float32Array>> => {
-    const [count, hidden] = embeddings.shape as [number, number]
+  /** Keys and values of an adapter's virtual tokens: computed once, then copied into each sequence. */
+  const virtualCache = async (
+    forms: readonly Form[],
+    features: DecodeVariant["features"],
+    feeds: Record<string, Tensor>,
+    count: number,
+  ): Promise<Record<string, Float32Array>> => {
     const cache = newCache(count)
-    await run("embeds", { embeds: f32([1, count, hidden], embeddings.data) }, cache, { length: 0, count, all: false })
+    // A prefix comes first, where an adapter has both.
+    let length = 0
+    for (const form of forms) {
+      if (form.form !== "prefix") continue
+      length = form.keys.shape[0]!
+      writeHeads(form.keys, cache[`k.${form.layer}`]!)
+      writeHeads(form.values, cache[`v.${form.layer}`]!)
+    }
+    for (const form of forms) {
+      if (form.form !== "prompt") continue
+      const [tokens, hidden] = form.embeddings.shape as [number, number]
+      const input = { embeds: f32([1, tokens, hidden], form.embeddings.data), ...feeds }
+      await run({ embeds: true, features }, input, cache, { length, count: tokens, all: false })
+      length += tokens
+    }
     return Object.fromEntries(cacheNames.map((name) => [name, cache[name]!.data]))
   }
 
   return {
     info: { vocabSize: config.vocabSize, contextLength: context },
 
-    async bind(adapter: LoadedAdapter): Promise<Bound> {
-      const { lowrank, prompts } = sortForms(adapter.forms)
-      checkShapes(base, lowrank, prompts, context)
-      const factors = lowrank.length > 0 ? feedsOf(base, lowrank) : null
-      if (factors) await sessionOf("lowrank")
-      const prompt = prompts[0]?.embeddings
-      const prefix = prompt ? await prefixOf(prompt) : null
-      return { hash: adapter.hash, virtualTokens: prompt?.shape[0] ?? 0, factors, prefix, dispose: async () => {} }
+    async bind({ forms, hash }: LoadedAdapter): Promise<Bound> {
+      checkForms(base, forms, context)
+      const features = new Set(forms.flatMap((form) => featureOf(form) ?? []))
+      const variant = { embeds: false, features }
+      const feeds = await decodeFeeds(base, features, forms)
+      await sessionOf(variant)
+      const virtualTokens = virtualTokensOf(forms)
+      const prefix = virtualTokens > 0 ? await virtualCache(forms, features, feeds, virtualTokens) : null
+      return { hash, virtualTokens, variant, feeds, prefix, dispose: async () => {} }
     },
 
     async open(adapter, capacity): Promise<Sequence> {
@@ -132,8 +157,8 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
           if (count < 1 || length + count > rounded) {
             throw new RangeError(`Expected 1 to ${rounded - length} tokens for this sequence but found ${count}`)
           }
-          const input = { input_ids: i64([1, count], tokens), ...bound?.factors }
-          const logits = await run(bound?.factors ? "lowrank" : "plain", input, cache, { length, count, all })
+          const input = { input_ids: i64([1, count], tokens), ...bound?.feeds }
+          const logits = await run(bound?.variant ?? PLAIN, input, cache, { length, count, all })
           length += count
           return logits
         },
@@ -150,80 +175,21 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
   }
 }
 
-/** Forms by kind. @throws {EspalierError} `unsupported` for forms that this decoder can't serve. */
-function sortForms(forms: readonly Form[]) {
-  const lowrank: LowrankForm[] = []
-  const prompts: Extract<Form, { form: "prompt" }>[] = []
-  for (const form of forms) {
-    if (form.form === "lowrank") lowrank.push(form)
-    else if (form.form === "prompt") prompts.push(form)
-    else if (form.form === "weights") {
-      throw new EspalierError("unsupported", "A fully fine-tuned model is a base of its own, not an adapter", {
-        hint: "Serve its folder with --base",
-      })
-    } else throw new EspalierError("unsupported", `Adapters with ${form.form} parts can't be served by this version`)
-  }
-  return { lowrank, prompts }
-}
-
-/** Every mismatch between an adapter and its base, in one error. */
-function checkShapes(
-  base: Base,
-  lowrank: readonly LowrankForm[],
-  prompts: readonly Extract<Form, { form: "prompt" }>[],
-  context: number,
-): void {
-  const sites = new Map(lowrankSites(base).map((site) => [site.path, site]))
-  const lines: string[] = []
-  for (const { path, a, b } of lowrank) {
-    const site = sites.get(path)
-    if (!site) {
-      lines.push(`${path}: the base has no such linear layer`)
-      continue
-    }
-    const rank = a.shape[0]!
-    if (a.shape.length !== 2 || a.shape[1] !== site.inFeatures)
-      lines.push(`${path}: expected A to be [rank, ${site.inFeatures}] but found [${a.shape}]`)
-    if (b.shape.length !== 2 || b.shape[0] !== site.outFeatures || b.shape[1] !== rank) {
-      lines.push(`${path}: expected B to be [${site.outFeatures}, ${rank}] but found [${b.shape}]`)
-    }
-  }
-  const { hiddenSize } = base.config
-  for (const { embeddings } of prompts) {
-    if (embeddings.shape.length !== 2 || embeddings.shape[1] !== hiddenSize) {
-      lines.push(`prompt_embeddings: expected [virtual tokens, ${hiddenSize}] but found [${embeddings.shape}]`)
-    } else if (embeddings.shape[0]! >= context) {
-      lines.push(`prompt_embeddings: ${embeddings.shape[0]} virtual tokens leave no room in a context of ${context}`)
-    }
-  }
-  if (lines.length === 0) return
-  const shown = lines.slice(0, 12).concat(lines.length > 12 ? [`and ${lines.length - 12} more`] : [])
-  throw new EspalierError(
-    "adapter_mismatch",
-    `The adapter doesn't fit base "${base.name}": ${lines.length} tensors differ\n  ${shown.join("\n  ")}`,
-  )
-}
-
-/** Factors for every linear layer: the adapter's, B times its scale; zeros of rank 1 where it has none. */
-function feedsOf(base: Base, lowrank: readonly LowrankForm[]): Record<string, Tensor> {
-  const feeds: Record<string, Tensor> = {}
-  for (const { path, inFeatures, outFeatures } of lowrankSites(base)) {
-    const form = lowrank.find((each) => each.path === path)
-    feeds[`a.${path}`] = form?.a ?? f32([1, inFeatures], new Float32Array(inFeatures))
-    feeds[`b.${path}`] = form
-      ? f32(
-          form.b.shape,
-          form.b.data.map((x) => x * form.scale),
-        )
-      : f32([outFeatures, 1], new Float32Array(outFeatures))
-  }
-  return feeds
-}
-
 /** Copies the first positions of every head into a cache of another capacity. */
 function copyHeads(from: Float32Array, to: Tensor<"f32">, count: number, heads: number, headSize: number): void {
   const capacity = to.shape[2]!
   for (let head = 0; head < heads; head++) {
     to.data.set(from.subarray(head * count * headSize, (head + 1) * count * headSize), head * capacity * headSize)
   }
+}
+
+/** Lays keys or values [tokens, heads, D] into the first positions of a cache [1, heads, capacity, D]. */
+function writeHeads({ shape, data }: Tensor<"f32">, to: Tensor<"f32">): void {
+  const [tokens, heads, headSize] = shape as [number, number, number]
+  const capacity = to.shape[2]!
+  for (let t = 0; t < tokens; t++)
+    for (let head = 0; head < heads; head++) {
+      const from = (t * heads + head) * headSize
+      to.data.set(data.subarray(from, from + headSize), (head * capacity + t) * headSize)
+    }
 }

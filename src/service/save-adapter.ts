@@ -4,10 +4,10 @@
 import { readFile } from "node:fs/promises"
 import { adapterForms } from "../adapter-io.ts"
 import { encodeUtf8 } from "../core/bytes.ts"
-import type { Tensor } from "../core/tensor.ts"
+import { f32, type Tensor } from "../core/tensor.ts"
 import { writeSafetensors } from "../formats/safetensors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
-import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
+import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { adapterHash, writeAdapterFolder } from "../store/adapter-folder.ts"
 import { writeFolderAtomic } from "../store/atomic.ts"
@@ -17,8 +17,7 @@ export interface Trained {
   readonly base: Base
   readonly method: PreparedMethod
   readonly env: MethodEnv
-  readonly sites: readonly SiteParameters[]
-  /** The trainables by key. */
+  /** What was trained, by key. */
   readonly tensors: ReadonlyMap<string, Tensor<"f32">>
 }
 
@@ -32,12 +31,14 @@ function configOf({ base, method, env }: Trained): Record<string, unknown> | nul
 }
 
 /** The adapter as serving wants it, from tensors at hand. */
-export function loadedAdapterOf(trained: Trained): LoadedAdapter {
-  const { method, sites, tensors } = trained
+export async function loadedAdapterOf(trained: Trained): Promise<LoadedAdapter> {
+  const { base, method, env } = trained
+  const tensors = method.store(env, trained.tensors)
   const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
   return adapterForms(
     { hash: adapterHash(configOf(trained) ?? {}, tensors), sizeBytes, config: {}, tensors },
-    { method, sites },
+    { method, stored: method.stored(env) },
+    (name) => base.read(name),
   )
 }
 
@@ -54,11 +55,12 @@ export async function saveTrained(
 ): Promise<void> {
   const config = configOf(trained)
   if (config) {
-    await writeAdapterFolder(path, { config, tensors: trained.tensors, facts }, readme(trained))
+    const tensors = trained.method.store(trained.env, trained.tensors)
+    await writeAdapterFolder(path, { config, tensors, facts }, readme(trained))
     return
   }
   const files = new Map<string, Uint8Array>([
-    ["model.safetensors", writeSafetensors(trained.tensors)],
+    ["model.safetensors", writeSafetensors(await wholeBase(trained))],
     ["espalier.json", encodeUtf8(`${JSON.stringify(facts, null, 2)}\n`)],
     ["README.md", encodeUtf8(readme(trained))],
   ])
@@ -73,6 +75,13 @@ export async function saveTrained(
     if (bytes) files.set(name, name === "config.json" ? inF32(bytes) : new Uint8Array(bytes))
   }
   await writeFolderAtomic(path, files)
+}
+
+/** Every weight of the base, in the checkpoint's order: the trained ones, and the others as they are. */
+async function wholeBase({ base, tensors }: Trained): Promise<Map<string, Tensor<"f32">>> {
+  const all = new Map<string, Tensor<"f32">>()
+  for (const [name, { shape }] of base.layout) all.set(name, tensors.get(name) ?? f32(shape, await base.read(name)))
+  return all
 }
 
 /** config.json that says the weights are f32, as they are written. */

@@ -95,8 +95,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
       { param: "quantize", hint: "Leave out --quantize, or train an adapter: --method lora" },
     )
   }
-  const virtualTokens = virtualTokensOf(method, env)
-  const room = base.config.contextLength - virtualTokens
+  const room = base.config.contextLength - method.virtualTokens
   const settings = {
     batchSize: 8,
     accumulation: 1,
@@ -179,12 +178,6 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     },
     dispose: () => step.dispose(),
   }
-}
-
-/** Virtual tokens that a method puts before each row. */
-function virtualTokensOf(method: PreparedMethod, env: MethodEnv): number {
-  const prompt = method.parameters(env).find(({ site }) => site.kind === "prompt")
-  return prompt?.params[0]?.shape[0] ?? 0
 }
 
 function questionsOf(examples: readonly Example[], { rows }: LoadedDataset): Question[] {

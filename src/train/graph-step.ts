@@ -7,14 +7,15 @@ import { f32, i64, sizeOf, type Tensor } from "../core/tensor.ts"
 import { type Batch, IGNORE } from "../data/batch.ts"
 import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
-import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
+import type { MethodEnv, ParameterSpec, PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { dropoutMasks } from "./dropout.ts"
 import { initialise } from "./initialise.ts"
+import { keysAndValues } from "./keys-and-values.ts"
 import { cutBatch, positionsOfPiece } from "./pieces.ts"
 import type { EvalSums, Parameter, TrainStep } from "./step.ts"
-import { trainGraph } from "./train-graph.ts"
+import { parametersOf, type TrainGraph, trainGraph } from "./train-graph.ts"
 
 /** What a step is made of. */
 export interface GraphStepOptions {
@@ -38,7 +39,7 @@ const ROW_BUCKET = 16
 /** A step whose trainables can be read back by key. */
 export interface GraphStep extends TrainStep {
   readonly sites: readonly SiteParameters[]
-  /** The trainables by key: views into `values`. */
+  /** The parameters by key: views into `values`, and what stays frozen. */
   tensors(): Map<string, Tensor<"f32">>
 }
 
@@ -49,7 +50,8 @@ export interface GraphStep extends TrainStep {
 export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   const { runtime, base, method, env, maxLength, maxLabelled, start } = options
   const sites = method.parameters(env)
-  const specs = sites.flatMap(({ params }) => params)
+  const all = parametersOf(sites)
+  const specs = all.filter(({ frozen }) => !frozen)
   let total = 0
   const parameters: Parameter[] = specs.map(({ key, shape, decay = true, lrScale = 1 }) => {
     const size = sizeOf(shape)
@@ -57,14 +59,18 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
     total += size
     return parameter
   })
-  const values = new Float32Array(total)
-  for (const [i, spec] of specs.entries()) {
+  const firstValues = async (spec: ParameterSpec): Promise<Float32Array> => {
     const given = start?.get(spec.key)
     if (given && given.shape.join() !== spec.shape.join()) {
       throw new TypeError(`Expected ${spec.key} to be [${spec.shape}] but found [${given.shape}]`)
     }
-    values.set(given?.data ?? (await initialise(spec, base, env)), parameters[i]!.offset)
+    return given?.data ?? initialise(spec, base, env, (ids) => keysAndValues(runtime, base, ids))
   }
+  const values = new Float32Array(total)
+  for (const [i, spec] of specs.entries()) values.set(await firstValues(spec), parameters[i]!.offset)
+  const frozen: [string, Tensor<"f32">][] = []
+  for (const spec of all.filter(({ frozen }) => frozen))
+    frozen.push([spec.key, f32(spec.shape, await firstValues(spec))])
 
   // The standard lowering is for GPUs, which are the faster the more they get at once.
   const piece = runtime.lowering === "fused" ? positionsOfPiece(base.config.intermediateSize) : Infinity
@@ -72,20 +78,18 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   const chunks = Math.max(1, Math.ceil((most * base.config.vocabSize * 4) / CHUNK_BYTES))
   const bucket = ROW_BUCKET * chunks
   const build = async (withGradients: boolean) => {
-    // Rotation tables hold every virtual token too; which method brings how many only the graph knows, so leave room.
-    const reserve = specs.find(({ key }) => key === "prompt_embeddings")?.shape[0] ?? 0
-    const built = trainGraph({ base, method, sites, maxPositions: maxLength + reserve, chunks, withGradients })
+    const built = trainGraph({ base, method, sites, maxLength, chunks, withGradients })
     const model = encodeModel(lower(built.graph, runtime.lowering))
     return { ...built, session: await runtime.createSession({ model, weights: base.weights }) }
   }
   const training = await build(true)
-  const { virtualTokens } = training
+  const { virtualTokens, prefixTokens } = training
   const masks = dropoutMasks(training.dropout)
   let evaluation: Session | null = null
 
   const view = (flat: Float32Array) =>
     parameters.map(({ name, shape, offset, size }) => [name, f32(shape, flat.subarray(offset, offset + size))] as const)
-  const trainables = Object.fromEntries(view(values))
+  const trainables = Object.fromEntries([...view(values), ...frozen])
   const scratch = new Float32Array(total)
   const into = Object.fromEntries(view(scratch).map(([name, tensor]) => [`grad:${name}`, tensor]))
 
@@ -93,12 +97,12 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
     parameters,
     values,
     sites,
-    tensors: () => new Map(view(values)),
+    tensors: () => new Map([...view(values), ...frozen]),
     async forwardBackward(batch, scale, gradients, seed) {
       let sum = 0
       for (const part of cutBatch(batch, piece)) {
         const kept = masks(seed, part.firstRow, part.rows, virtualTokens + part.length)
-        const feeds = { ...feedsOf(part, scale, virtualTokens, bucket), ...kept, ...trainables }
+        const feeds = { ...feedsOf(part, scale, { virtualTokens, prefixTokens }, bucket), ...kept, ...trainables }
         const { loss } = await training.session.run(feeds, into)
         for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
         sum += (loss!.data as Float32Array)[0]!
@@ -109,7 +113,10 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
       evaluation ??= (await build(false)).session
       const sums = { loss: 0, correct: 0 }
       for (const part of cutBatch(batch, piece)) {
-        const { loss, correct } = await evaluation.run({ ...feedsOf(part, 1, virtualTokens, bucket), ...trainables })
+        const { loss, correct } = await evaluation.run({
+          ...feedsOf(part, 1, { virtualTokens, prefixTokens }, bucket),
+          ...trainables,
+        })
         sums.loss += (loss!.data as Float32Array)[0]!
         sums.correct += (correct!.data as Float32Array)[0]!
       }
@@ -123,7 +130,12 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
 }
 
 /** A batch as feeds; position t predicts the label at t + 1. */
-function feedsOf(batch: Batch, scale: number, virtualTokens: number, bucket: number): Record<string, Tensor> {
+function feedsOf(
+  batch: Batch,
+  scale: number,
+  { virtualTokens, prefixTokens }: Pick<TrainGraph, "virtualTokens" | "prefixTokens">,
+  bucket: number,
+): Record<string, Tensor> {
   const { rows: B, length: T } = batch
   const S = virtualTokens + T
   const rows: number[] = []
@@ -140,7 +152,7 @@ function feedsOf(batch: Batch, scale: number, virtualTokens: number, bucket: num
   const weights = new Float32Array(count).fill(scale, 0, rows.length)
   const padded = (values: number[], value: number) =>
     i64([count], values.concat(new Array<number>(count - values.length).fill(value)))
-  const positions = Array.from({ length: B * S }, (_, i) => i % S)
+  const positions = Array.from({ length: B * S }, (_, i) => prefixTokens + (i % S))
   return {
     input_ids: i64([B, T], batch.ids),
     position_ids: i64([B, S], positions),

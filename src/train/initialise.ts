@@ -1,11 +1,20 @@
 /**
  * @module First values of trainables, each from a stream of its own, so that one parameter's draw moves no other's.
  */
-import type { MethodEnv, ParameterSpec } from "../method.ts"
+import type { InitTools, MethodEnv, ParameterSpec } from "../method.ts"
 import type { Base } from "../models/base.ts"
 
-/** The first value of a parameter, f32 [shape]. */
-export async function initialise(spec: ParameterSpec, base: Base, env: MethodEnv): Promise<Float32Array> {
+/**
+ * The first value of a parameter, f32 [shape].
+ * @param keysAndValues see {@link InitTools}
+ * @throws {TypeError} If a method's own initialisation has another size than its parameter.
+ */
+export async function initialise(
+  spec: ParameterSpec,
+  base: Base,
+  env: MethodEnv,
+  keysAndValues: InitTools["keysAndValues"],
+): Promise<Float32Array> {
   const size = spec.shape.reduce((product, dim) => product * dim, 1)
   const { init } = spec
   const random = () => env.rng(`init:${spec.key}`)
@@ -30,6 +39,11 @@ export async function initialise(spec: ParameterSpec, base: Base, env: MethodEnv
       const out = new Float32Array(size)
       init.ids.forEach((id, i) => out.set(table.subarray(id * width, (id + 1) * width), i * width))
       return out
+    }
+    case "computed": {
+      const made = await init.make({ read: (name) => base.read(name), random: random(), keysAndValues })
+      if (made.length !== size) throw new TypeError(`Expected ${size} values of ${spec.key} but found ${made.length}`)
+      return made
     }
     default:
       return init satisfies never

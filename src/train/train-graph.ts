@@ -9,7 +9,7 @@ import { gradients } from "../graph/autodiff.ts"
 import { GraphBuilder } from "../graph/builder.ts"
 import type { GraphModel, Value } from "../graph/ir.ts"
 import { joinThinProducts } from "../graph/join-products.ts"
-import type { PreparedMethod, SiteParameters } from "../method.ts"
+import type { ParameterSpec, PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { rowAttention } from "../models/blocks/attention.ts"
 import { Forward } from "../models/forward.ts"
@@ -20,39 +20,40 @@ export interface TrainGraphOptions {
   readonly base: Base
   readonly method: PreparedMethod
   readonly sites: readonly SiteParameters[]
-  /** The longest row, virtual tokens included. */
-  readonly maxPositions: number
+  /** The longest row, virtual tokens aside. */
+  readonly maxLength: number
   /** Parts that the loss is computed in. */
   readonly chunks: number
   readonly withGradients: boolean
 }
 
-/** A built graph, the virtual tokens that its rows start with, and its dropout. */
+/** A built graph, what its rows start with, and its dropout. */
 export interface TrainGraph {
   readonly graph: GraphModel
+  /** Virtual token embeddings before each row: rows are that much longer. */
   readonly virtualTokens: number
+  /** Keys and values before each row: its positions begin after them. */
+  readonly prefixTokens: number
   /** Inputs that want a mask. */
   readonly dropout: readonly DropoutInput[]
 }
 
+/** Every parameter once: sites may share one by its key. */
+export function parametersOf(sites: readonly SiteParameters[]): ParameterSpec[] {
+  return [...new Map(sites.flatMap(({ params }) => params.map((spec) => [spec.key, spec] as const))).values()]
+}
+
 /** Builds the graph, for any batch size and length. */
-export function trainGraph({
-  base,
-  method,
-  sites,
-  maxPositions,
-  chunks,
-  withGradients,
-}: TrainGraphOptions): TrainGraph {
+export function trainGraph({ base, method, sites, maxLength, chunks, withGradients }: TrainGraphOptions): TrainGraph {
   const g = new GraphBuilder()
   const { architecture, config } = base
   const ids = g.input("input_ids", "i64", ["B", "T"])
-  const trainables = sites.flatMap(({ params }) =>
-    params.map(({ key, shape }) => ({ key, value: g.input(key, "f32", shape) })),
-  )
-  const hooks = method.hooks(sites, new Map(trainables.map(({ key, value }) => [key, value])))
+  const parameters = parametersOf(sites).map((spec) => ({ ...spec, value: g.input(spec.key, "f32", spec.shape) }))
+  const trainables = parameters.filter(({ frozen }) => !frozen)
+  const hooks = method.hooks(sites, new Map(parameters.map(({ key, value }) => [key, value])))
   const prompt = hooks.prompt?.({ g, site: { kind: "prompt", path: "", features: config.hiddenSize } })
   const virtualTokens = (prompt?.shape[0] ?? 0) as number
+  const prefixTokens = method.virtualTokens - virtualTokens
   const positions = g.input("position_ids", "i64", ["B", virtualTokens > 0 ? "S" : "T"])
   const dropout: DropoutInput[] = []
   const f = new Forward({
@@ -63,7 +64,7 @@ export function trainGraph({
     hooks,
     embed: (lookUp) => lookUp(ids),
     positions,
-    maxPositions,
+    maxPositions: maxLength + method.virtualTokens,
     join: false,
     // What only evaluates drops nothing.
     ...(withGradients && {
@@ -95,5 +96,5 @@ export function trainGraph({
     )
     trainables.forEach(({ key }, i) => g.output(`grad:${key}`, found[i]!))
   }
-  return { graph: g.finish(`train-${method.name}`), virtualTokens, dropout }
+  return { graph: g.finish(`train-${method.name}`), virtualTokens, prefixTokens, dropout }
 }

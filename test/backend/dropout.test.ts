@@ -35,7 +35,7 @@ const dropping = loraWithDropout(0.25)
 /** The graph's bytes under one lowering. */
 function bytesOf(method: PreparedMethod, withGradients: boolean): Uint8Array {
   const sites = method.parameters(methodEnv(base, null, 0))
-  const { graph } = trainGraph({ base, method, sites, maxPositions: 16, chunks: 1, withGradients })
+  const { graph } = trainGraph({ base, method, sites, maxLength: 16, chunks: 1, withGradients })
   return encodeModel(lower(graph, "fused"))
 }
 

@@ -270,7 +270,7 @@ describe("LoRA over a base held as int8", () => {
     expect(losses.at(-1)!).toBeLessThan(0.5 * losses[0]!)
 
     const env = methodEnv(bases.int8, null, 1)
-    const adapter = loadedAdapterOf({ base: bases.int8, method: lora, env, sites: step.sites, tensors: step.tensors() })
+    const adapter = await loadedAdapterOf({ base: bases.int8, method: lora, env, tensors: step.tensors() })
     const ids = [...batch.ids.subarray(0, 15)]
     for (const base of [bases.int8, bases.f32]) {
       const decoder = await graphDecoder({ runtime: runtimes.native, base })

@@ -45,6 +45,11 @@ describe("matchesTargets() follows PEFT's rules", () => {
     test(`${path} by ${targets}`, () => expect(matchesTargets(path, targets)).toBe(wanted))
 })
 
+/** For forms that depend on no frozen weight. */
+const noWeights = async (name: string): Promise<Float32Array> => {
+  throw new Error(`${name} is not there`)
+}
+
 test("fromPattern() matches a path's end or a regular expression, the first that fits", () => {
   const patterns = { "layers.1.self_attn.q_proj": 2, "^model.*v_proj": 5 }
   expect(fromPattern(patterns, "model.layers.1.self_attn.q_proj", 8)).toBe(2)
@@ -59,7 +64,7 @@ describe("lora", () => {
       "base_model.model.model.layers.1.self_attn.k_proj.lora_B.weight [4,2]",
     ])
   })
-  test("takes ranks and alphas by pattern", () => {
+  test("takes ranks and alphas by pattern", async () => {
     const method = lora.prepare({
       rank: 4,
       alpha: 8,
@@ -74,9 +79,10 @@ describe("lora", () => {
         params.map(({ key, shape }) => [key, f32(shape, new Float32Array(shape[0]! * shape[1]!))] as const),
       ),
     )
-    expect(method.finish(sites, tensors).map((form) => form.form === "lowrank" && form.scale)).toEqual([8, 0.5])
+    const forms = await method.finish(sites, tensors, noWeights)
+    expect(forms.map((form) => form.form === "lowrank" && form.scale)).toEqual([8, 0.5])
   })
-  test("scales by alpha / sqrt(r) as rsLoRA", () => {
+  test("scales by alpha / sqrt(r) as rsLoRA", async () => {
     const method = lora.prepare({ rank: 4, alpha: 8, targets: ["q_proj"], layers: [0], rsLora: true })
     const sites = method.parameters(env)
     const tensors = new Map(
@@ -84,7 +90,7 @@ describe("lora", () => {
         params.map(({ key, shape }) => [key, f32(shape, new Float32Array(shape[0]! * shape[1]!))] as const),
       ),
     )
-    expect(method.finish(sites, tensors)[0]).toMatchObject({ form: "lowrank", scale: 4 })
+    expect((await method.finish(sites, tensors, noWeights))[0]).toMatchObject({ form: "lowrank", scale: 4 })
   })
   test("refuses the output layer, unknown settings and targets that match nothing", () => {
     expect(() => keys({ targets: ["lm_head"] })).toThrow(/lm_head is not supported/)
@@ -165,6 +171,7 @@ test("full trains every weight of the base", () => {
 
 test("methodOfPeft() names the types that are known", () => {
   expect(methodOfPeft({ peft_type: "LORA" }, methods).name).toBe("lora")
-  expect(() => methodOfPeft({ peft_type: "LORA", use_dora: true }, methods)).toThrow(/is not a method of this version/)
+  expect(methodOfPeft({ peft_type: "LORA", use_dora: true }, methods).name).toBe("dora")
+  expect(() => methodOfPeft({ peft_type: "LOHA" }, methods)).toThrow(/is not a method of this version/)
   expect(() => methodOfPeft({}, methods)).toThrow(/peft_type/)
 })

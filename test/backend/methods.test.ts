@@ -1,0 +1,150 @@
+/**
+ * @module Every method of the shelf on bases with and without biases: its gradient against differences of its own loss,
+ * and what it leaves behind, served, against the loss it was trained by.
+ */
+import { afterAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { methods } from "../../adapters/mod.ts"
+import { adapterForms } from "../../src/adapter-io.ts"
+import { rng } from "../../src/core/rng.ts"
+import { type Batch, IGNORE } from "../../src/data/batch.ts"
+import type { MethodEnv, PreparedMethod } from "../../src/method.ts"
+import type { Base } from "../../src/models/base.ts"
+import { methodEnv } from "../../src/presets/method-env.ts"
+import { openBase } from "../../src/presets/open-base.ts"
+import { openRuntime } from "../../src/presets/open-runtime.ts"
+import { graphDecoder } from "../../src/serve/graph-decoder.ts"
+import { type GraphStep, graphStep } from "../../src/train/graph-step.ts"
+
+/** Small settings of each method, several where they are computed differently. */
+const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
+  lora: [{ rank: 3 }, { rank: 4, init: "orthogonal", rsLora: true }, { rank: 2, alpha: 2, init: "gaussian", plusRatio: 16 }],
+  dora: [{ rank: 3 }],
+  vera: [{ rank: 6 }],
+  prompt_tuning: [{ virtualTokens: 3 }],
+  p_tuning: [
+    { virtualTokens: 3, encoderHidden: 8 },
+    { virtualTokens: 3, encoderHidden: 6, encoder: "lstm" },
+  ],
+  prefix_tuning: [{ virtualTokens: 3 }, { virtualTokens: 2, projection: 8 }, { virtualTokens: 2, init: "zeros" }],
+  ia3: [{}],
+  bottleneck: [{ kind: "pfeiffer", nonlinearity: "silu" }, { kind: "houlsby" }, { kind: "parallel", nonlinearity: "gelu" }],
+  bitfit: [{}],
+  ln_tuning: [{}],
+  selective: [{ lastLayers: 2, norms: true }],
+  full: [{}],
+}
+
+const LENGTH = 10
+const { runtime } = await openRuntime("native", { threads: 1 })
+const bases = Object.fromEntries(
+  await Promise.all(
+    ["llama", "gpt2"].map(async (name) => {
+      const { base } = await openBase(join(import.meta.dir, "..", "fixtures", "parity", name, "base"))
+      return [name, base] as const
+    }),
+  ),
+) as Record<"llama" | "gpt2", Base>
+afterAll(() => runtime.dispose())
+
+function batchOf({ config }: Base): Batch {
+  const draw = rng(5, "batch")
+  const ids = Int32Array.from({ length: 2 * LENGTH }, () => draw.below(config.vocabSize))
+  const labels = Int32Array.from(ids, (id, i) => (i % LENGTH < 2 ? IGNORE : id))
+  return { rows: 2, length: LENGTH, ids, labels, tokens: ids.length, labelled: 2 * (LENGTH - 2) }
+}
+
+/** A step away from where the method begins, so that nothing is zero. */
+async function movedStep(base: Base, method: PreparedMethod, env: MethodEnv): Promise<GraphStep> {
+  const step = await graphStep({ runtime, base, method, env, maxLength: LENGTH, maxLabelled: 2 * LENGTH })
+  const draw = rng(3, "move")
+  for (let i = 0; i < step.values.length; i++) step.values[i]! += 0.05 * draw.normal()
+  return step
+}
+
+test("there are settings for every method", () => {
+  expect(Object.keys(settings)).toEqual(methods.map(({ name }) => name))
+})
+
+for (const [name, base] of Object.entries(bases)) {
+  for (const method of methods) {
+    describe(`${method.name} on ${name}`, () => {
+      for (const given of settings[method.name]!) {
+        const prepared = method.prepare(given)
+        const env = methodEnv(base, null, 1)
+
+        test(`has the gradient that its loss has: ${JSON.stringify(given)}`, async () => {
+          const step = await movedStep(base, prepared, env)
+          const batch = batchOf(base)
+          const gradients = new Float32Array(step.values.length)
+          await step.forwardBackward(batch, 1 / batch.labelled, gradients, 0)
+          const first = step.values.slice()
+          const loss = async (): Promise<number> => (await step.evaluate(batch)).loss / batch.labelled
+          for (const parameter of step.parameters) {
+            // The length of DoRA's weight counts as a constant in the gradient, so that differences see more: of its
+            // parameters only the magnitude can be checked by them. The others agree with PEFT's.
+            if (method.name === "dora" && !parameter.name.endsWith("magnitude_vector")) continue
+            const { offset, size } = parameter
+            const own = gradients.subarray(offset, offset + size)
+            // Along the gradient itself, where the difference is largest against rounding.
+            const norm = Math.hypot(...own)
+            expect(norm).toBeGreaterThan(0)
+            // Short, as virtual tokens begin near zero, where a norm makes the loss curve; long enough to be seen.
+            const reach = Math.min(0.005, Math.max(0.001, 0.002 / norm))
+            const at = async (along: number): Promise<number> => {
+              for (let i = 0; i < size; i++) step.values[offset + i] = first[offset + i]! + (along * own[i]!) / norm
+              return loss()
+            }
+            const slope = async (h: number): Promise<number> => ((await at(h)) - (await at(-h))) / (2 * h)
+            // Richardson: what two lengths leave of the curve cancels.
+            const difference = (4 * (await slope(reach / 2)) - (await slope(reach))) / 3
+            step.values.set(first)
+            // A part in fifty, and what rounding of an f32 loss of about 6 amounts to over that reach.
+            const allowed = 0.02 * norm + 4e-6 / reach
+            const off = Math.abs(difference - norm)
+            expect({ parameter: parameter.name, difference, norm, agree: off <= allowed }).toEqual({
+              parameter: parameter.name,
+              difference,
+              norm,
+              agree: true,
+            })
+          }
+          await step.dispose()
+        }, 60_000)
+
+        if (method.peft === null) continue
+        test(`is served as it was trained: ${JSON.stringify(given)}`, async () => {
+          const step = await movedStep(base, prepared, env)
+          const batch = batchOf(base)
+          const { loss } = await step.evaluate(batch)
+          const tensors = prepared.store(env, step.tensors())
+          await step.dispose()
+          const config = prepared.writePeft(env)!
+          const again = method.prepare(method.peft!.read(config))
+          const forms = await adapterForms(
+            { hash: "", sizeBytes: 0, config, tensors },
+            { method: again, stored: again.stored(env) },
+            (weight) => base.read(weight),
+          )
+          const decoder = await graphDecoder({ runtime, base })
+          const bound = await decoder.bind(forms)
+          let served = 0
+          for (let row = 0; row < batch.rows; row++) {
+            const ids = [...batch.ids.subarray(row * LENGTH, (row + 1) * LENGTH)]
+            const sequence = await decoder.open(bound, LENGTH + bound.virtualTokens)
+            const logits = await sequence.append(ids, true)
+            sequence.close()
+            for (let t = 0; t + 1 < LENGTH; t++) {
+              if (batch.labels[row * LENGTH + t + 1] === IGNORE) continue
+              const own = logits.subarray(t * base.config.vocabSize, (t + 1) * base.config.vocabSize)
+              const most = own.reduce((a, b) => Math.max(a, b))
+              served += most + Math.log(own.reduce((sum, x) => sum + Math.exp(x - most), 0)) - own[ids[t + 1]!]!
+            }
+          }
+          await decoder.dispose()
+          expect(served / batch.labelled).toBeCloseTo(loss / batch.labelled, 4)
+        }, 60_000)
+      }
+    })
+  }
+}
