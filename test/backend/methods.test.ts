@@ -18,7 +18,11 @@ import { type GraphStep, graphStep } from "../../src/train/graph-step.ts"
 
 /** Small settings of each method, several where they are computed differently. */
 const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
-  lora: [{ rank: 3 }, { rank: 4, init: "orthogonal", rsLora: true }, { rank: 2, alpha: 2, init: "gaussian", plusRatio: 16 }],
+  lora: [
+    { rank: 3 },
+    { rank: 4, init: "orthogonal", rsLora: true },
+    { rank: 2, alpha: 2, init: "gaussian", plusRatio: 16 },
+  ],
   dora: [{ rank: 3 }],
   vera: [{ rank: 6 }],
   prompt_tuning: [{ virtualTokens: 3 }],
@@ -28,7 +32,11 @@ const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
   prefix_tuning: [{ virtualTokens: 3 }, { virtualTokens: 2, projection: 8 }, { virtualTokens: 2, init: "zeros" }],
   ia3: [{}],
-  bottleneck: [{ kind: "pfeiffer", nonlinearity: "silu" }, { kind: "houlsby" }, { kind: "parallel", nonlinearity: "gelu" }],
+  bottleneck: [
+    { kind: "pfeiffer", nonlinearity: "silu" },
+    { kind: "houlsby" },
+    { kind: "parallel", nonlinearity: "gelu" },
+  ],
   bitfit: [{}],
   ln_tuning: [{}],
   selective: [{ lastLayers: 2, norms: true }],
