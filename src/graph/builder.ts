@@ -4,7 +4,7 @@
  */
 import { type DType, f32, type Tensor } from "../core/tensor.ts"
 import { type Dim, product, type Shape, sameDim, sameShape } from "./dim.ts"
-import type { GraphModel, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
+import type { GraphModel, GraphOutput, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
 import type { Op } from "./op.ts"
 import { type CachedAttentionAttrs, cachedAttention, causalMask } from "./ops/attention.ts"
 import { detach } from "./ops/detach.ts"
@@ -64,7 +64,7 @@ export type Operand = Value | number
 /** Builds one graph. */
 export class GraphBuilder {
   readonly #inputs: Value[] = []
-  readonly #outputs: { name: string; value: Value }[] = []
+  readonly #outputs: GraphOutput[] = []
   /** Nodes by operator, attributes and inputs: building the same thing twice gives the same value. */
   readonly #known = new Map<string, readonly Value[]>()
   readonly #scalars = new Map<number, Value>()
@@ -95,9 +95,9 @@ export class GraphBuilder {
     return this.#value({ dtype: tensor.dtype, shape: tensor.shape }, { kind: "constant", tensor })
   }
 
-  /** Names a value as a graph output. */
-  output(name: string, value: Value): void {
-    this.#outputs.push({ name, value })
+  /** Names a value as a graph output. @param options whether it is computed before outputs that are not: `GraphOutput` */
+  output(name: string, value: Value, options: Pick<GraphOutput, "early"> = {}): void {
+    this.#outputs.push({ name, value, ...options })
   }
 
   /** The graph so far. */

@@ -38,11 +38,19 @@ export interface Node {
   readonly outputs: readonly Value[]
 }
 
+/** A named result of a graph. */
+export interface GraphOutput {
+  readonly name: string
+  readonly value: Value
+  /** Whether it is computed before the others, so that what only it needs is not held until they are there. */
+  readonly early?: boolean
+}
+
 /** A finished graph: what `lower` takes. */
 export interface GraphModel {
   readonly name: string
   readonly inputs: readonly Value[]
-  readonly outputs: readonly { readonly name: string; readonly value: Value }[]
+  readonly outputs: readonly GraphOutput[]
 }
 
 /** Name of a graph input. @throws {TypeError} If `value` is something else. */

@@ -101,7 +101,8 @@ export function ortSession(session: InferenceSession, { Tensor, writesInPlace }:
 
 function received(name: string, found: OrtTensor, target: Tensor | undefined, writesInPlace: boolean): Tensor {
   if (!target) return fromOrt(name, found)
-  if (!writesInPlace) {
+  if (writesInPlace) giveBack(found, target)
+  else {
     const source = fromOrt(name, found)
     if (source.dtype !== target.dtype || source.shape.join() !== target.shape.join()) {
       throw new TypeError(
@@ -111,6 +112,16 @@ function received(name: string, found: OrtTensor, target: Tensor | undefined, wr
     ;(target.data as Float32Array).set(source.data as Float32Array)
   }
   return target
+}
+
+/**
+ * The native binding writes into the tensor it was given, and then hands out a copy of it that nobody asked for: a run's
+ * gradients, or a whole KV cache for each token. Left to the collector, such copies were half of a process's memory.
+ */
+function giveBack(found: OrtTensor, target: Tensor): void {
+  // Runtimes without `transfer` (Node before 21) leave it to the collector after all.
+  const buffer = (found.data as Float32Array).buffer as ArrayBuffer & { transfer?(size: number): ArrayBuffer }
+  if (buffer !== target.data.buffer) buffer.transfer?.(0)
 }
 
 /** An engine's message without what is for its own developers: source locations, stacks, codes. */

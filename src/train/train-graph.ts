@@ -86,8 +86,8 @@ export function trainGraph({ base, method, sites, maxLength, chunks, withGradien
   const weights = g.input("weights", "f32", [count])
   const sums = g.linearCrossEntropy({ rows: labelled, head: f.head(labelled), labels, weights }, chunks)
   const [loss, correct] = joinThinProducts(g, [sums.loss, sums.correct]) as [Value, Value]
-  g.output("loss", loss)
-  g.output("correct", correct)
+  g.output("loss", loss, { early: true })
+  g.output("correct", correct, { early: true })
   if (withGradients) {
     const found = gradients(
       g,

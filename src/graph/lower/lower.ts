@@ -139,8 +139,24 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     inputs: graph.inputs.map((value) => info(nameOf(value), value.dtype, value.shape)),
     outputs: graph.outputs.map(({ name, value }) => info(name, value.dtype, value.shape)),
     initializers,
-    nodes,
+    nodes: earlyLast(nodes, graph),
   }
+}
+
+/**
+ * Nodes that early outputs alone need, last: ONNX Runtime begins with the last of the file that nothing depends on
+ * (`src/plan/order.ts`). Of a training graph that is the loss, which would else be computed after all gradients, and
+ * hold every logit until then.
+ */
+function earlyLast(nodes: readonly OnnxNode[], { outputs }: GraphModel): OnnxNode[] {
+  const wanted = new Set(outputs.filter(({ early }) => !early).map(({ name }) => name))
+  const isEarly = nodes.map(() => true)
+  for (const [i, { inputs, outputs }] of [...nodes.entries()].reverse()) {
+    if (!outputs.some((name) => wanted.has(name))) continue
+    isEarly[i] = false
+    for (const name of inputs) wanted.add(name)
+  }
+  return [...nodes.filter((_, i) => !isEarly[i]), ...nodes.filter((_, i) => isEarly[i])]
 }
 
 /** ONNX takes any text as a symbolic size; products are spelled without a star to be safe with readers. */

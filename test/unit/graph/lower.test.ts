@@ -42,6 +42,19 @@ describe("lower()", () => {
     expect(products.length).toBe(1)
   })
 
+  test("puts last, where the engine begins, what early outputs alone need", () => {
+    const names = (early: boolean) => {
+      const g = new GraphBuilder()
+      const x = g.input("x", "f32", [2])
+      const shared = g.exp(x)
+      g.output("loss", g.reduceSum(g.neg(shared), [0]), { early })
+      g.output("gradient", g.tanh(g.sqrt(shared)))
+      return lower(g.finish("g"), "fused").nodes.map(({ opType }) => opType)
+    }
+    expect(names(false)).toEqual(["Exp", "Neg", "ReduceSum", "Sqrt", "Tanh"])
+    expect(names(true)).toEqual(["Exp", "Sqrt", "Tanh", "Neg", "ReduceSum"])
+  })
+
   test("names the size that nothing carries", () => {
     const g = new GraphBuilder()
     g.output("z", g.zeros(["Q"]))

@@ -1,8 +1,10 @@
 /**
- * @module Engines' messages for people: these were seen from onnxruntime 1.30.
+ * @module Engines' messages for people: these were seen from onnxruntime 1.30. And what happens to outputs.
  */
 import { describe, expect, test } from "bun:test"
-import { engineMessage } from "../../../src/runtime/ort.ts"
+import { type InferenceSession, Tensor } from "onnxruntime-common"
+import { f32 } from "../../../src/core/tensor.ts"
+import { engineMessage, ortSession } from "../../../src/runtime/ort.ts"
 
 const messages: readonly [string, string, string][] = [
   [
@@ -40,5 +42,38 @@ describe("engineMessage()", () => {
   test("takes anything that was thrown, and cuts what has no end", () => {
     expect(engineMessage("plain")).toBe("plain")
     expect(engineMessage(new Error("x".repeat(5000)))).toHaveLength(300)
+  })
+})
+
+describe("ortSession()", () => {
+  /** A session of one output that answers with this data, whatever it is asked. */
+  const answering = (data: Float32Array) =>
+    ortSession(
+      {
+        inputNames: [],
+        outputNames: ["y"],
+        run: async () => ({ y: new Tensor("float32", data, [data.length]) }),
+      } as unknown as InferenceSession,
+      { Tensor, writesInPlace: true },
+    )
+
+  test("gives back at once the copy that an engine makes of what it wrote in place", async () => {
+    const copy = new Float32Array([1, 2])
+    const target = f32([2], [1, 2])
+    const { y } = await answering(copy).run({}, { y: target })
+    expect(y).toBe(target)
+    expect([...target.data]).toEqual([1, 2])
+    expect(copy.buffer.byteLength).toBe(0)
+  })
+
+  test("keeps the memory that was written into where the engine answers with that", async () => {
+    const target = f32([2], [1, 2])
+    const { y } = await answering(target.data).run({}, { y: target })
+    expect([...(y!.data as Float32Array)]).toEqual([1, 2])
+  })
+
+  test("keeps an output that was to be written nowhere", async () => {
+    const { y } = await answering(new Float32Array([3])).run({})
+    expect([...(y!.data as Float32Array)]).toEqual([3])
   })
 })
