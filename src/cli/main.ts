@@ -20,6 +20,7 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
   generate: { summary: "answer one prompt", load: async () => (await import("./generate.ts")).generateCommand },
   chat: { summary: "talk to a base or an adapter", load: async () => (await import("./chat.ts")).chatCommand },
   eval: { summary: "score a base and adapters", load: async () => (await import("./eval.ts")).evalCommand },
+  merge: { summary: "merge adapters into one", load: async () => (await import("./merge.ts")).mergeCommand },
   inspect: {
     summary: "say what an adapter or base folder holds",
     load: async () => (await import("./inspect.ts")).inspectCommand,
