@@ -1,6 +1,7 @@
 /**
- * @module Bottleneck adapters: a narrow two-layer network beside a residual branch, x + branch + s up(f(down(.))). It reads
- * the sum of branch and stream, as adapter-hub has it in models that norm first, or the stream alone where it is parallel.
+ * @module Bottleneck adapters: a narrow two-layer network beside a residual branch, x + branch + s up(f(down(.))). What
+ * it reads is as adapter-hub has it in models that norm first: the branch (Houlsby), the sum of branch and stream
+ * (Pfeiffer), or the stream alone (parallel).
  *
  * Sources: Houlsby et al. 2019, https://arxiv.org/abs/1902.00751 (after attention and feed-forward); Pfeiffer et al. 2020,
  * https://arxiv.org/abs/2005.00247 (after the feed-forward); He et al. 2021, https://arxiv.org/abs/2110.04366 (parallel).
@@ -25,9 +26,9 @@ type Config = v.InferOutput<typeof config>
 
 /** What adapter-hub's configurations of these names are. */
 const kinds = {
-  pfeiffer: { attention: false, reduction: 16, nonlinearity: "relu", scaling: 1 },
-  houlsby: { attention: true, reduction: 16, nonlinearity: "silu", scaling: 1 },
-  parallel: { attention: false, reduction: 2, nonlinearity: "relu", scaling: 4 },
+  pfeiffer: { reads: "sum", attention: false, reduction: 16, nonlinearity: "relu", scaling: 1 },
+  houlsby: { reads: "branch", attention: true, reduction: 16, nonlinearity: "silu", scaling: 1 },
+  parallel: { reads: "stream", attention: false, reduction: 2, nonlinearity: "relu", scaling: 4 },
 } as const
 
 const scalingOf = (c: Config): number => c.scaling ?? kinds[c.kind].scaling
@@ -65,7 +66,7 @@ export const bottleneck = defineMethod({
   },
   hooks: {
     residual({ g, branch, stream }, { down, downBias, up, upBias }, c) {
-      const read = c.kind === "parallel" ? stream : g.add(branch, stream)
+      const read = { branch, stream, sum: g.add(branch, stream) }[kinds[c.kind].reads]
       const narrow = g.gemm(read, down, { transB: true, c: downBias })
       const f = { relu: g.relu, silu: g.silu, gelu: g.geluTanh }[nonlinearityOf(c)]
       return g.add(branch, g.mul(g.gemm(f(narrow), up, { transB: true, c: upBias }), scalingOf(c)))
@@ -78,7 +79,7 @@ export const bottleneck = defineMethod({
       {
         form: "bottleneck",
         path: site.path,
-        reads: c.kind === "parallel" ? "stream" : "sum",
+        reads: kinds[c.kind].reads,
         down,
         downBias,
         up: f32(

@@ -43,11 +43,11 @@ export interface PrefixForm {
   readonly values: Tensor<"f32"> // [virtual tokens, kv heads, head dim]
 }
 
-/** branch + up(f(down(x))) at the end of a sub-layer, x being the sum of branch and stream, or the stream alone. */
+/** branch + up(f(down(x))) at the end of a sub-layer, x being its branch, the stream it is added to, or their sum. */
 export interface BottleneckForm {
   readonly form: "bottleneck"
   readonly path: string
-  readonly reads: "sum" | "stream"
+  readonly reads: "branch" | "stream" | "sum"
   readonly down: Tensor<"f32"> // [size, hidden]
   readonly downBias: Tensor<"f32"> // [size]
   readonly up: Tensor<"f32"> // [hidden, size]

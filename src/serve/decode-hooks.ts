@@ -76,8 +76,9 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
     hooks.residual = ({ site, branch, stream }) => {
       const { path, features: width } = site
       const size = sizes.get(path)!
-      // 1 where the branch is read too, 0 where the stream is read alone.
-      const read = g.add(g.mul(branch, input(`reads_branch.${path}`, [1, 1])), stream)
+      // Each is 1 where it is read, else 0.
+      const part = (kind: "branch" | "stream") => input(`reads_${kind}.${path}`, [1, 1])
+      const read = g.add(g.mul(branch, part("branch")), g.mul(stream, part("stream")))
       const narrow = g.gemm(read, input(`down.${path}`, [size, width]), {
         transB: true,
         c: input(`down_bias.${path}`, [size]),
@@ -167,7 +168,8 @@ export async function decodeFeeds(
   if (![...features].some((feature) => feature.startsWith("bottleneck-"))) return feeds
   for (const { path, features: width } of servedResiduals(base)) {
     const [form] = at(forms, "bottleneck", path)
-    feeds[`reads_branch.${path}`] = f32([1, 1], [form?.reads === "stream" ? 0 : 1])
+    for (const kind of ["branch", "stream"] as const)
+      feeds[`reads_${kind}.${path}`] = f32([1, 1], [form?.reads === kind || form?.reads === "sum" ? 1 : 0])
     feeds[`down.${path}`] = form?.down ?? f32([1, width], filled(width, 0))
     feeds[`down_bias.${path}`] = form?.downBias ?? f32([1], [0])
     feeds[`up.${path}`] = form?.up ?? f32([width, 1], filled(width, 0))
