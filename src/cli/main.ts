@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
   chat: { summary: "talk to a base or an adapter", load: async () => (await import("./chat.ts")).chatCommand },
   eval: { summary: "score a base and adapters", load: async () => (await import("./eval.ts")).evalCommand },
   merge: { summary: "merge adapters into one", load: async () => (await import("./merge.ts")).mergeCommand },
+  extract: {
+    summary: "make a LoRA out of a fully fine-tuned base",
+    load: async () => (await import("./extract.ts")).extractCommand,
+  },
   inspect: {
     summary: "say what an adapter or base folder holds",
     load: async () => (await import("./inspect.ts")).inspectCommand,
