@@ -1,8 +1,10 @@
 /**
  * @module Merging adapters into one: the way from several adapters' forms to the merged ones, whatever they are made of.
  */
-import { EspalierError } from "../core/errors.ts"
+import { mergeBottlenecks } from "./merge-bottlenecks.ts"
 import { type Merged, mergeLinear } from "./merge-linear.ts"
+import { mergeVectors } from "./merge-vectors.ts"
+import { mergePrefixes, mergePrompts } from "./merge-virtual.ts"
 import { checkRecipe, type Recipe } from "./recipe.ts"
 import { checkMethod, kindOf, type MergeBase, type MergeSource } from "./source.ts"
 
@@ -19,7 +21,17 @@ export async function mergeAdapters(sources: readonly MergeSource[], recipe: Rec
     case "lowrank":
     case "dense":
       return mergeLinear(sources, recipe, base)
+    case "scale":
+    case "bias":
+    case "norm":
+      return mergeVectors(sources, recipe, base)
+    case "prompt":
+      return mergePrompts(sources, recipe)
+    case "prefix":
+      return mergePrefixes(sources, recipe)
+    case "bottleneck":
+      return mergeBottlenecks(sources)
     default:
-      throw new EspalierError("unsupported", `Adapters made of ${kind} can't be merged`)
+      return kind satisfies never
   }
 }

@@ -5,46 +5,32 @@
 import { EspalierError } from "../core/errors.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { Form, LowrankForm } from "../forms/form.ts"
-import type { ModelConfig } from "../models/architecture.ts"
-import type { LinearSite, Site } from "../models/site.ts"
-
-/** adapter_config.json, without what every adapter has, and the tensors. */
-export interface PeftFiles {
-  readonly config: Readonly<Record<string, unknown>>
-  readonly tensors: ReadonlyMap<string, Tensor<"f32">>
-}
-
-/** What of the base decides how an adapter is written. */
-export interface PeftBase {
-  readonly config: ModelConfig
-  readonly sites: readonly Site[]
-}
+import { bottleneckFiles } from "./peft-bottleneck.ts"
+import { isTransposed, type PeftBase, type PeftFiles, targetNames } from "./peft-parts.ts"
+import { biasFiles, ia3Files, normFiles } from "./peft-vectors.ts"
+import { prefixFiles, promptFiles } from "./peft-virtual.ts"
 
 /** @throws {EspalierError} `unsupported` for forms that no one folder holds */
 export function peftFiles(forms: readonly Form[], base: PeftBase): PeftFiles {
   const kinds = [...new Set(forms.map(({ form }) => form))]
-  const [kind] = kinds
-  if (kinds.length === 1 && kind === "lowrank") return loraFiles(forms as readonly LowrankForm[], base)
+  const only = <F extends Form["form"]>(kind: F): Extract<Form, { form: F }>[] | null =>
+    kinds.length === 1 && kinds[0] === kind ? (forms as Extract<Form, { form: F }>[]) : null
+  const lowrank = only("lowrank")
+  if (lowrank) return loraFiles(lowrank, base)
+  const scales = only("scale")
+  if (scales) return ia3Files(scales, base)
+  const biases = only("bias")
+  if (biases) return biasFiles(biases, base)
+  const norms = only("weights")
+  if (norms) return normFiles(norms, base)
+  const prompts = only("prompt")
+  if (prompts) return promptFiles(prompts, base)
+  const prefixes = only("prefix")
+  if (prefixes) return prefixFiles(prefixes, base)
+  const bottlenecks = only("bottleneck")
+  if (bottlenecks) return bottleneckFiles(bottlenecks, base)
   throw new EspalierError("unsupported", `An adapter folder can't hold ${kinds.join(" and ") || "nothing"}`)
 }
-
-/**
- * Names for `target_modules` that mean exactly these layers: the last parts of their paths, where no other layer has
- * them, else whole paths.
- */
-export function targetNames(paths: readonly string[], sites: readonly Site[]): string[] {
-  const meant = new Set(paths)
-  const lastOf = (path: string): string => path.split(".").at(-1)!
-  const others = new Set(
-    sites.flatMap((site) => (site.kind === "linear" && !meant.has(site.path) ? [lastOf(site.path)] : [])),
-  )
-  const names = paths.map((path) => (others.has(lastOf(path)) ? path : lastOf(path)))
-  return [...new Set(names)].sort()
-}
-
-/** Whether the base's linear layers hold their weights as [in, out]. */
-const isTransposed = (sites: readonly Site[]): boolean =>
-  sites.some((site): site is LinearSite => site.kind === "linear" && site.transposed)
 
 function loraFiles(forms: readonly LowrankForm[], { sites }: PeftBase): PeftFiles {
   const tensors = new Map<string, Tensor<"f32">>()
