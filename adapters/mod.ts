@@ -2,6 +2,7 @@
  * @module The methods this version has. A new one is its file and a line here.
  */
 import type { Method } from "../src/method.ts"
+import { adalora } from "./adalora.ts"
 import { bitfit } from "./bitfit.ts"
 import { bottleneck } from "./bottleneck.ts"
 import { dora } from "./dora.ts"
@@ -19,6 +20,7 @@ import { vera } from "./vera.ts"
 export const methods: readonly Method[] = [
   lora,
   dora,
+  adalora,
   vera,
   promptTuning,
   pTuning,

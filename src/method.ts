@@ -55,6 +55,19 @@ export interface ParameterSpec<N extends string = string> {
   readonly lrScale?: number
   /** A part of the adapter that stays as it begins: it has no gradient. @default {false} */
   readonly frozen?: boolean
+  /** Something to remember from update to update: kept with the trained values, without a gradient. @default {false} */
+  readonly state?: boolean
+}
+
+/** What a method may look at and change after an update: parameters and state by key, in place. */
+export interface UpdateContext {
+  /** Updates made, this one included. */
+  readonly step: number
+  /** Updates of the whole run. */
+  readonly steps: number
+  readonly values: ReadonlyMap<string, Float32Array>
+  /** The update's gradients, by key. */
+  readonly gradients: ReadonlyMap<string, Float32Array>
 }
 
 /** What a method may ask of the base. */
@@ -126,6 +139,10 @@ export interface MethodDefinition<S extends v.GenericSchema, N extends string, M
   readonly learningRate: number
   params(site: Site, config: v.InferOutput<S>, env: MethodEnv): readonly ParameterSpec<N>[]
   readonly hooks: MethodHooks<v.InferOutput<S>, N>
+  /** Added to the loss in training: a scalar, or null. `all` are the parameters of each site. */
+  penalty?(g: GraphBuilder, all: readonly Record<N, Value>[], config: v.InferOutput<S>): Value | null
+  /** Called after each update. */
+  afterUpdate?(context: UpdateContext, all: readonly SiteParameters[], config: v.InferOutput<S>): void
   /** What goes into the adapter file. @default what is trained */
   readonly stored?: StoredParameters<v.InferOutput<S>, N, M>
   /** Virtual tokens that it puts before each row, of either kind. @default none */
@@ -162,6 +179,10 @@ export interface PreparedMethod {
   stored(env: MethodEnv): SiteParameters[]
   /** The file's tensors from the trained ones, both by key. */
   store(env: MethodEnv, trained: ReadonlyMap<string, Tensor<"f32">>): Map<string, Tensor<"f32">>
+  /** What is added to the loss in training, or null; values by key. */
+  penalty(g: GraphBuilder, all: readonly SiteParameters[], values: ReadonlyMap<string, Value>): Value | null
+  /** To be called after each update; null where the method does nothing then. */
+  readonly afterUpdate: ((context: UpdateContext, all: readonly SiteParameters[]) => void) | null
   /** Hooks over the parameters' values, given by key. */
   hooks(all: readonly SiteParameters[], values: ReadonlyMap<string, Value>): Hooks
   /** Forms of the file's tensors, given by key. */
@@ -223,6 +244,13 @@ export function defineMethod<S extends v.GenericSchema, const N extends string, 
             }),
           )
         },
+        penalty: (g, all, values) =>
+          definition.penalty?.(
+            g,
+            all.map(({ params }) => pick(params.filter(inGraph), values) as Record<N, Value>),
+            config,
+          ) ?? null,
+        afterUpdate: definition.afterUpdate ? (context, all) => definition.afterUpdate!(context, all, config) : null,
         hooks: (all, values) => hooksOver(definition, config, all, values),
         async finish(stored, tensors, read) {
           const forms: Form[] = []
@@ -258,6 +286,9 @@ const storedParams = <S extends v.GenericSchema, N extends string, M extends str
   env: MethodEnv,
 ): readonly ParameterSpec[] => (definition.stored?.params ?? definition.params)(site, config, env)
 
+/** Whether a parameter is an input of the graph. */
+export const inGraph = ({ state }: ParameterSpec): boolean => state !== true
+
 function pick<T>(params: readonly ParameterSpec[], values: ReadonlyMap<string, T>): Record<string, T> {
   return Object.fromEntries(
     params.map(({ name, key }) => {
@@ -274,7 +305,9 @@ function hooksOver<S extends v.GenericSchema, N extends string, M extends string
   all: readonly SiteParameters[],
   values: ReadonlyMap<string, Value>,
 ): Hooks {
-  const bySite = new Map(all.map(({ site, params }) => [siteKey(site), pick(params, values) as Record<N, Value>]))
+  const bySite = new Map(
+    all.map(({ site, params }) => [siteKey(site), pick(params.filter(inGraph), values) as Record<N, Value>]),
+  )
   return {
     linear(context) {
       const p = bySite.get(siteKey(context.site))

@@ -7,7 +7,7 @@ import { f32, i64, sizeOf, type Tensor } from "../core/tensor.ts"
 import { type Batch, IGNORE } from "../data/batch.ts"
 import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
-import type { MethodEnv, ParameterSpec, PreparedMethod, SiteParameters } from "../method.ts"
+import { inGraph, type MethodEnv, type ParameterSpec, type PreparedMethod, type SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { dropoutMasks } from "./dropout.ts"
@@ -53,9 +53,18 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   const all = parametersOf(sites)
   const specs = all.filter(({ frozen }) => !frozen)
   let total = 0
-  const parameters: Parameter[] = specs.map(({ key, shape, decay = true, lrScale = 1 }) => {
+  const parameters: Parameter[] = specs.map(({ key, shape, decay = true, lrScale = 1, state = false }) => {
     const size = sizeOf(shape)
-    const parameter = { name: key, shape, offset: total, size, decay, lrScale }
+    // What is only remembered has no gradient: with decay aside, an update leaves it alone.
+    const parameter = {
+      name: key,
+      shape,
+      offset: total,
+      size,
+      decay: decay && !state,
+      lrScale,
+      ...(state && { state }),
+    }
     total += size
     return parameter
   })
@@ -89,9 +98,11 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
 
   const view = (flat: Float32Array) =>
     parameters.map(({ name, shape, offset, size }) => [name, f32(shape, flat.subarray(offset, offset + size))] as const)
-  const trainables = Object.fromEntries([...view(values), ...frozen])
+  const remembered = new Set(specs.flatMap((spec) => (inGraph(spec) ? [] : [spec.key])))
+  const fed = (flat: Float32Array) => view(flat).filter(([name]) => !remembered.has(name))
+  const trainables = Object.fromEntries([...fed(values), ...frozen])
   const scratch = new Float32Array(total)
-  const into = Object.fromEntries(view(scratch).map(([name, tensor]) => [`grad:${name}`, tensor]))
+  const into = Object.fromEntries(fed(scratch).map(([name, tensor]) => [`grad:${name}`, tensor]))
 
   return {
     parameters,
@@ -102,13 +113,24 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
       let sum = 0
       for (const part of cutBatch(batch, piece)) {
         const kept = masks(seed, part.firstRow, part.rows, virtualTokens + part.length)
-        const feeds = { ...feedsOf(part, scale, { virtualTokens, prefixTokens }, bucket), ...kept, ...trainables }
+        const feeds: Record<string, Tensor> = {
+          ...feedsOf(part, scale, { virtualTokens, prefixTokens }, bucket),
+          ...kept,
+          ...trainables,
+        }
+        if (training.penalised) feeds["penalty_part"] = f32([], [scale * part.labelled])
         const { loss } = await training.session.run(feeds, into)
         for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
         sum += (loss!.data as Float32Array)[0]!
       }
       return sum
     },
+    ...(method.afterUpdate && {
+      afterUpdate(step: number, steps: number, gradients: Float32Array) {
+        const byKey = (flat: Float32Array) => new Map(view(flat).map(([name, { data }]) => [name, data]))
+        method.afterUpdate!({ step, steps, values: byKey(values), gradients: byKey(gradients) }, sites)
+      },
+    }),
     async evaluate(batch): Promise<EvalSums> {
       evaluation ??= (await build(false)).session
       const sums = { loss: 0, correct: 0 }

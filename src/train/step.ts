@@ -16,6 +16,8 @@ export interface Parameter {
   readonly decay: boolean
   /** Factor on the learning rate (LoRA+). @default {1} */
   readonly lrScale: number
+  /** Something to remember, and nothing that is trained. @default {false} */
+  readonly state?: boolean
 }
 
 /** What evaluation of one batch gives, as sums so that batches add up. */
@@ -41,6 +43,12 @@ export interface TrainStep {
    * @returns scale * (sum of negative log-likelihoods)
    */
   forwardBackward(batch: Batch, scale: number, gradients: Float32Array, seed: number): Promise<number>
+  /**
+   * To be called after each update, where there is such a thing: a method may look at the gradients and change values.
+   * @param step updates made, this one included
+   * @param steps updates of the whole run
+   */
+  afterUpdate?(step: number, steps: number, gradients: Float32Array): void
   /** Forward only. */
   evaluate(batch: Batch): Promise<EvalSums>
   dispose(): Promise<void>

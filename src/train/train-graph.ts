@@ -9,7 +9,7 @@ import { gradients } from "../graph/autodiff.ts"
 import { GraphBuilder } from "../graph/builder.ts"
 import type { GraphModel, Value } from "../graph/ir.ts"
 import { joinThinProducts } from "../graph/join-products.ts"
-import type { ParameterSpec, PreparedMethod, SiteParameters } from "../method.ts"
+import { inGraph, type ParameterSpec, type PreparedMethod, type SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { rowAttention } from "../models/blocks/attention.ts"
 import { Forward } from "../models/forward.ts"
@@ -34,6 +34,8 @@ export interface TrainGraph {
   readonly virtualTokens: number
   /** Keys and values before each row: its positions begin after them. */
   readonly prefixTokens: number
+  /** Whether something is added to the loss, by the input penalty_part: the batch's part of an update. */
+  readonly penalised: boolean
   /** Inputs that want a mask. */
   readonly dropout: readonly DropoutInput[]
 }
@@ -48,7 +50,9 @@ export function trainGraph({ base, method, sites, maxLength, chunks, withGradien
   const g = new GraphBuilder()
   const { architecture, config } = base
   const ids = g.input("input_ids", "i64", ["B", "T"])
-  const parameters = parametersOf(sites).map((spec) => ({ ...spec, value: g.input(spec.key, "f32", spec.shape) }))
+  const parameters = parametersOf(sites)
+    .filter(inGraph)
+    .map((spec) => ({ ...spec, value: g.input(spec.key, "f32", spec.shape) }))
   const trainables = parameters.filter(({ frozen }) => !frozen)
   const hooks = method.hooks(sites, new Map(parameters.map(({ key, value }) => [key, value])))
   const prompt = hooks.prompt?.({ g, site: { kind: "prompt", path: "", features: config.hiddenSize } })
@@ -85,7 +89,12 @@ export function trainGraph({ base, method, sites, maxLength, chunks, withGradien
   const labels = g.input("labels", "i64", [count])
   const weights = g.input("weights", "f32", [count])
   const sums = g.linearCrossEntropy({ rows: labelled, head: f.head(labelled), labels, weights }, chunks)
-  const [loss, correct] = joinThinProducts(g, [sums.loss, sums.correct]) as [Value, Value]
+  const penalty = withGradients
+    ? method.penalty(g, sites, new Map(parameters.map(({ key, value }) => [key, value])))
+    : null
+  // What is added counts once an update: each batch of it brings its part.
+  const total = penalty ? g.add(sums.loss, g.mul(penalty, g.input("penalty_part", "f32", []))) : sums.loss
+  const [loss, correct] = joinThinProducts(g, [total, sums.correct]) as [Value, Value]
   g.output("loss", loss, { early: true })
   g.output("correct", correct, { early: true })
   if (withGradients) {
@@ -96,5 +105,5 @@ export function trainGraph({ base, method, sites, maxLength, chunks, withGradien
     )
     trainables.forEach(({ key }, i) => g.output(`grad:${key}`, found[i]!))
   }
-  return { graph: g.finish(`train-${method.name}`), virtualTokens, prefixTokens, dropout }
+  return { graph: g.finish(`train-${method.name}`), virtualTokens, prefixTokens, dropout, penalised: penalty !== null }
 }

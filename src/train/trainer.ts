@@ -116,7 +116,13 @@ export async function train(
   const losses: number[] = []
   const evaluations: Evaluation[] = []
   let savedAt = progress.step
-  emit({ type: "run-start", steps, stepsPerEpoch, trainable: values.length, resumedAt: progress.step })
+  emit({
+    type: "run-start",
+    steps,
+    stepsPerEpoch,
+    trainable: parameters.reduce((sum, { size, state }) => sum + (state ? 0 : size), 0),
+    resumedAt: progress.step,
+  })
   if (full.patience !== null && heldout.length === 0) {
     emit({ type: "warning", message: "Without held-out rows the run can't stop early" })
   }
@@ -215,6 +221,7 @@ export async function train(
     }
     const learningRate = full.learningRate * rateFactor(schedule, made)
     optimizer.update(values, gradients, learningRate)
+    step.afterUpdate?.(made + 1, steps, gradients)
     const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0)
     const positions = batches.reduce((sum, batch) => sum + batch.rows * batch.length, 0)
     const tokensSeen = progress.tokensSeen + tokens

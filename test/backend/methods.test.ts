@@ -24,6 +24,7 @@ const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { rank: 2, alpha: 2, init: "gaussian", plusRatio: 16 },
   ],
   dora: [{ rank: 3 }],
+  adalora: [{ rank: 2, initRank: 3, orthogonality: 0 }],
   vera: [{ rank: 6 }],
   prompt_tuning: [{ virtualTokens: 3 }],
   p_tuning: [
@@ -89,6 +90,7 @@ for (const [name, base] of Object.entries(bases)) {
           const first = step.values.slice()
           const loss = async (): Promise<number> => (await step.evaluate(batch)).loss / batch.labelled
           for (const parameter of step.parameters) {
+            if (parameter.state) continue
             // The length of DoRA's weight counts as a constant in the gradient, so that differences see more: of its
             // parameters only the magnitude can be checked by them. The others agree with PEFT's.
             if (method.name === "dora" && !parameter.name.endsWith("magnitude_vector")) continue

@@ -12,7 +12,7 @@ import { openRuntime } from "../../src/presets/open-runtime.ts"
 
 /** Methods of each case. */
 const everywhere = ["dora", "ia3", "lora", "prefix_tuning", "prompt_tuning"]
-const more = ["ln_tuning", "p_tuning_lstm", "p_tuning_mlp", "prefix_projection", "rslora", "vera"]
+const more = ["adalora", "ln_tuning", "p_tuning_lstm", "p_tuning_mlp", "prefix_projection", "rslora", "vera"]
 const cases = { llama: [...everywhere, ...more], qwen2: everywhere, gpt2: [...everywhere, ...more] }
 const out = mkdtempSync(join(tmpdir(), "espalier-parity-"))
 afterAll(() => rmSync(out, { recursive: true, force: true }))
