@@ -15,12 +15,7 @@ export function bottleneckFiles(forms: readonly BottleneckForm[], { sites }: Pef
   )
   const found = new Map(forms.map((form) => [form.path, form]))
   const { reads, nonlinearity } = forms[0]!
-  const kind =
-    reads === "stream"
-      ? "parallel"
-      : forms.some(({ path }) => residuals.get(path)?.role === "attention")
-        ? "houlsby"
-        : "pfeiffer"
+  const kind = ({ stream: "parallel", branch: "houlsby", sum: "pfeiffer" } as const)[reads]
   const places = [...residuals.values()].filter(({ role }) => role === "mlp" || kind === "houlsby")
   const tensors = new Map<string, Tensor<"f32">>()
   for (const { path, features } of places) {

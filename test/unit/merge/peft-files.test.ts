@@ -39,15 +39,20 @@ interface Row {
 const rows: readonly Row[] = [
   { method: "lora", one: { rank: 2 }, two: { rank: 3, rsLora: true }, merges: ["linear", "svd", "ties"] },
   { method: "dora", one: { rank: 2 }, two: { rank: 2, targets: ".*mlp.*" }, merges: ["svd", "magnitude"] },
-  { method: "ia3", one: {}, two: { targets: ["k_proj", "c_attn", "down_proj", "mlp.c_proj"] }, merges: ["linear", "product"] },
+  {
+    method: "ia3",
+    one: {},
+    two: { targets: ["k_proj", "c_attn", "down_proj", "mlp.c_proj"] },
+    merges: ["linear", "product"],
+  },
   { method: "bitfit", one: {}, two: { targets: ".*\\.1\\..*" }, merges: ["linear", "dare"] },
   { method: "ln_tuning", one: {}, two: { targets: ["norm", "ln_f"] }, merges: ["linear"] },
   { method: "prompt_tuning", one: { virtualTokens: 3 }, two: { virtualTokens: 3 }, merges: ["linear", "cat"] },
   { method: "prefix_tuning", one: { virtualTokens: 2 }, two: { virtualTokens: 2 }, merges: ["linear", "cat"] },
   {
     method: "bottleneck",
-    one: {},
-    two: { kind: "houlsby", nonlinearity: "relu", reductionFactor: 3 },
+    one: { kind: "houlsby" },
+    two: { kind: "houlsby", reductionFactor: 3 },
     merges: ["cat"],
   },
   { method: "bottleneck", one: { kind: "parallel" }, two: { kind: "parallel", layers: [1] }, merges: ["cat"] },
