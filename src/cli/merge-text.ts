@@ -9,9 +9,13 @@ const part = (value: number): string =>
   value === 0 ? "0" : value < 1e-4 ? value.toExponential(1) : `${(value * 100).toPrecision(3)} %`
 
 /** What was merged, how near it came, and what to do next. */
-export function mergeText(out: string, { sources, recipe, forms, report }: MergeResult, layers: boolean): string {
+export function mergeText(
+  out: string,
+  { sources, recipe, forms, report }: MergeResult,
+  { layers, fused }: { readonly layers: boolean; readonly fused: boolean },
+): string {
   const names = sources.map(({ name, weight }) => `${printable(name)} * ${Number(weight.toPrecision(6))}`)
-  const lines = [`Merged by ${recipe.method}: ${names.join(" + ")}`]
+  const lines = [`${fused ? "Fused" : "Merged"} by ${recipe.method}: ${names.join(" + ")}`]
   if (report) {
     const ranks = forms.flatMap((form) => (form.form === "lowrank" ? [form.a.shape[0]!] : []))
     if (ranks.length > 0) lines.push(`Rank: ${rangeOf(ranks)} in ${ranks.length} layers`)
@@ -26,7 +30,7 @@ export function mergeText(out: string, { sources, recipe, forms, report }: Merge
         lines.push(`  ${path}  ${rank === null ? "" : `rank ${rank}  `}${part(error)}`)
     }
   }
-  lines.push("", `Saved to ${out}`, "", `Talk to it: espalier chat --adapter ${out}`, "")
+  lines.push("", `Saved to ${out}`, "", `Talk to it: espalier chat ${fused ? "--base" : "--adapter"} ${out}`, "")
   return lines.join("\n")
 }
 

@@ -3,15 +3,18 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
+import { fuseAdapters } from "../merge/fuse.ts"
 import { mergeAdapters } from "../merge/merge.ts"
 import { type MergeMethod, mergeMethods, type Recipe } from "../merge/recipe.ts"
 import { defaultMethod, isWeightless, kindOf, type MergeBase, type MergeSource } from "../merge/source.ts"
 import { type OpenBase, openBase } from "../presets/open-base.ts"
 import { readAdapter } from "../presets/read-adapter.ts"
 import { type MergeResult, mergeFacts, saveMerged } from "../service/save-merged.ts"
+import { saveFused } from "../service/save-merged-base.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { mergeText } from "./merge-text.ts"
 import { baseFolder, engineOptions, trainedAdapter } from "./shared-options.ts"
+import { stackBases } from "./stack-bases.ts"
 
 const options = {
   base: engineOptions.base,
@@ -42,8 +45,15 @@ const options = {
   },
   seed: { type: "number", description: "decides what dare keeps", default: "0" },
   layers: { type: "boolean", description: "show the error of every layer" },
+  fuse: { type: "boolean", description: "write a base with the adapters added to its weights, instead of an adapter" },
+  stack: {
+    type: "list",
+    value: "base:layers",
+    description: "write a base made of these layers, such as models/a:0-3,5; given several times, one after the other",
+  },
 } as const
-type Values = OptionValues<typeof options> & { readonly json?: boolean }
+/** Options of `espalier merge`. */
+export type MergeValues = OptionValues<typeof options> & { readonly json?: boolean }
 
 /** An adapter by the name that it goes by in the merge. */
 interface Named {
@@ -53,34 +63,37 @@ interface Named {
 
 export const mergeCommand = defineCommand({
   name: "merge",
-  summary: "Merges adapters of one base into one, and says how far the result is from their true weighted sum.",
-  usage: "<adapter> <adapter> ... [options]",
+  summary:
+    "Merges adapters of one base into one, or into the base, and says how far the result is from their true weighted sum; or stacks layers of bases.",
+  usage: "<adapter> ... [options]",
   options,
   examples: [
     "espalier merge adapters-out/answer-card-lora adapters-out/json-report-lora --out adapters-out/both",
     "espalier merge card=adapters-out/answer-card-lora json=adapters-out/json-report-lora --weights 0.7,0.3 --method svd --rank 8 --out adapters-out/both",
     "espalier merge adapters-out/answer-card-lora adapters-out/json-report-lora --method ties --density 0.3 --out adapters-out/both",
+    "espalier merge adapters-out/answer-card-lora --fuse --out models/sprig-card",
+    "espalier merge --stack models/sprig:0-3 --stack models/sprig:2-5 --out models/sprig-deeper",
   ],
   async run(given, positionals, io) {
-    const values = given as Values
-    const out = values.out
-    if (positionals.length === 0)
+    const values = given as MergeValues
+    const { out } = values
+    if (positionals.length === 0 && !values.stack)
       throw new EspalierError("invalid_request", "There is no adapter to merge", {
         hint: "Such as: espalier merge adapters-out/a adapters-out/b --out adapters-out/both",
       })
     if (out === undefined)
-      throw new EspalierError("invalid_request", "Where should the merged adapter go?", {
+      throw new EspalierError("invalid_request", "Where should the result go?", {
         hint: "Such as: --out adapters-out/both",
         param: "out",
       })
-    const open = await openBase(baseFolder(values.base))
+    if (values.stack) return stackBases(out, values.stack, positionals, values, io)
+    const path = baseFolder(values.base)
+    const open = await openBase(path)
     const adapters = await readAll(open, positionals)
     const { sources, recipe } = planOf(values, adapters)
-    const merged = await mergeAdapters(sources, recipe, mergeBaseOf(open))
-    const result: MergeResult = {
+    const described = {
       base: open.base,
       recipe,
-      ...merged,
       sources: adapters.map(({ name, adapter: { hash, method } }, i) => ({
         name,
         hash,
@@ -88,11 +101,21 @@ export const mergeCommand = defineCommand({
         weight: sources[i]!.weight,
       })),
     }
-    await saveMerged(out, result)
+    const base = mergeBaseOf(open)
+    let result: MergeResult
+    if (values.fuse) {
+      const fused = await fuseAdapters(sources, recipe, base)
+      await saveFused(out, fused, described, path)
+      result = { ...described, forms: [], report: fused.report }
+    } else {
+      result = { ...described, ...(await mergeAdapters(sources, recipe, base)) }
+      await saveMerged(out, result)
+    }
+    const type = values.fuse ? "fused" : "merged"
     io.out(
       values.json
-        ? `${JSON.stringify({ type: "merged", out, ...mergeFacts(result), report: merged.report })}\n`
-        : mergeText(out, result, values.layers === true),
+        ? `${JSON.stringify({ type, out, ...mergeFacts(result), report: result.report })}\n`
+        : mergeText(out, result, { layers: values.layers === true, fused: values.fuse === true }),
     )
     return exitCodes.ok
   },
@@ -120,13 +143,14 @@ const mergeBaseOf = ({ base }: OpenBase): MergeBase => ({
 })
 
 /** Weights and settings, with the defaults that depend on what the adapters are made of. */
-function planOf(values: Values, adapters: readonly Named[]): { sources: MergeSource[]; recipe: Recipe } {
+function planOf(values: MergeValues, adapters: readonly Named[]): { sources: MergeSource[]; recipe: Recipe } {
   const named = adapters.map(({ name, adapter }) => ({ name, forms: adapter.forms }))
-  const kind = kindOf(named)
-  const method = (values.method as MergeMethod | undefined) ?? defaultMethod(kind)
+  // Whatever changes weights can be fused together; one adapter out of several is made of one kind.
+  const kind = values.fuse ? null : kindOf(named)
+  const method = (values.method as MergeMethod | undefined) ?? (kind ? defaultMethod(kind) : "linear")
   const weights =
     values.weights === undefined
-      ? named.map(() => (isWeightless(kind, method) ? 1 : 1 / named.length))
+      ? named.map(() => (kind && isWeightless(kind, method) ? 1 : 1 / named.length))
       : parseWeights(values.weights, named.length)
   const { rank, error, density, seed } = values
   return {

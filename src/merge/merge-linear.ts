@@ -33,41 +33,52 @@ export interface LayerDeltas {
   readonly biases: readonly (Float64Array | null)[]
 }
 
-/** The linear layers that any source changes, one by one. */
-export async function* changedLayers(
-  sources: readonly MergeSource[],
-  { sites, read, name }: MergeBase,
-): AsyncGenerator<LayerDeltas> {
-  const linears = sites.filter((site): site is LinearSite => site.kind === "linear")
-  const known = new Set(linears.map(({ path }) => path))
+/** @throws {EspalierError} `adapter_mismatch` for a layer that the base lacks */
+function checkPaths(sources: readonly MergeSource[], { sites, name }: MergeBase): void {
+  const known = new Set(sites.map(({ path }) => path))
   for (const { name: adapter, forms } of sources)
     for (const form of forms)
-      if (form.form === "lowrank" && !known.has(form.path))
+      if ("path" in form && !known.has(form.path))
         throw new EspalierError(
           "adapter_mismatch",
           `Adapter "${adapter}" changes ${form.path}, which base "${name}" lacks`,
         )
-  for (const site of linears) {
-    if (!sources.some(({ forms }) => forms.some((form) => "path" in form && form.path === site.path))) continue
-    const changes = []
-    for (const { forms } of sources) changes.push(await linearChange(site, forms, read))
-    yield { site, deltas: changes.map(({ weight }) => weight), biases: changes.map(({ bias }) => bias) }
+}
+
+/**
+ * The linear layers that any source changes, one by one.
+ * @throws {EspalierError} `adapter_mismatch` for a layer that the base lacks
+ */
+export async function* changedLayers(sources: readonly MergeSource[], base: MergeBase): AsyncGenerator<LayerDeltas> {
+  checkPaths(sources, base)
+  for (const site of base.sites) {
+    if (site.kind !== "linear") continue
+    const layer = await layerDeltas(sources, site, base)
+    if (layer) yield layer
   }
+}
+
+/** What the sources change in one layer, or null where that is nothing. */
+export async function layerDeltas(
+  sources: readonly MergeSource[],
+  site: LinearSite,
+  { read }: MergeBase,
+): Promise<LayerDeltas | null> {
+  if (!sources.some(({ forms }) => forms.some((form) => "path" in form && form.path === site.path))) return null
+  const changes = []
+  for (const { forms } of sources) changes.push(await linearChange(site, forms, read))
+  return { site, deltas: changes.map(({ weight }) => weight), biases: changes.map(({ bias }) => bias) }
 }
 
 /** Low-rank updates that merge several adapters. @throws {EspalierError} `unsupported` where a bias would change too */
 export async function mergeLinear(sources: readonly MergeSource[], recipe: Recipe, base: MergeBase): Promise<Merged> {
   const report = reportBuilder(sources)
   const forms: LowrankForm[] = []
+  const norms = new Set(base.sites.flatMap((site) => (site.kind === "norm" ? [site.path] : [])))
+  const onNorm = sources.flatMap((source) => source.forms).find((form) => "path" in form && norms.has(form.path))
+  if (onNorm && "path" in onNorm) throw biasError(onNorm.path)
   for await (const { site, deltas, biases } of changedLayers(sources, base)) {
-    if (biases.some((bias) => bias !== null))
-      throw new EspalierError(
-        "unsupported",
-        `Merging would change the bias of ${site.path}, which no low-rank update can`,
-        {
-          hint: "Take --fuse, which adds everything to the base",
-        },
-      )
+    if (biases.some((bias) => bias !== null)) throw biasError(site.path)
     if (deltas.every((delta) => delta === null)) continue
     const wanted = wantedDelta(site.path, sources, deltas, recipe)
     const form = only(sources, site.path, recipe) ?? asForm(site.path, truncated(wanted, deltas, recipe))
@@ -82,6 +93,11 @@ export async function mergeLinear(sources: readonly MergeSource[], recipe: Recip
   }
   return { forms, report: report.finish() }
 }
+
+const biasError = (path: string): EspalierError =>
+  new EspalierError("unsupported", `Merging would change the bias of ${path}, which no low-rank update can`, {
+    hint: "Take --fuse, which adds everything to the base",
+  })
 
 /** One adapter's own factors, where nothing is asked of them but a weight. */
 function only(sources: readonly MergeSource[], path: string, { method, rank, error }: Recipe): LowrankForm | null {

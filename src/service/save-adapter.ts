@@ -1,16 +1,13 @@
 /**
  * @module What a run leaves behind: an adapter folder in PEFT's layout, or for full fine-tuning a base folder of its own.
  */
-import { readFile } from "node:fs/promises"
 import { adapterForms } from "../adapter-io.ts"
-import { encodeUtf8 } from "../core/bytes.ts"
-import { f32, type Tensor } from "../core/tensor.ts"
-import { writeSafetensors } from "../formats/safetensors.ts"
+import type { Tensor } from "../core/tensor.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { adapterHash, writeAdapterFolder } from "../store/adapter-folder.ts"
-import { writeFolderAtomic } from "../store/atomic.ts"
+import { wholeBase, writeBaseFolder } from "./base-folder.ts"
 
 /** A trained method with its tensors. */
 export interface Trained {
@@ -59,35 +56,8 @@ export async function saveTrained(
     await writeAdapterFolder(path, { config, tensors, facts }, readme(trained))
     return
   }
-  const files = new Map<string, Uint8Array>([
-    ["model.safetensors", writeSafetensors(await wholeBase(trained))],
-    ["espalier.json", encodeUtf8(`${JSON.stringify(facts, null, 2)}\n`)],
-    ["README.md", encodeUtf8(readme(trained))],
-  ])
-  for (const name of [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-  ]) {
-    const bytes = await readFile(`${baseFiles}/${name}`).catch(() => null)
-    if (bytes) files.set(name, name === "config.json" ? inF32(bytes) : new Uint8Array(bytes))
-  }
-  await writeFolderAtomic(path, files)
-}
-
-/** Every weight of the base, in the checkpoint's order: the trained ones, and the others as they are. */
-async function wholeBase({ base, tensors }: Trained): Promise<Map<string, Tensor<"f32">>> {
-  const all = new Map<string, Tensor<"f32">>()
-  for (const [name, { shape }] of base.layout) all.set(name, tensors.get(name) ?? f32(shape, await base.read(name)))
-  return all
-}
-
-/** config.json that says the weights are f32, as they are written. */
-function inF32(bytes: Uint8Array): Uint8Array {
-  const json = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
-  return encodeUtf8(`${JSON.stringify({ ...json, dtype: "float32", torch_dtype: "float32" }, null, 2)}\n`)
+  const weights = await wholeBase(trained.base, trained.tensors)
+  await writeBaseFolder(path, { weights, facts, readme: readme(trained), from: baseFiles })
 }
 
 function readme({ base, method }: Trained): string {
