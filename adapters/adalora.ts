@@ -114,11 +114,12 @@ function mask(
   c: Config,
 ): void {
   const scores = layers.flatMap((layer) => Array.from(tripletScores(layer, of, c.initRank)))
-  const dropped = scores.length - budgetAfter(step, steps, layers.length, c)
-  const threshold = dropped > 0 ? [...scores].sort((a, b) => a - b)[dropped - 1]! : Number.NEGATIVE_INFINITY
+  const order = scores.map((_, i) => i).sort((i, j) => scores[j]! - scores[i]!)
+  // Exactly the budget, though scores be equal: before anything was learned, all of them are zero.
+  const kept = new Set(order.slice(0, budgetAfter(step, steps, layers.length, c)))
   layers.forEach((layer, i) => {
-    const kept = of(layer, "mask")
-    for (let k = 0; k < c.initRank; k++) kept[k] = scores[i * c.initRank + k]! > threshold ? 1 : 0
+    const mask = of(layer, "mask")
+    for (let k = 0; k < c.initRank; k++) mask[k] = Number(kept.has(i * c.initRank + k))
   })
 }
 

@@ -15,6 +15,7 @@ import { openBase } from "../presets/open-base.ts"
 import { openRuntime } from "../presets/open-runtime.ts"
 import type { BackendName, Runtime } from "../runtime/runtime.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
+import { wholeBase } from "../service/base-folder.ts"
 import { loadedAdapterOf, saveTrained, type Trained } from "../service/save-adapter.ts"
 import { openTrainingRun, type TrainingRun } from "../service/training-run.ts"
 import { memorySource, packWeights } from "../store/weights-file.ts"
@@ -186,8 +187,9 @@ async function runTrain(values: Values, io: Io): Promise<number> {
   })
   for (const line of describeDataset(run.reports.data)) say(`${line}\n`)
   emit({ type: "dataset", ...run.reports.data })
-  const virtual = prepared.name === "full" ? "" : `, ${formatBytes(run.step.values.byteLength)}`
-  say(`Method: ${method.name}, ${run.step.values.length.toLocaleString("en")} trainable values${virtual}\n`)
+  const trainable = run.step.parameters.reduce((sum, { size, state }) => sum + (state ? 0 : size), 0)
+  const bytes = prepared.peftType === null ? "" : `, ${formatBytes(4 * trainable)}`
+  say(`Method: ${method.name}, ${trainable.toLocaleString("en")} trainable values${bytes}\n`)
 
   const questions = values.score === false ? [] : run.questions.slice(0, MOST_SCORED)
   const trained = (): Trained => ({ base, method: prepared, env, tensors: run.step.tensors() })
@@ -341,9 +343,15 @@ async function answers(
   return answered
 }
 
-/** The base with every weight as full fine-tuning left it. */
-async function retrained(base: Base, { tensors }: Trained): Promise<Base> {
-  const packed = await packWeights(memorySource(tensors), base.architecture.weights(base.config), { cacheFolder: null })
+/** The base with its weights as full or selective fine-tuning left them. */
+async function retrained(base: Base, trained: Trained): Promise<Base> {
+  const packed = await packWeights(
+    memorySource(await wholeBase(base, trained.tensors)),
+    base.architecture.weights(base.config),
+    {
+      cacheFolder: null,
+    },
+  )
   return { ...base, layout: packed.layout, weights: packed.weights }
 }
 
