@@ -21,6 +21,8 @@ export interface NamedHold extends AdapterHold {
 
 interface Version {
   readonly info: AdapterInfo
+  /** Its forms again: from memory, or from the folder that it came from. */
+  readonly read: () => Promise<LoadedAdapter>
   readonly bound: BoundAdapter
   /** Generations in flight, and one for the name while it stands in the table. */
   holders: number
@@ -41,6 +43,8 @@ export interface AdapterTable {
   remove(name: string): Promise<void>
   /** Holds the version that `name` has now. @throws {EspalierError} `not_found` */
   hold(name: string): NamedHold
+  /** The version that `name` has now, and a way to its forms, which a folder may have changed since; or null. */
+  find(name: string): { readonly info: AdapterInfo; read(): Promise<LoadedAdapter> } | null
   list(): readonly AdapterInfo[]
   /** Takes every name away. */
   clear(): Promise<void>
@@ -58,7 +62,7 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
   }
   /** For those who must not wait: a version that cannot be freed costs memory and nothing else. */
   const releaseLater = (version: Version): void => void release(version).catch(() => {})
-  const find = (name: string): Version => {
+  const versionOf = (name: string): Version => {
     const version = versions.get(name)
     if (version !== undefined) return version
     const names = [...versions.keys()].sort().join(", ")
@@ -95,7 +99,12 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
         throw error
       }
       const { hash, method, sizeBytes } = adapter
-      const version: Version = { info: { name, hash, method, sizeBytes, path, loadedAt: now() }, bound, holders: 1 }
+      const version: Version = {
+        info: { name, hash, method, sizeBytes, path, loadedAt: now() },
+        read,
+        bound,
+        holders: 1,
+      }
       const old = versions.get(name)
       versions.set(name, version)
       // The old version's memory is nothing that whoever loads the new one has to wait for.
@@ -103,12 +112,12 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       return version.info
     },
     async remove(name) {
-      const version = find(name)
+      const version = versionOf(name)
       versions.delete(name)
       await release(version)
     },
     hold(name) {
-      const version = find(name)
+      const version = versionOf(name)
       version.holders++
       let held = true
       return {
@@ -121,6 +130,7 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
         },
       }
     },
+    find: (name) => versions.get(name) ?? null,
     list: () => [...versions.values()].map((version) => version.info).sort((a, b) => (a.name < b.name ? -1 : 1)),
     async clear() {
       const all = [...versions.values()]

@@ -4,12 +4,14 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
+import { parseExpression } from "../merge/expression.ts"
 import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
-import { createAdapterTable, type NamedHold } from "./adapter-table.ts"
+import { type AdapterBinder, createAdapterTable, type NamedHold } from "./adapter-table.ts"
 import type { Decoder } from "./decoder.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
+import { createRequestMerges, type PreparedMerge } from "./request-merges.ts"
 import { defaultSampling } from "./sampling.ts"
 import { createScheduler, type SchedulerOptions } from "./scheduler.ts"
 
@@ -31,6 +33,8 @@ export interface EngineParts {
   readonly scheduler?: SchedulerOptions
   /** @default {256} */
   readonly maxAdapters?: number
+  /** Merges by request that stay bound. @default {8} */
+  readonly maxMerges?: number
   /** Milliseconds since 1970. @default {Date.now} */
   readonly now?: () => number
 }
@@ -39,14 +43,12 @@ export interface EngineParts {
 export function createEngine(parts: EngineParts): EngineApi {
   const { decoder, tokenizer } = parts
   const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
-  const table = createAdapterTable(
-    {
-      bind: (adapter) => scheduler.exclusive(() => decoder.bind(adapter)),
-      dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
-    },
-    parts.maxAdapters ?? 256,
-    parts.now ?? Date.now,
-  )
+  const binder: AdapterBinder = {
+    bind: (adapter) => scheduler.exclusive(() => decoder.bind(adapter)),
+    dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
+  }
+  const table = createAdapterTable(binder, parts.maxAdapters ?? 256, parts.now ?? Date.now)
+  const merges = createRequestMerges(table, binder, parts.maxMerges ?? 8)
   let closed = false
   let knownLead: string | null = null
   const chatLead = (): string => {
@@ -79,12 +81,21 @@ export function createEngine(parts: EngineParts): EngineApi {
 
     async generate(request, options = {}) {
       const prompts = request.prompts.map((prompt) => encodePrompt(prompt, parts))
-      const { holds, streams, controller } = submit(request, prompts, options.signal)
-      const [hold] = holds
-      return {
-        adapter: hold == null ? null : { name: hold.name, hash: hold.bound.hash },
-        promptTokens: prompts.reduce((total, ids) => total + ids.length, 0),
-        events: mergeChoices(streams, controller),
+      const merging = mergeOf(request.adapter)
+      // Not a tick is lost where nothing is merged.
+      const merge = merging && (await merging)
+      const hold = (): NamedHold | null =>
+        merge ? merge.hold() : request.adapter === null ? null : table.hold(request.adapter)
+      try {
+        const { holds, streams, controller } = submit(request, prompts, hold, options.signal)
+        const [first] = holds
+        return {
+          adapter: first == null ? null : { name: first.name, hash: first.bound.hash },
+          promptTokens: prompts.reduce((total, ids) => total + ids.length, 0),
+          events: mergeChoices(streams, controller),
+        }
+      } finally {
+        merge?.release()
       }
     },
 
@@ -96,19 +107,32 @@ export function createEngine(parts: EngineParts): EngineApi {
       if (closed) return
       closed = true
       await scheduler.close()
+      await merges.clear()
       await table.clear()
       await scheduler.exclusive(() => decoder.dispose())
     },
   }
 
+  /** The merge that a name stands for, where no adapter is called so. */
+  function mergeOf(name: string | null): Promise<PreparedMerge> | null {
+    if (name === null || table.find(name) !== null) return null
+    const terms = parseExpression(name)
+    return terms && merges.prepare(name, terms)
+  }
+
   /** Holds the adapter and submits every choice in one tick, so that no swap can come between two choices. */
-  function submit(request: GenerateRequest, prompts: readonly (readonly number[])[], signal?: AbortSignal) {
+  function submit(
+    request: GenerateRequest,
+    prompts: readonly (readonly number[])[],
+    hold: () => NamedHold | null,
+    signal?: AbortSignal,
+  ) {
     const controller = new AbortController()
     const seed = request.sampling?.seed ?? randomSeed()
     const choices = request.choices ?? 1
     const count = prompts.length * choices
     const holds: (NamedHold | null)[] = []
-    for (let i = 0; i < count; i++) holds.push(request.adapter === null ? null : table.hold(request.adapter))
+    for (let i = 0; i < count; i++) holds.push(hold())
     const streams = scheduler.submit(
       holds.map((adapter, choice) => ({
         promptIds: prompts[Math.floor(choice / choices)]!,

@@ -47,7 +47,8 @@ export async function startGeneration(
   try {
     return await engine.generate(generation, signal === undefined ? {} : { signal })
   } catch (error) {
-    if (isEspalierError(error, "not_found") && generation.adapter !== null) {
+    // A merge by request names the adapter that it lacks itself.
+    if (isEspalierError(error, "not_found") && generation.adapter !== null && !/[*+]/.test(generation.adapter)) {
       throw await unknownModel({ engine }, generation.adapter)
     }
     throw error
