@@ -3,15 +3,17 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
+import { isElementwise } from "../merge/combine.ts"
 import { fuseAdapters } from "../merge/fuse.ts"
 import { mergeAdapters } from "../merge/merge.ts"
 import { type MergeMethod, mergeMethods, type Recipe } from "../merge/recipe.ts"
 import { defaultMethod, isWeightless, kindOf, type MergeBase, type MergeSource } from "../merge/source.ts"
 import { type OpenBase, openBase } from "../presets/open-base.ts"
 import { readAdapter } from "../presets/read-adapter.ts"
-import { type MergeResult, mergeFacts, saveMerged } from "../service/save-merged.ts"
+import { type MergedSource, type MergeResult, mergeFacts, saveMerged } from "../service/save-merged.ts"
 import { saveFused } from "../service/save-merged-base.ts"
-import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
+import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
+import { readHeldOut, type ScoreTable, scoreMerge, scoreText } from "./merge-scores.ts"
 import { mergeText } from "./merge-text.ts"
 import { baseFolder, engineOptions, trainedAdapter } from "./shared-options.ts"
 import { stackBases } from "./stack-bases.ts"
@@ -45,6 +47,16 @@ const options = {
   },
   seed: { type: "number", description: "decides what dare keeps", default: "0" },
   layers: { type: "boolean", description: "show the error of every layer" },
+  score: { type: "boolean", description: "answer the questions of --data, with the merge, its sources and the base" },
+  data: {
+    type: "list",
+    value: "name=file",
+    description: "held-out questions of one source; may be given several times",
+  },
+  limit: { type: "number", description: "questions of a file at most" },
+  search: { type: "boolean", description: "try a small grid of weights too, and keep those with the best mean score" },
+  backend: engineOptions.backend,
+  threads: engineOptions.threads,
   fuse: { type: "boolean", description: "write a base with the adapters added to its weights, instead of an adapter" },
   stack: {
     type: "list",
@@ -71,6 +83,7 @@ export const mergeCommand = defineCommand({
     "espalier merge adapters-out/answer-card-lora adapters-out/json-report-lora --out adapters-out/both",
     "espalier merge card=adapters-out/answer-card-lora json=adapters-out/json-report-lora --weights 0.7,0.3 --method svd --rank 8 --out adapters-out/both",
     "espalier merge adapters-out/answer-card-lora adapters-out/json-report-lora --method ties --density 0.3 --out adapters-out/both",
+    "espalier merge card=adapters-out/answer-card-lora json=adapters-out/json-report-lora --score --data card=examples/data/answer-card.heldout.jsonl --data json=examples/data/json-report.heldout.jsonl --search --out adapters-out/both",
     "espalier merge adapters-out/answer-card-lora --fuse --out models/sprig-card",
     "espalier merge --stack models/sprig:0-3 --stack models/sprig:2-5 --out models/sprig-deeper",
   ],
@@ -87,39 +100,65 @@ export const mergeCommand = defineCommand({
         param: "out",
       })
     if (values.stack) return stackBases(out, values.stack, positionals, values, io)
+    const scoring = values.score === true || values.search === true || values.data !== undefined
+    if (scoring && values.fuse)
+      throw new EspalierError("invalid_request", "A fused base is scored by espalier eval, not here", {
+        hint: `Leave --score out, then: espalier eval --base ${out}`,
+        param: "score",
+      })
+    const heldOut = scoring ? await readHeldOut(values) : null
     const path = baseFolder(values.base)
     const open = await openBase(path)
     const adapters = await readAll(open, positionals)
     const { sources, recipe } = planOf(values, adapters)
-    const described = {
-      base: open.base,
-      recipe,
-      sources: adapters.map(({ name, adapter: { hash, method } }, i) => ({
-        name,
-        hash,
-        method,
-        weight: sources[i]!.weight,
-      })),
-    }
     const base = mergeBaseOf(open)
-    let result: MergeResult
     if (values.fuse) {
+      const described = { base: open.base, recipe, sources: sourceFacts(adapters, sources) }
       const fused = await fuseAdapters(sources, recipe, base)
       await saveFused(out, fused, described, path)
-      result = { ...described, forms: [], report: fused.report }
-    } else {
-      result = { ...described, ...(await mergeAdapters(sources, recipe, base)) }
-      await saveMerged(out, result)
+      show(io, values, { ...described, forms: [], report: fused.report }, null)
+      return exitCodes.ok
     }
-    const type = values.fuse ? "fused" : "merged"
-    io.out(
-      values.json
-        ? `${JSON.stringify({ type, out, ...mergeFacts(result), report: result.report })}\n`
-        : mergeText(out, result, { layers: values.layers === true, fused: values.fuse === true }),
-    )
+    const weighted = (weights: readonly number[]) => sources.map((source, i) => ({ ...source, weight: weights[i]! }))
+    let merged = await mergeAdapters(sources, recipe, base)
+    let chosen: readonly MergeSource[] = sources
+    let scores: ScoreTable | null = null
+    if (heldOut) {
+      const given = sources.map(({ weight }) => weight)
+      const merge = async (weights: readonly number[]) => (await mergeAdapters(weighted(weights), recipe, base)).forms
+      scores = await scoreMerge(values, open, heldOut, adapters, given, merge)
+      chosen = weighted(scores.weights)
+      merged = await mergeAdapters(chosen, recipe, base)
+    }
+    const result: MergeResult = {
+      base: open.base,
+      recipe,
+      ...merged,
+      sources: sourceFacts(adapters, chosen),
+      ...(scores && { scores: { files: scores.files, models: scores.models } }),
+    }
+    await saveMerged(out, result)
+    show(io, values, result, scores)
     return exitCodes.ok
   },
 })
+
+/** Tells what was made. */
+function show(io: Io, values: MergeValues, result: MergeResult, scores: ScoreTable | null): void {
+  const out = values.out!
+  const fused = values.fuse === true
+  if (values.json) {
+    const line = { type: fused ? "fused" : "merged", out, ...mergeFacts(result), report: result.report }
+    io.out(`${JSON.stringify(scores ? { ...line, scores } : line)}\n`)
+    return
+  }
+  if (scores) io.out(`${scoreText(scores)}\n`)
+  io.out(mergeText(out, result, { layers: values.layers === true, fused }))
+}
+
+/** What espalier.json says of the sources. */
+const sourceFacts = (adapters: readonly Named[], sources: readonly MergeSource[]): MergedSource[] =>
+  adapters.map(({ name, adapter: { hash, method } }, i) => ({ name, hash, method, weight: sources[i]!.weight }))
 
 /** Adapters by folder, `name=folder` or name, each checked against the base. */
 async function readAll(open: OpenBase, given: readonly string[]): Promise<Named[]> {
@@ -159,8 +198,7 @@ function planOf(values: MergeValues, adapters: readonly Named[]): { sources: Mer
       method,
       ...(rank !== undefined && { rank }),
       ...(error !== undefined && { error }),
-      ...(density !== undefined && { density }),
-      ...(seed !== undefined && { seed }),
+      ...(isElementwise(method) && { density: density ?? 0.5, seed: seed ?? 0 }),
     },
   }
 }

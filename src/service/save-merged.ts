@@ -25,13 +25,15 @@ export interface MergeResult {
   readonly sources: readonly MergedSource[]
   readonly recipe: Recipe
   readonly report: MergeReport | null
+  /** How it scored beside its sources, as plain JSON. */
+  readonly scores?: unknown
 }
 
 /** The PEFT version whose layout is written. */
 const PEFT_VERSION = "0.21.0"
 
 /** espalier.json of a merge, without what the store adds. */
-export function mergeFacts({ base, sources, recipe, report }: MergeResult): Record<string, unknown> {
+export function mergeFacts({ base, sources, recipe, report, scores }: MergeResult): Record<string, unknown> {
   return {
     base: { name: base.name, hash: base.hash },
     method: "merge",
@@ -41,6 +43,7 @@ export function mergeFacts({ base, sources, recipe, report }: MergeResult): Reco
       // Layer by layer they are printed; here they would be longer than the rest.
       relative_error: report?.error ?? null,
       cut: report?.cut ?? null,
+      ...(scores !== undefined && { scores }),
       distances: report && Object.fromEntries(report.sources.map(({ name, distance }) => [name, distance])),
     },
   }
