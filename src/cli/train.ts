@@ -7,23 +7,25 @@ import { basename, join, resolve } from "node:path"
 import { methods } from "../../adapters/mod.ts"
 import { EspalierError } from "../core/errors.ts"
 import { describeDataset } from "../data/describe.ts"
+import type { Question } from "../data/question.ts"
 import { type Answered, answerAll, scoreOf } from "../eval/answers.ts"
+import { compareRetention, type Retention, type RetentionSet, retentionLines } from "../eval/retention.ts"
+import { type SuiteScores, scoreSuite } from "../eval/score-suite.ts"
 import type { Method } from "../method.ts"
-import type { Base } from "../models/base.ts"
 import { methodEnv } from "../presets/method-env.ts"
 import { openBase } from "../presets/open-base.ts"
 import { openRuntime } from "../presets/open-runtime.ts"
 import type { BackendName, Runtime } from "../runtime/runtime.ts"
-import { graphDecoder } from "../serve/graph-decoder.ts"
-import { wholeBase } from "../service/base-folder.ts"
-import { loadedAdapterOf, saveTrained, type Trained } from "../service/save-adapter.ts"
+import { saveTrained, type Trained } from "../service/save-adapter.ts"
 import { openTrainingRun, type TrainingRun } from "../service/training-run.ts"
-import { memorySource, packWeights } from "../store/weights-file.ts"
+import { type AskedModel, withAnswerer } from "../service/with-answerer.ts"
 import { lossChart } from "../train/chart.ts"
 import { formatBytes, formatDuration, progressReporter } from "../train/progress.ts"
 import { scheduleNames } from "../train/schedule.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
+import { methodSettings } from "./method-settings.ts"
+import { type OpenRetention, openRetention } from "./retention-suite.ts"
 import { baseFolder, engineOptions, packageFolder, quantizeSetting } from "./shared-options.ts"
 
 const options = {
@@ -99,6 +101,13 @@ const options = {
     description: "score held-out answers before and after (--no-score: don't)",
     default: "true",
   },
+  retention: {
+    type: "string",
+    value: "suite|off|file",
+    description: "score before and after what the base knew, by its own suite or by a JSONL file of items",
+    default: "suite",
+  },
+  "retention-items": { type: "number", description: "items that retention is measured by", default: "96" },
   resume: { type: "boolean", description: "go on from the run's checkpoint, if there is one" },
   backend: engineOptions.backend,
   quantize: engineOptions.quantize,
@@ -171,6 +180,7 @@ async function runTrain(values: Values, io: Io): Promise<number> {
   say(
     `Base: ${base.name} (${base.architecture.modelType}, ${base.config.layers} layers, hidden ${base.config.hiddenSize}, ${base.quantization ?? "f32"} weights, ${base.hash.slice(0, 12)})\n`,
   )
+  const retention = await openRetention(values.retention, values["retention-items"], folder)
   const env = methodEnv(base, tokenizer, seed)
   const run = await openTrainingRun({
     base,
@@ -193,7 +203,8 @@ async function runTrain(values: Values, io: Io): Promise<number> {
 
   const questions = values.score === false ? [] : run.questions.slice(0, MOST_SCORED)
   const trained = (): Trained => ({ base, method: prepared, env, tensors: run.step.tensors() })
-  const before = await answers(runtime, base, null, questions, open)
+  const model = { runtime, base, tokenizer, eosIds: open.eosIds }
+  const before = await scored(model, null, questions, retention)
 
   const stop = new AbortController()
   const interrupt = (): void => {
@@ -224,19 +235,30 @@ async function runTrain(values: Values, io: Io): Promise<number> {
     return exitCodes.interrupted
   }
 
-  const after = await answers(runtime, base, trained(), questions, open)
-  await saveTrained(out, trained(), factsOf(run, trained(), runtime, data.name, before, after), folder)
+  const after = await scored(model, trained(), questions, retention)
+  const kept = before.retention && after.retention && compareRetention(before.retention, after.retention)
+  await saveTrained(
+    out,
+    trained(),
+    {
+      ...factsOf(run, trained(), runtime, data.name, before.answers, after.answers),
+      ...(kept && { retention: retentionFacts(kept, retention!.set) }),
+    },
+    folder,
+  )
   // The run is over and its result is on disk: the checkpoint would only lead a later --resume astray.
   await rm(run.checkpointPath, { force: true })
   await run.dispose()
 
   if (result.losses.length > 1) say(`\nTraining loss\n${lossChart(result.losses)}\n`)
-  showSamples(say, before, after, values.samples ?? 3)
+  showSamples(say, before.answers, after.answers, values.samples ?? 3)
+  const [scoreBefore, scoreAfter] = [scoreOf(before.answers), scoreOf(after.answers)]
   if (questions.length > 0) {
     say(
-      `\nHeld-out answers exactly right: ${percent(scoreOf(before))} before, ${percent(scoreOf(after))} after (${questions.length} questions)\n`,
+      `\nHeld-out answers exactly right: ${percent(scoreBefore)} before, ${percent(scoreAfter)} after (${questions.length} questions)\n`,
     )
   }
+  if (kept) say(`\n${retentionLines(kept, retention!.set).join("\n")}\n\n`)
   say(
     `Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(process.resourceUsage().maxRSS * 1024)}\n`,
   )
@@ -249,9 +271,10 @@ async function runTrain(values: Values, io: Io): Promise<number> {
     step: result.step,
     kept: result.kept,
     best: result.best,
-    score_before: scoreOf(before),
-    score_after: scoreOf(after),
+    score_before: scoreBefore,
+    score_after: scoreAfter,
     questions: questions.length,
+    retention: kept && retentionFacts(kept, retention!.set),
   })
   await runtime.dispose()
   return exitCodes.ok
@@ -260,32 +283,6 @@ async function runTrain(values: Values, io: Io): Promise<number> {
 async function readData(path: string): Promise<{ name: string; bytes: Uint8Array }> {
   if (!existsSync(path)) throw new EspalierError("not_found", `There is no data file ${path}`, { param: "data" })
   return { name: basename(path), bytes: new Uint8Array(await readFile(path)) }
-}
-
-/** `name=value` pairs as settings: JSON where the value is JSON, a list where it has commas, a text elsewhere. */
-function methodSettings(method: Method, pairs: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf("=")
-      if (at < 1)
-        throw new EspalierError("invalid_request", `Expected --set name=value but found ${JSON.stringify(pair)}`, {
-          hint: `Settings of ${method.name} are listed in docs/methods.md`,
-        })
-      const [name, text] = [pair.slice(0, at), pair.slice(at + 1)]
-      try {
-        return [name, JSON.parse(text)]
-      } catch {
-        return [
-          name,
-          text.includes(",")
-            ? text.split(",")
-            : name === "targets" && !/[^\w.]/.test(text) && !["all", "all-linear"].includes(text)
-              ? [text]
-              : text,
-        ]
-      }
-    }),
-  )
 }
 
 /** Settings of LoRA that have an option of their own. @throws {EspalierError} `invalid_request` with another method. */
@@ -325,34 +322,23 @@ function settingsOf(values: Values, method: Method, bundled: boolean, seed: numb
   }
 }
 
-/** Greedy answers of the base, or of what was trained over it. */
-async function answers(
-  runtime: Runtime,
-  base: Base,
+/** Scores of the base, or of what was trained over it: held-out answers, and what retention asks for. */
+const scored = (
+  model: AskedModel,
   trained: Trained | null,
-  questions: Parameters<typeof answerAll>[0],
-  open: Awaited<ReturnType<typeof openBase>>,
-): Promise<Answered[]> {
-  if (questions.length === 0) return []
-  const ownBase = trained !== null && trained.method.peftType === null
-  const decoder = await graphDecoder({ runtime, base: ownBase ? await retrained(base, trained) : base })
-  const adapter = trained && !ownBase ? await decoder.bind(await loadedAdapterOf(trained)) : null
-  const answered = await answerAll(questions, { decoder, tokenizer: open.tokenizer!, eosIds: open.eosIds, adapter })
-  await adapter?.dispose()
-  await decoder.dispose()
-  return answered
-}
+  questions: readonly Question[],
+  retention: OpenRetention | null,
+): Promise<Scored> =>
+  questions.length === 0 && !retention
+    ? Promise.resolve({ answers: [], retention: null })
+    : withAnswerer(model, trained, async (answerer) => ({
+        answers: await answerAll(questions, answerer),
+        retention: retention && (await scoreSuite(retention.set.items, answerer)),
+      }))
 
-/** The base with its weights as full or selective fine-tuning left them. */
-async function retrained(base: Base, trained: Trained): Promise<Base> {
-  const packed = await packWeights(
-    memorySource(await wholeBase(base, trained.tensors)),
-    base.architecture.weights(base.config),
-    {
-      cacheFolder: null,
-    },
-  )
-  return { ...base, layout: packed.layout, weights: packed.weights }
+interface Scored {
+  readonly answers: readonly Answered[]
+  readonly retention: SuiteScores | null
 }
 
 /** espalier.json: what the adapter was made of, without anything that differs between two equal runs. */
@@ -374,6 +360,14 @@ function factsOf(
     ...(after.length > 0 && { score: { questions: after.length, before: scoreOf(before), after: scoreOf(after) } }),
   }
 }
+
+/** Retention as espalier.json and --json have it: parts are between 0 and 1, `forgotten` in points of a hundred. */
+const retentionFacts = (kept: Retention, { suite, sha256, questions, texts }: RetentionSet) => ({
+  suite: { name: suite, sha256 },
+  questions,
+  texts,
+  ...kept,
+})
 
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`
 

@@ -1,0 +1,28 @@
+/**
+ * @module A command of the command line in this process, with what it wrote.
+ */
+import { main } from "../../src/cli/main.ts"
+
+/** How a command ended. */
+export interface CliRun {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+  /** What it wrote to stdout, read as JSON lines; empty for lines that are none. */
+  readonly records: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** Runs a command. */
+export async function runCli(...args: readonly string[]): Promise<CliRun> {
+  let [out, err] = ["", ""]
+  const io = {
+    isTerminal: false,
+    columns: () => 80,
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+    env: {},
+  }
+  const code = await main([...args], io)
+  const records = out.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []))
+  return { code, out, err, records }
+}

@@ -1,0 +1,88 @@
+/**
+ * @module What `espalier train` says about forgetting.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type CliRun, runCli } from "../../support/run-cli.ts"
+import { writeTinyBase } from "../../support/tiny-base.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "espalier-train-retention-"))
+const [base, data, suite] = ["base", "data.jsonl", "suite.jsonl"].map((name) => join(folder, name)) as [
+  string,
+  string,
+  string,
+]
+const jsonl = (rows: readonly unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("")
+
+beforeAll(() => {
+  writeTinyBase(base, 1)
+  writeFileSync(data, jsonl(Array.from({ length: 8 }, (_, i) => ({ prompt: `Who is it ${i}?`, completion: "A cat." }))))
+  const question = (family: string, i: number) => ({
+    family,
+    messages: [{ role: "user", content: `What is it ${i}?` }],
+    answer: "A dog.",
+  })
+  writeFileSync(
+    suite,
+    jsonl([
+      ...[1, 2, 3].map((i) => question("one", i)),
+      ...[1, 2, 3].map((i) => question("two", i)),
+      ...[1, 2, 3].map((i) => ({ family: "text", text: ` A cat sat on a mat ${i}.` })),
+    ]),
+  )
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const train = (out: string, ...args: string[]): Promise<CliRun> =>
+  runCli(
+    ...["train", "--base", base, "--data", data, "--steps", "2", "--backend", "native", "--threads", "1"],
+    ...["--no-score", "--out", join(folder, out), ...args],
+  )
+const facts = (out: string) => JSON.parse(readFileSync(join(folder, out, "espalier.json"), "utf8"))
+
+describe("espalier train --retention", () => {
+  test("scores a suite before and after, in what it writes and in espalier.json", async () => {
+    const { code, records } = await train("own", "--retention", suite, "--retention-items", "6", "--json")
+    expect(code).toBe(0)
+    const { retention } = records.at(-1) as { retention: Record<string, unknown> }
+    expect(retention).toMatchObject({
+      suite: { name: suite },
+      questions: 5,
+      texts: 1,
+      score: { before: expect.any(Number), after: expect.any(Number) },
+      loss: { before: expect.any(Number), after: expect.any(Number) },
+      forgotten: expect.any(Number),
+    })
+    const { loss } = retention as { loss: { before: number; after: number } }
+    expect(loss.after).not.toBe(loss.before)
+    expect(facts("own").retention).toEqual(retention)
+  }, 30_000)
+
+  test("takes the base's own suite where its folder has one, and shows a table", async () => {
+    writeFileSync(join(base, "suite.jsonl"), readFileSync(suite))
+    const { out } = await train("base-suite")
+    rmSync(join(base, "suite.jsonl"))
+    expect(out).toContain("Retention (6 questions and 3 texts of the base's suite)")
+    expect(out).toContain("  questions answered right")
+    expect(out).toContain("  loss of texts")
+  }, 30_000)
+
+  test("takes the bundled suite's texts alone for another base", async () => {
+    const { records } = await train("foreign", "--retention-items", "4", "--json")
+    expect(records.at(-1)?.["retention"]).toMatchObject({ questions: 0, texts: 4, score: null, forgotten: null })
+  }, 30_000)
+
+  test("off measures nothing", async () => {
+    const { records } = await train("off", "--retention", "off", "--json")
+    expect(records.at(-1)?.["retention"]).toBeNull()
+    expect(facts("off")).not.toHaveProperty("retention")
+  }, 30_000)
+
+  test("refuses a suite that isn't there before anything is trained", async () => {
+    const { code, err } = await train("none", "--retention", join(folder, "no.jsonl"))
+    expect(code).toBe(3)
+    expect(err).toContain("There is no suite")
+  })
+})
