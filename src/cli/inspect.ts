@@ -71,7 +71,10 @@ async function inspectAdapter(path: string) {
       tensors: rows.length,
       hash,
       weights_sha256: verified ? "as espalier.json says" : "none in espalier.json",
-      ...(facts && { method: facts["method"], data: facts["data"], score: facts["score"] ?? null }),
+      ...(facts && { method: facts["method"] }),
+      // What it was made of, if others were merged into it; else what it has learned from.
+      ...(facts &&
+        ("merge" in facts ? { merge: facts["merge"] } : { data: facts["data"], score: facts["score"] ?? null })),
     },
   }
 }

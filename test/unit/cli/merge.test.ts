@@ -117,6 +117,15 @@ describe("espalier merge", () => {
     expect(line.report.layers).toHaveLength(14)
     expect(line.report.sources.map(({ name }: { name: string }) => name)).toEqual(["plain", "patterned"])
   })
+  test("espalier inspect says what a merge was made of", async () => {
+    await merge(`one=${at("plain")}`, `two=${at("patterned")}`, "--out", at("both"))
+    const { out } = await run("inspect", at("both"), "--json")
+    expect(JSON.parse(out)).toMatchObject({
+      method: "merge",
+      merge: { method: "linear", sources: [{ name: "one" }, { name: "two" }] },
+    })
+    expect((await run("inspect", at("both"))).out).not.toContain("undefined")
+  })
   test("the result answers like any adapter", async () => {
     await merge(at("plain"), at("patterned"), "--out", at("both"))
     const answer = (adapter: string) =>
