@@ -139,8 +139,30 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     inputs: graph.inputs.map((value) => info(nameOf(value), value.dtype, value.shape)),
     outputs: graph.outputs.map(({ name, value }) => info(name, value.dtype, value.shape)),
     initializers,
-    nodes: earlyLast(nodes, graph),
+    nodes: withoutUnread(earlyLast(nodes, graph), graph),
   }
+}
+
+/** Outputs that an ONNX operator may leave out. */
+const optionalOutputs: Readonly<Record<string, readonly number[]>> = {
+  Attention: [3],
+  LayerNormalization: [1, 2],
+  SimplifiedLayerNormalization: [1],
+}
+
+/**
+ * Nodes without the optional outputs that nothing reads: ONNX Runtime makes what has a name, and holds to the end of a
+ * run what nobody reads, such as each layer's attention weights where no gradient is computed.
+ */
+function withoutUnread(nodes: readonly OnnxNode[], { outputs }: GraphModel): OnnxNode[] {
+  const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)])
+  return nodes.map((node) => {
+    const optional = optionalOutputs[node.opType]
+    if (!optional || node.domain !== "") return node
+    const kept = node.outputs.map((name, i) => (optional.includes(i) && !read.has(name) ? "" : name))
+    while (kept.at(-1) === "") kept.pop()
+    return { ...node, outputs: kept }
+  })
 }
 
 /**
