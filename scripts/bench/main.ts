@@ -10,6 +10,7 @@ import { decodeBench } from "./decode.ts"
 import { examplesBench } from "./examples.ts"
 import { firstTokenBench } from "./first-token.ts"
 import { machine } from "./machine.ts"
+import { memoryBench } from "./memory.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
@@ -89,7 +90,7 @@ function benchOf(values: Values): TrainBench {
   }
 }
 
-const benches = [trainBench, decodeBench, swapBench, examplesBench, firstTokenBench]
+const benches = [trainBench, decodeBench, swapBench, examplesBench, firstTokenBench, memoryBench]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)

@@ -25,6 +25,7 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: "make a LoRA out of a fully fine-tuned base",
     load: async () => (await import("./extract.ts")).extractCommand,
   },
+  plan: { summary: "say what a run would take in memory", load: async () => (await import("./plan.ts")).planCommand },
   inspect: {
     summary: "say what an adapter or base folder holds",
     load: async () => (await import("./inspect.ts")).inspectCommand,

@@ -235,6 +235,9 @@ async function runTrain(values: Values, io: Io): Promise<number> {
     return exitCodes.interrupted
   }
 
+  const peak = process.resourceUsage().maxRSS * 1024
+  // What the run's sessions hold is given back before answers are scored.
+  await run.dispose()
   const after = await scored(model, trained(), questions, retention)
   const kept = before.retention && after.retention && compareRetention(before.retention, after.retention)
   await saveTrained(
@@ -248,7 +251,6 @@ async function runTrain(values: Values, io: Io): Promise<number> {
   )
   // The run is over and its result is on disk: the checkpoint would only lead a later --resume astray.
   await rm(run.checkpointPath, { force: true })
-  await run.dispose()
 
   if (result.losses.length > 1) say(`\nTraining loss\n${lossChart(result.losses)}\n`)
   showSamples(say, before.answers, after.answers, values.samples ?? 3)
@@ -259,9 +261,9 @@ async function runTrain(values: Values, io: Io): Promise<number> {
     )
   }
   if (kept) say(`\n${retentionLines(kept, retention!.set).join("\n")}\n\n`)
-  say(
-    `Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(process.resourceUsage().maxRSS * 1024)}\n`,
-  )
+  const predicted = run.plan(result.step)?.total ?? null
+  const beside = predicted === null ? "" : ` (predicted: ${formatBytes(predicted)})`
+  say(`Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(peak)}${beside}\n`)
   const shown = values.out ?? join("adapters-out", basename(out))
   say(`Saved to ${shown}\n\n${nextSteps(shown, values.base, prepared.peftType === null)}`)
   emit({
@@ -275,6 +277,8 @@ async function runTrain(values: Values, io: Io): Promise<number> {
     score_after: scoreAfter,
     questions: questions.length,
     retention: kept && retentionFacts(kept, retention!.set),
+    peak_memory_bytes: peak,
+    predicted_memory_bytes: predicted === null ? null : Math.round(predicted),
   })
   await runtime.dispose()
   return exitCodes.ok

@@ -10,6 +10,7 @@ import { type Question, questionOf } from "../data/question.ts"
 import { splitHeldout } from "../data/split.ts"
 import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
+import { planTraining, type TrainingPlan } from "../plan/training.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { checkpointFile } from "../train/checkpoint-file.ts"
@@ -75,6 +76,8 @@ export interface TrainingRun {
   readonly checkpointPath: string
   /** Optimizer steps that the checkpoint holds; 0 for a new run. */
   readonly resumedAt: number
+  /** What the run takes in memory, as `espalier plan` reckons it; null for a backend that it does not know. */
+  plan(steps: number): TrainingPlan | null
   start(hooks: { onEvent?(event: TrainEvent): void; readonly signal?: AbortSignal }): Promise<TrainResult>
   dispose(): Promise<void>
 }
@@ -125,14 +128,9 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
 
   const { batchSize, accumulation } = settings
   const longest = Math.max(...[...split.train, ...split.heldout].map(({ ids }) => ids.length))
-  const step = await graphStep({
-    runtime,
-    base,
-    method,
-    env,
-    maxLength: Math.ceil(longest / BUCKET) * BUCKET,
-    maxLabelled: Math.max(mostLabelled(split.train, batchSize), mostLabelled(split.heldout, batchSize)),
-  })
+  const maxLength = Math.ceil(longest / BUCKET) * BUCKET
+  const maxLabelled = Math.max(mostLabelled(split.train, batchSize), mostLabelled(split.heldout, batchSize))
+  const step = await graphStep({ runtime, base, method, env, maxLength, maxLabelled })
   const checkpoint = checkpointFile(runFolder, {
     base: base.quantization ? `${base.hash} as ${base.quantization}` : base.hash,
     data: dataset.sha256,
@@ -151,6 +149,15 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     settings,
     checkpointPath: checkpoint.path,
     resumedAt: snapshot?.progress.step ?? 0,
+    plan(steps) {
+      if (runtime.name === "webgpu") return null
+      return planTraining({
+        ...{ base, method, env, length: maxLength, labelled: maxLabelled, backend: runtime.name },
+        rows: Math.min(batchSize, Math.max(split.train.length, split.heldout.length)),
+        evaluates: split.heldout.length > 0,
+        checkpoints: steps > (settings.train.checkpointEvery ?? Infinity),
+      })
+    },
     async start({ onEvent, signal }) {
       const metrics = await openMetrics(`${runFolder}/metrics.jsonl`, snapshot ? snapshot.progress.step : null)
       try {

@@ -107,6 +107,12 @@ export async function packWeights(
 export const blobSize = (groups: readonly WeightGroup[], int8: Int8Weights = new Map()): number =>
   layOut(groups, int8).size
 
+/** Where each weight lies in the blob that {@link packWeights} makes of these groups, and the blob's bytes. */
+export const weightsLayout = (
+  groups: readonly WeightGroup[],
+  int8: Int8Weights = new Map(),
+): { readonly layout: ReadonlyMap<string, WeightPlace>; readonly size: number } => layOut(groups, int8)
+
 /** A source over tensors in memory. */
 export function memorySource(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,

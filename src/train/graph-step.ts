@@ -13,8 +13,9 @@ import type { Runtime, Session } from "../runtime/runtime.ts"
 import { dropoutMasks } from "./dropout.ts"
 import { initialise } from "./initialise.ts"
 import { keysAndValues } from "./keys-and-values.ts"
-import { cutBatch, positionsOfPiece } from "./pieces.ts"
+import { cutBatch } from "./pieces.ts"
 import type { EvalSums, Parameter, TrainStep } from "./step.ts"
+import { paddedRows, stepSizes } from "./step-sizes.ts"
 import { parametersOf, type TrainGraph, trainGraph } from "./train-graph.ts"
 
 /** What a step is made of. */
@@ -30,11 +31,6 @@ export interface GraphStepOptions {
   /** Values to start from, by key, in place of the method's initialisation. */
   readonly start?: ReadonlyMap<string, Tensor<"f32">>
 }
-
-/** Probabilities of one part of the loss take at most this many bytes. */
-const CHUNK_BYTES = 64 * 2 ** 20
-/** Labelled rows are padded to a multiple of this, so that the engine sees few different sizes. */
-const ROW_BUCKET = 16
 
 /** A step whose trainables can be read back by key. */
 export interface GraphStep extends TrainStep {
@@ -81,11 +77,7 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   for (const spec of all.filter(({ frozen }) => frozen))
     frozen.push([spec.key, f32(spec.shape, await firstValues(spec))])
 
-  // The standard lowering is for GPUs, which are the faster the more they get at once.
-  const piece = runtime.lowering === "fused" ? positionsOfPiece(base.config.intermediateSize) : Infinity
-  const most = Math.min(maxLabelled, Math.max(piece, maxLength))
-  const chunks = Math.max(1, Math.ceil((most * base.config.vocabSize * 4) / CHUNK_BYTES))
-  const bucket = ROW_BUCKET * chunks
+  const { piece, chunks, bucket } = stepSizes(runtime.lowering, base.config, { maxLength, maxLabelled })
   const build = async (withGradients: boolean) => {
     const built = trainGraph({ base, method, sites, maxLength, chunks, withGradients })
     const model = encodeModel(lower(built.graph, runtime.lowering))
@@ -170,7 +162,7 @@ function feedsOf(
       labels.push(label)
     }
   }
-  const count = Math.max(bucket, Math.ceil(rows.length / bucket) * bucket)
+  const count = paddedRows(rows.length, bucket)
   const weights = new Float32Array(count).fill(scale, 0, rows.length)
   const padded = (values: number[], value: number) =>
     i64([count], values.concat(new Array<number>(count - values.length).fill(value)))

@@ -56,7 +56,7 @@ export const linearCrossEntropy = defineOp<Record<string, never>>({
 })
 
 /** p [n, V] less 1 at each row's label. */
-const minusOneHot = defineOp<Record<string, never>>({
+export const minusOneHot = defineOp<Record<string, never>>({
   name: "minusOneHot",
   infer: ([p]) => [p!],
   vjp: null,

@@ -1,0 +1,57 @@
+/**
+ * @module What `bench memory` compares: bases by name, and runs over them.
+ */
+import { join } from "node:path"
+import { packageFolder } from "../../src/cli/shared-options.ts"
+import type { Base } from "../../src/models/base.ts"
+import { openBase } from "../../src/presets/open-base.ts"
+import { type BaseShape, randomBase } from "./random-source.ts"
+
+/** Bases of random weights, by name. */
+const shapes = {
+  small: { hidden: 256, layers: 6, heads: 4, kvHeads: 2, intermediate: 688, vocab: 8192 },
+  "smollm2-135m": { hidden: 576, layers: 30, heads: 9, kvHeads: 3, intermediate: 1536, vocab: 49_152 },
+} as const satisfies Record<string, BaseShape>
+
+/** A base by its name: the embedded one, or one of random weights. */
+export type MemoryBase = "sprig" | keyof typeof shapes
+
+/** One combination. */
+export interface MemoryRun {
+  readonly base: MemoryBase
+  readonly method: string
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly rows: number
+  readonly length: number
+  readonly backend: "native" | "wasm"
+}
+
+/** Opens a base; the random ones are packed into the cache folder first, where they stay. */
+export async function openMemoryBase(name: MemoryBase): Promise<Base> {
+  if (name === "sprig") return (await openBase(join(packageFolder(), "models", "sprig"))).base
+  return randomBase(shapes[name], null)
+}
+
+const run = (
+  base: MemoryBase,
+  method: string,
+  settings: Readonly<Record<string, unknown>>,
+  rows: number,
+  length: number,
+): MemoryRun => ({ base, method, settings, rows, length, backend: "native" })
+
+/** What is compared where nothing is said. */
+export const memoryRuns: readonly MemoryRun[] = [
+  run("sprig", "lora", { rank: 8 }, 8, 128),
+  run("sprig", "lora", { rank: 64 }, 16, 256),
+  run("sprig", "prompt_tuning", { virtualTokens: 16 }, 8, 128),
+  run("sprig", "full", {}, 16, 256),
+  run("small", "lora", { rank: 8 }, 8, 128),
+  run("small", "lora", { rank: 64 }, 4, 512),
+  run("small", "prompt_tuning", { virtualTokens: 32 }, 4, 256),
+  run("small", "full", {}, 8, 256),
+  run("smollm2-135m", "lora", { rank: 8 }, 4, 128),
+  run("smollm2-135m", "lora", { rank: 64 }, 2, 512),
+  run("smollm2-135m", "prompt_tuning", { virtualTokens: 16 }, 4, 128),
+  run("smollm2-135m", "full", {}, 2, 128),
+]

@@ -1,0 +1,68 @@
+/**
+ * @module The memory of a server, part by part: one base, adapters that are ready, sequences in flight.
+ */
+import { sizeOf } from "../core/tensor.ts"
+import type { MethodEnv, PreparedMethod } from "../method.ts"
+import type { Base } from "../models/base.ts"
+import { decodeGraph } from "../serve/decode-graph.ts"
+import { parametersOf } from "../train/train-graph.ts"
+import { calibrations } from "./calibration.ts"
+import { graphMemory } from "./graph-memory.ts"
+import { type MemoryPart, sumOf } from "./parts.ts"
+
+/** What a server is planned for. */
+export interface ServingPlanOptions {
+  /** Its weights are not read. */
+  readonly base: Base
+  readonly method: PreparedMethod
+  readonly env: MethodEnv
+  /** Adapters of that method that are ready at once. */
+  readonly adapters: number
+  /** Sequences in flight at once. */
+  readonly sequences: number
+  /** Positions of each. */
+  readonly length: number
+  readonly backend: "native" | "wasm"
+}
+
+/** The memory of a server at its peak. */
+export interface ServingPlan {
+  readonly parts: readonly MemoryPart[]
+  readonly total: number
+}
+
+/** Plans a server. A method that leaves a base of its own behind has no adapters. */
+export function planServing({
+  base,
+  method,
+  env,
+  adapters,
+  sequences,
+  length,
+  backend,
+}: ServingPlanOptions): ServingPlan {
+  const constants = calibrations[backend]
+  const { layers, kvHeads, headDim } = base.config
+  const resident = method.peftType === null ? 0 : adapters
+  const repacks = backend === "native" && base.quantization === "int8"
+  const graph = decodeGraph(base, { embeds: false, features: new Set() }, length, repacks)
+  const memory = graphMemory(graph, { T: length, P: length, R: 1 })
+  // The base alone, and one graph for adapters of a kind.
+  const sessions = resident > 0 ? 2 : 1
+  const position = 2 * layers * kvHeads * headDim * 4
+  const stored = resident > 0 ? 4 * sumOf(parametersOf(method.stored(env)).map(({ shape }) => sizeOf(shape))) : 0
+  const cache = position * length
+  const parts: MemoryPart[] = [
+    {
+      name: "weights",
+      bytes: sessions * memory.weights * constants.weightCopies * (repacks ? constants.repacked : 1),
+    },
+    // As read from the file, and as it is fed, with its scale multiplied in; virtual tokens as keys and values.
+    { name: "adapters", bytes: resident * (2 * stored + position * method.virtualTokens) },
+    // One for each sequence, and the engine's copy of the one that is computed.
+    { name: "kv-cache", bytes: cache * (sequences + 1) },
+    { name: "activations", bytes: constants.arena * memory.activations * sessions },
+    { name: "engine", bytes: constants.process + constants.perNode * memory.nodes * sessions },
+  ]
+  return { parts, total: sumOf(parts.map(({ bytes }) => bytes)) }
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test"
+import { methods } from "../../../adapters/mod.ts"
+import { llama } from "../../../src/models/llama.ts"
+import { baseShape } from "../../../src/plan/base-shape.ts"
+import { partNames } from "../../../src/plan/parts.ts"
+import { planServing } from "../../../src/plan/serving.ts"
+import { planTraining, type TrainingPlan } from "../../../src/plan/training.ts"
+import { methodEnv } from "../../../src/presets/method-env.ts"
+
+const config = llama.parseConfig({
+  vocab_size: 512,
+  hidden_size: 64,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  intermediate_size: 128,
+  max_position_embeddings: 256,
+  tie_word_embeddings: true,
+})
+const base = baseShape("twig", llama, config, null)
+const env = methodEnv(base, null, 0)
+const prepared = (name: string, settings = {}) => methods.find((method) => method.name === name)!.prepare(settings)
+const plan = (name: string, settings = {}, options: Partial<Parameters<typeof planTraining>[0]> = {}) =>
+  planTraining({ base, env, method: prepared(name, settings), rows: 4, length: 32, backend: "native", ...options })
+const partOf = ({ parts }: Pick<TrainingPlan, "parts">, wanted: string) =>
+  parts.find(({ name }) => name === wanted)?.bytes ?? 0
+
+describe("planTraining()", () => {
+  for (const { name } of methods) {
+    test(`plans ${name} from shapes alone`, () => {
+      const { parts, total, trainable } = plan(name)
+      expect(trainable).toBeGreaterThan(0)
+      for (const { name, bytes } of parts) {
+        expect(partNames).toContain(name)
+        expect(Number.isFinite(bytes) && bytes >= 0).toBe(true)
+      }
+      expect(total).toBeCloseTo(parts.reduce((sum, { bytes }) => sum + bytes, 0))
+      expect(partOf({ parts }, "activations")).toBeGreaterThan(0)
+    })
+  }
+
+  test("counts values, moments and gradients of what is trained, and checkpoints and best values where they are kept", () => {
+    const parts = plan("lora", { rank: 4 })
+    // Seven layers in each of two blocks: rank * (in + out).
+    const values = 2 * 4 * (64 + 64 + 2 * (64 + 32) + 64 + 64 + 2 * (64 + 128) + 128 + 64)
+    expect(parts.trainable).toBe(values)
+    expect(partOf(parts, "trainables")).toBe(2 * 4 * values)
+    expect(partOf(parts, "gradients")).toBe(3 * 4 * values)
+    expect(partOf(parts, "optimizer")).toBe(2 * 4 * values)
+    expect(partOf(parts, "checkpoint")).toBe(4 * 4 * values)
+    const bare = plan("lora", { rank: 4 }, { evaluates: false, checkpoints: false })
+    expect(partOf(bare, "trainables")).toBe(4 * values)
+    expect(partOf(bare, "checkpoint") + partOf(bare, "evaluation")).toBe(0)
+  })
+
+  test("maps the frozen weights once for each session, and none of them where all are trained", () => {
+    const weights = 4 * (512 * 64 + 2 * (64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64) + 64)
+    expect(partOf(plan("lora"), "weights")).toBe(2 * weights)
+    expect(partOf(plan("lora", {}, { evaluates: false }), "weights")).toBe(weights)
+    expect(partOf(plan("full"), "weights")).toBe(0)
+    const held = baseShape("twig", llama, config, "int8")
+    expect(partOf(plan("lora", {}, { base: held }), "weights")).toBeLessThan(0.3 * 2 * weights)
+  })
+
+  test("grows with rows and with rank, and not with rows that are computed one piece after the other", () => {
+    expect(plan("lora", {}, { rows: 8 }).total).toBeGreaterThan(plan("lora").total)
+    expect(plan("lora", { rank: 64 }).total).toBeGreaterThan(plan("lora").total)
+    const many = [64, 128].map((rows) => plan("lora", {}, { rows, length: 256 }))
+    expect(many.map(({ rowsAtOnce }) => rowsAtOnce)).toEqual([16, 16])
+    expect(partOf(many[0]!, "activations")).toBe(partOf(many[1]!, "activations"))
+  })
+
+  test("counts masks of dropout, a byte for each element of each layer's input", () => {
+    const extra = partOf(plan("lora", { dropout: 0.1 }), "inputs") - partOf(plan("lora"), "inputs")
+    expect(extra).toBe(4 * 32 * 2 * (4 * 64 + 2 * 64 + 128))
+  })
+})
+
+describe("planServing()", () => {
+  const serve = (name: string, options = {}) =>
+    planServing({
+      base,
+      env,
+      method: prepared(name),
+      adapters: 2,
+      sequences: 3,
+      length: 64,
+      backend: "native",
+      ...options,
+    })
+
+  test("counts a cache for each sequence and the one that is computed, and each adapter", () => {
+    const position = 2 * 2 * 2 * 16 * 4
+    expect(partOf(serve("lora"), "kv-cache")).toBe(4 * 64 * position)
+    expect(partOf(serve("lora"), "adapters")).toBe(2 * partOf(serve("lora", { adapters: 1 }), "adapters"))
+    expect(partOf(serve("prompt_tuning"), "adapters")).toBe(2 * (2 * 4 * 16 * 64 + 16 * position))
+  })
+
+  test("has no adapters of a method that leaves a base of its own", () => {
+    expect(partOf(serve("full"), "adapters")).toBe(0)
+    expect(serve("full").total).toBe(serve("lora", { adapters: 0 }).total)
+  })
+})
