@@ -48,6 +48,8 @@ export interface Command<T extends OptionTable = OptionTable> {
   readonly usage: string
   readonly options: T
   readonly examples: readonly string[]
+  /** Turns fields of a configuration file that are no options into options. @throws {EspalierError} `invalid_file` */
+  expandConfig?(json: Readonly<Record<string, unknown>>): Record<string, unknown>
   run(values: OptionValues<T>, positionals: readonly string[], io: Io): Promise<number>
 }
 

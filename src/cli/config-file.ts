@@ -5,17 +5,23 @@
 import { readFile } from "node:fs/promises"
 import * as v from "valibot"
 import { EspalierError, messageOf } from "../core/errors.ts"
-import { checkedValue, nearest, type OptionTable } from "./command.ts"
+import { type Command, checkedValue, nearest, type OptionTable } from "./command.ts"
 
 /**
  * Reads a configuration file.
+ * @param expand turns fields that are no options into options
  * @throws {EspalierError} `invalid_file` naming the file, and the line or the field at fault.
  */
-export async function readConfigFile(path: string, table: OptionTable): Promise<Record<string, unknown>> {
+export async function readConfigFile(
+  path: string,
+  table: OptionTable,
+  expand: NonNullable<Command["expandConfig"]> = (json) => ({ ...json }),
+): Promise<Record<string, unknown>> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new EspalierError("not_found", `There is no configuration file ${path}`, { param: "config", cause })
   })
-  const json = await parse(path, text)
+  const parsed = await parse(path, text)
+  const json = isRecord(parsed) ? expand(parsed) : parsed
   const names = new Map(
     Object.keys(table).flatMap(
       (name) =>
@@ -61,6 +67,9 @@ export async function readConfigFile(path: string, table: OptionTable): Promise<
   }
   return Object.fromEntries(Object.entries(result.output).map(([key, value]) => [names.get(key)!, value]))
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 async function parse(path: string, text: string): Promise<unknown> {
   try {

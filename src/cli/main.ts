@@ -70,7 +70,9 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
     }
     const config = values["config"]
     const merged =
-      typeof config === "string" ? { ...(await readConfigFile(config, command.options)), ...values } : values
+      typeof config === "string"
+        ? { ...(await readConfigFile(config, command.options, command.expandConfig)), ...values }
+        : values
     return await command.run(merged as typeof values, positionals, io)
   } catch (error) {
     io.err(describeError(error))

@@ -1,31 +1,30 @@
 /**
- * @module One training run from data files to a saved adapter: data set, step, loop, checkpoints, metrics, scores before
- * and after. The command line and the job queue both start runs here.
+ * @module One training run from data files to trained values: data sets, step, loop, checkpoints, metrics. A run has one
+ * task or several, mixed in its batches or one after another. The command line and the job queue both start runs here.
  */
 import { EspalierError } from "../core/errors.ts"
-import { BUCKET, collateSorted, type Example, mostLabelled } from "../data/batch.ts"
-import { type DatasetReport, type LoadedDataset, loadDataset } from "../data/dataset.ts"
+import { BUCKET, collateSorted, mostLabelled } from "../data/batch.ts"
 import type { LossOn } from "../data/mask.ts"
-import { type Question, questionOf } from "../data/question.ts"
-import { splitHeldout } from "../data/split.ts"
 import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { planTraining, type TrainingPlan } from "../plan/training.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { checkpointFile } from "../train/checkpoint-file.ts"
-import { type TrainConfig, withDefaults } from "../train/config.ts"
-import type { TrainEvent } from "../train/events.ts"
+import { type TrainConfig, totalSteps, withDefaults } from "../train/config.ts"
+import { trainInTurn } from "../train/curriculum.ts"
+import { evaluateTasks } from "../train/evaluate.ts"
+import type { TaskEvaluation, TaskScore, TrainEvent } from "../train/events.ts"
 import { type GraphStep, graphStep } from "../train/graph-step.ts"
 import { openMetrics } from "../train/metrics-file.ts"
-import { exampleSource } from "../train/source.ts"
-import { type TrainResult, train } from "../train/trainer.ts"
+import { type Mixture, mixtureShares, mixtureSource, rowsOfShares } from "../train/mixture.ts"
+import type { CurriculumRow } from "../train/snapshot.ts"
+import { type BatchSource, exampleSource } from "../train/source.ts"
+import { type TrainHooks, type TrainResult, train } from "../train/trainer.ts"
+import { checkTaskNames, loadTask, type Task, type TaskFiles } from "./task-data.ts"
 
-/** A data file. */
-export interface DataFile {
-  readonly name: string
-  readonly bytes: Uint8Array
-}
+/** How a run goes through its tasks. */
+export type TaskOrder = "mixed" | "sequential"
 
 /** What a run is made of. */
 export interface TrainingRunOptions {
@@ -34,9 +33,8 @@ export interface TrainingRunOptions {
   readonly runtime: Runtime
   readonly method: PreparedMethod
   readonly env: MethodEnv
-  readonly data: DataFile
-  /** Held-out rows of their own; without them a part of the data is held out. */
-  readonly heldout: DataFile | null
+  /** At least one. */
+  readonly tasks: readonly TaskFiles[]
   /** The part of the data that is held out where there is no file. @default {0.1} */
   readonly heldoutPart?: number
   /** A folder for the run's checkpoint and metrics. */
@@ -61,24 +59,46 @@ export interface TrainingSettings {
   /** Decides split, order and initialisation. @default {0} */
   readonly seed?: number
   readonly train: TrainConfig
+  /** Of several tasks: all in every batch, or one after another, each for the epochs of `train`. @default {"mixed"} */
+  readonly order?: TaskOrder
+  /** Of several tasks in mixed order. @default {proportional} */
+  readonly mixture?: Mixture
+}
+
+/** How a run went. */
+export interface TrainingOutcome extends TrainResult {
+  /** Of several tasks, their held-out figures before any training and with the values that were kept. */
+  readonly tasks: { readonly before: readonly TaskEvaluation[]; readonly after: readonly TaskEvaluation[] } | null
+  /** Of tasks in sequential order, all tasks' figures after each of them. */
+  readonly rows: readonly CurriculumRow[] | null
+}
+
+/** Hooks of a run. */
+export interface RunHooks {
+  onEvent?(event: TrainEvent): void
+  readonly signal?: AbortSignal
+  /** Held-out answers before training, for the metrics. */
+  readonly before?: readonly TaskScore[]
+  /** Scores held-out answers with the values that the step now holds; called after each of the tasks of a curriculum. */
+  score?(): Promise<readonly TaskScore[]>
 }
 
 /** A run that is ready to start: its data is read and its graph is built. */
 export interface TrainingRun {
   readonly step: GraphStep
-  readonly dataset: LoadedDataset
-  readonly heldoutName: string | null
-  readonly reports: { readonly data: DatasetReport; readonly heldout: DatasetReport | null }
-  /** Held-out rows as questions. */
-  readonly questions: readonly Question[]
+  readonly tasks: readonly Task[]
+  /** The part of the rows that each task gets; null where tasks come one after another. */
+  readonly shares: readonly number[] | null
   /** Settings, defaults included. */
-  readonly settings: Required<Omit<TrainingSettings, "train">> & { readonly train: TrainConfig }
+  readonly settings: Omit<Required<TrainingSettings>, "order" | "mixture"> & Pick<TrainingSettings, "order" | "mixture">
   readonly checkpointPath: string
-  /** Optimizer steps that the checkpoint holds; 0 for a new run. */
-  readonly resumedAt: number
+  /** Whether a checkpoint was found to go on from. */
+  readonly isResumed: boolean
   /** What the run takes in memory, as `espalier plan` reckons it; null for a backend that it does not know. */
   plan(steps: number): TrainingPlan | null
-  start(hooks: { onEvent?(event: TrainEvent): void; readonly signal?: AbortSignal }): Promise<TrainResult>
+  start(hooks: RunHooks): Promise<TrainingOutcome>
+  /** Adds an event to the metrics of a run that is over. */
+  record(event: TrainEvent): Promise<void>
   dispose(): Promise<void>
 }
 
@@ -99,6 +119,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     )
   }
   const room = base.config.contextLength - method.virtualTokens
+  const { order = "mixed", mixture = { name: "proportional", temperature: 1 }, ...given } = options.settings
   const settings = {
     batchSize: 8,
     accumulation: 1,
@@ -106,7 +127,9 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     lossOn: "completion" as const,
     chatTemplate: true,
     seed: 0,
-    ...options.settings,
+    ...given,
+    // A single task has neither, as it had none before there were several.
+    ...(options.tasks.length > 1 && { order, mixture }),
   }
   if (settings.maxLength > room) {
     throw new EspalierError(
@@ -115,82 +138,129 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
       { param: "max_length" },
     )
   }
-  withDefaults(settings.train)
-  const readOptions = { maxLength: settings.maxLength, lossOn: settings.lossOn, chatTemplate: settings.chatTemplate }
-  const dataset = await loadDataset(options.data.name, options.data.bytes, tokenizer, readOptions)
-  const apart =
-    options.heldout && (await loadDataset(options.heldout.name, options.heldout.bytes, tokenizer, readOptions))
+  const config = withDefaults(settings.train)
+  const { batchSize, accumulation, seed, maxLength, lossOn, chatTemplate } = settings
   const part = options.heldoutPart ?? 0.1
-  const split = apart
-    ? { train: [...dataset.examples], heldout: [...apart.examples] }
-    : splitHeldout(dataset.examples, { seed: settings.seed, heldout: part })
-  const questions = questionsOf(split.heldout, apart ?? dataset)
+  if (options.tasks.length > 1) checkTaskNames(options.tasks.map(({ name }) => name))
+  const tasks: Task[] = []
+  for (const files of options.tasks)
+    tasks.push(await loadTask(files, tokenizer, { maxLength, lossOn, chatTemplate, seed, heldoutPart: part }))
+  const isMany = tasks.length > 1
+  const isSequential = isMany && order === "sequential"
+  const sizes = tasks.map((task) => task.train.length)
+  const shares = isMany && !isSequential ? mixtureShares(sizes, mixture) : null
 
-  const { batchSize, accumulation } = settings
-  const longest = Math.max(...[...split.train, ...split.heldout].map(({ ids }) => ids.length))
-  const maxLength = Math.ceil(longest / BUCKET) * BUCKET
-  const maxLabelled = Math.max(mostLabelled(split.train, batchSize), mostLabelled(split.heldout, batchSize))
-  const step = await graphStep({ runtime, base, method, env, maxLength, maxLabelled })
+  const trained = tasks.flatMap((task) => task.train)
+  const sets = [trained, ...tasks.map((task) => task.heldout)]
+  const length = Math.ceil(Math.max(...sets.flat().map(({ ids }) => ids.length)) / BUCKET) * BUCKET
+  const labelled = Math.max(...sets.map((examples) => mostLabelled(examples, batchSize)))
+  const step = await graphStep({ runtime, base, method, env, maxLength: length, maxLabelled: labelled })
+  const allApart = tasks.every(({ apart }) => apart)
   const checkpoint = checkpointFile(runFolder, {
     base: base.quantization ? `${base.hash} as ${base.quantization}` : base.hash,
-    data: dataset.sha256,
-    ...(apart && { heldout: apart.sha256 }),
-    config: { method: method.name, settings: method.config, ...settings, heldoutPart: apart ? null : part },
+    data: hashesOf(tasks, ({ dataset }) => dataset.sha256),
+    ...(tasks.some(({ apart }) => apart) && { heldout: hashesOf(tasks, ({ apart }) => apart?.sha256 ?? "none") }),
+    config: { method: method.name, settings: method.config, ...settings, heldoutPart: allApart ? null : part },
     runtime: runtime.detail,
     threads: runtime.threads,
   })
   const snapshot = resume ? await checkpoint.load() : null
+  const sourceOptions = { batchSize, accumulation, seed }
+  const sourceOf = (some: readonly Task[], parts: readonly number[]): BatchSource => {
+    if (some.length === 1) return exampleSource(some[0]!.train, sourceOptions)
+    const perEpoch = rowsOfShares(
+      some.reduce((sum, task) => sum + task.train.length, 0),
+      parts,
+    )
+    return mixtureSource(
+      some.map((task, i) => ({ examples: task.train, perEpoch: perEpoch[i]! })),
+      sourceOptions,
+    )
+  }
+  const heldout = tasks.map((task) => ({ name: task.name, batches: collateSorted(task.heldout, batchSize) }))
+  const metricsPath = `${runFolder}/metrics.jsonl`
   return {
     step,
-    dataset,
-    heldoutName: apart?.name ?? null,
-    reports: { data: dataset.report, heldout: apart?.report ?? null },
-    questions,
+    tasks,
+    shares,
     settings,
     checkpointPath: checkpoint.path,
-    resumedAt: snapshot?.progress.step ?? 0,
+    isResumed: snapshot !== null,
     plan(steps) {
       if (runtime.name === "webgpu") return null
       return planTraining({
-        ...{ base, method, env, length: maxLength, labelled: maxLabelled, backend: runtime.name },
-        rows: Math.min(batchSize, Math.max(split.train.length, split.heldout.length)),
-        evaluates: split.heldout.length > 0,
+        ...{ base, method, env, length, labelled, backend: runtime.name },
+        rows: Math.min(batchSize, Math.max(trained.length, ...tasks.map((task) => task.heldout.length))),
+        evaluates: tasks.some((task) => task.heldout.length > 0),
         checkpoints: steps > (settings.train.checkpointEvery ?? Infinity),
       })
     },
-    async start({ onEvent, signal }) {
-      const metrics = await openMetrics(`${runFolder}/metrics.jsonl`, snapshot ? snapshot.progress.step : null)
+    async start({ onEvent, signal, before, score }) {
+      // Before the checkpoint's values are in place, so that a resumed run has the same figures.
+      const first = isMany ? await evaluateTasks(step, heldout, 0) : null
+      const resumedAt = snapshot && stepsBefore(snapshot.curriculum?.stage ?? 0) + snapshot.progress.step
+      const metrics = await openMetrics(metricsPath, resumedAt)
+      const tell = (event: TrainEvent): void => {
+        metrics.onEvent(event)
+        onEvent?.(event)
+      }
+      const hooks: TrainHooks = {
+        onEvent: tell,
+        saveCheckpoint: (state) => checkpoint.save(state),
+        ...(signal && { signal }),
+      }
+      const from = snapshot ?? undefined
       try {
+        if (before && !snapshot) tell({ type: "tasks-scored", step: 0, tasks: before })
+        if (isSequential) {
+          const result = await trainInTurn(
+            step,
+            stages(),
+            config,
+            { ...hooks, score: async () => (await score?.()) ?? tasks.map(({ name }) => unasked(name)) },
+            from,
+          )
+          return { ...result, tasks: { before: first!.tasks, after: result.rows.at(-1)?.losses ?? [] } }
+        }
         const result = await train(
           step,
           {
-            source: exampleSource(split.train, { batchSize, accumulation, seed: settings.seed }),
-            heldout: collateSorted(split.heldout, batchSize),
+            source: sourceOf(tasks, shares ?? [1]),
+            heldout: heldout.flatMap(({ batches }) => batches),
+            ...(isMany && { heldoutTasks: heldout }),
           },
-          settings.train,
-          {
-            onEvent(event) {
-              metrics.onEvent(event)
-              onEvent?.(event)
-            },
-            saveCheckpoint: (state) => checkpoint.save(state),
-            ...(signal && { signal }),
-          },
-          snapshot ?? undefined,
+          config,
+          hooks,
+          from,
         )
-        return result
+        const last = isMany && result.status !== "interrupted" ? await evaluateTasks(step, heldout, result.kept) : null
+        return { ...result, tasks: first && { before: first.tasks, after: last?.tasks ?? [] }, rows: null }
       } finally {
         metrics.close()
       }
     },
+    async record(event) {
+      const metrics = await openMetrics(metricsPath, Number.POSITIVE_INFINITY)
+      metrics.onEvent(event)
+      metrics.close()
+    },
     dispose: () => step.dispose(),
+  }
+
+  function stages() {
+    return tasks.map((task, i) => ({ ...heldout[i]!, source: sourceOf([task], [1]) }))
+  }
+
+  /** Planned updates of the tasks before one. */
+  function stepsBefore(stage: number): number {
+    return stages()
+      .slice(0, stage)
+      .reduce((sum, { source }) => sum + totalSteps(config, source.stepsPerEpoch), 0)
   }
 }
 
-function questionsOf(examples: readonly Example[], { rows }: LoadedDataset): Question[] {
-  return examples.flatMap(({ line }) => {
-    const row = rows.get(line)
-    const question = row ? questionOf(row) : null
-    return question ? [question] : []
-  })
-}
+/** Of one task its hash as it is, so that what one task's run left behind can still be gone on with. */
+const hashesOf = (tasks: readonly Task[], hash: (task: Task) => string): string =>
+  tasks.length === 1 ? hash(tasks[0]!) : tasks.map((task) => `${task.name} ${hash(task)}`).join(", ")
+
+const unasked = (name: string): TaskScore => ({ name, questions: 0, exact: null })

@@ -31,7 +31,14 @@ const FORMAT = "espalier-checkpoint"
 const VERSION = 1
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
-const evaluation = v.object({ step: count, loss: v.number(), tokenAccuracy: v.number(), labelled: count })
+const figures = { loss: v.number(), tokenAccuracy: v.number(), labelled: count }
+const taskEvaluation = v.object({ name: v.string(), ...figures })
+const evaluation = v.object({ step: count, ...figures, tasks: v.exactOptional(v.array(taskEvaluation)) })
+const taskScore = v.object({ name: v.string(), questions: count, exact: v.nullable(v.number()) })
+const curriculum = v.object({
+  stage: count,
+  rows: v.array(v.object({ losses: v.array(taskEvaluation), scores: v.array(taskScore) })),
+})
 const stateSchema = v.object({
   format: v.literal(FORMAT),
   version: v.number(),
@@ -43,6 +50,7 @@ const stateSchema = v.object({
     withoutGain: count,
     tokensSeen: count,
   }),
+  curriculum: v.exactOptional(curriculum),
   identity: v.object({
     base: v.string(),
     data: v.string(),
@@ -55,7 +63,7 @@ const stateSchema = v.object({
 
 /** A checkpoint's bytes. They hold copies of the snapshot's arrays. */
 export function encodeCheckpoint(snapshot: Snapshot, identity: RunIdentity): Uint8Array {
-  const { progress, values, optimizer, bestValues } = snapshot
+  const { progress, values, optimizer, bestValues, curriculum } = snapshot
   const flat = (data: Float32Array): Tensor<"f32"> => f32([data.length], data)
   const tensors = new Map<string, Tensor>([
     ["values", flat(values)],
@@ -63,7 +71,10 @@ export function encodeCheckpoint(snapshot: Snapshot, identity: RunIdentity): Uin
     ["v", flat(optimizer.v)],
   ])
   if (bestValues) tensors.set("best", flat(bestValues))
-  const state = { format: FORMAT, version: VERSION, updates: optimizer.updates, progress, identity }
+  const state = {
+    ...{ format: FORMAT, version: VERSION, updates: optimizer.updates, progress, identity },
+    ...(curriculum && { curriculum }),
+  }
   return writeSafetensors(tensors, { espalier: JSON.stringify(state) })
 }
 
@@ -105,7 +116,7 @@ export function decodeCheckpoint(bytes: Uint8Array, name: string, identity: RunI
   }
   // A perplexity may be beyond what JSON can write.
   const progress = { ...state.progress, best: best && { ...best, perplexity: Math.exp(best.loss) } }
-  return { progress, values, optimizer, bestValues }
+  return { progress, values, optimizer, bestValues, ...(state.curriculum && { curriculum: state.curriculum }) }
 }
 
 function parseState(metadata: ReadonlyMap<string, string>, name: string): v.InferOutput<typeof stateSchema> {

@@ -5,11 +5,21 @@
 /** Why a run ended. */
 export type RunStatus = "completed" | "stopped-early" | "interrupted"
 
+/** Figures of an evaluation over one task's held-out rows. */
+export interface TaskEvaluation {
+  readonly name: string
+  /** Mean negative log-likelihood per labelled token, in nats. */
+  readonly loss: number
+  /** The part of labelled tokens that were the most likely one. */
+  readonly tokenAccuracy: number
+  readonly labelled: number
+}
+
 /** Figures of an evaluation over the held-out rows. */
 export interface Evaluation {
   /** Updates made before it. */
   readonly step: number
-  /** Mean negative log-likelihood per labelled token, in nats. */
+  /** Mean negative log-likelihood per labelled token, in nats; of several tasks the mean of theirs. */
   readonly loss: number
   /** exp(loss). */
   readonly perplexity: number
@@ -17,6 +27,8 @@ export interface Evaluation {
   readonly tokenAccuracy: number
   /** Labelled tokens. */
   readonly labelled: number
+  /** Each task's own figures, where there are several. */
+  readonly tasks?: readonly TaskEvaluation[]
 }
 
 /** The run is set up. */
@@ -76,6 +88,35 @@ export interface Warning {
   readonly message: string
 }
 
+/** A task of a curriculum begins. */
+export interface StageStart {
+  readonly type: "stage-start"
+  /** Updates made before it, over all stages. */
+  readonly step: number
+  /** 0-based. */
+  readonly stage: number
+  readonly stages: number
+  /** The task's name. */
+  readonly name: string
+}
+
+/** How many held-out answers of a task are right. */
+export interface TaskScore {
+  readonly name: string
+  /** Questions that were asked; 0 where its rows hold none. */
+  readonly questions: number
+  /** The part that was answered right to the letter; null where nothing was asked. */
+  readonly exact: number | null
+}
+
+/** Held-out answers were scored, task by task. */
+export interface TasksScored {
+  readonly type: "tasks-scored"
+  /** Updates made before, over all stages. */
+  readonly step: number
+  readonly tasks: readonly TaskScore[]
+}
+
 /** The run is over. */
 export interface RunEnd {
   readonly type: "run-end"
@@ -88,4 +129,12 @@ export interface RunEnd {
 }
 
 /** Any event of a run. */
-export type TrainEvent = RunStart | StepEnd | EvaluationEnd | CheckpointSaved | Warning | RunEnd
+export type TrainEvent =
+  | RunStart
+  | StepEnd
+  | EvaluationEnd
+  | CheckpointSaved
+  | Warning
+  | StageStart
+  | TasksScored
+  | RunEnd

@@ -1,6 +1,7 @@
 /**
  * @module Events as metric lines (JSONL), under the names that TRL logs: loss, learning_rate, grad_norm, num_tokens,
  * epoch, global_step; of an evaluation eval_loss, eval_mean_token_accuracy, eval_perplexity.
+ * Of several tasks' held-out sets each has its own, as eval_<task>_loss; eval_<task>_exact is ours.
  */
 import type { TrainEvent } from "./events.ts"
 
@@ -28,7 +29,19 @@ export function metricOf(event: TrainEvent): Metric | null {
         eval_mean_token_accuracy: event.tokenAccuracy,
         eval_perplexity: event.perplexity,
         eval_runtime: rounded(event.durationMs / 1000),
+        ...Object.fromEntries(
+          (event.tasks ?? []).flatMap(({ name, loss, tokenAccuracy }) => [
+            [`eval_${name}_loss`, loss],
+            [`eval_${name}_mean_token_accuracy`, tokenAccuracy],
+          ]),
+        ),
       }
+    case "tasks-scored": {
+      const scored = event.tasks.flatMap(({ name, exact }) =>
+        exact === null ? [] : [[`eval_${name}_exact`, exact] as const],
+      )
+      return scored.length === 0 ? null : { global_step: event.step, ...Object.fromEntries(scored) }
+    }
     default:
       return null
   }

@@ -110,6 +110,13 @@ function eventLine(event: Exclude<TrainEvent, StepEnd>): string | null {
       return evaluationLine(event)
     case "checkpoint-saved":
       return event.reason === "interrupt" ? `Checkpoint saved after step ${event.step}` : null
+    case "stage-start":
+      return `Task ${event.stage + 1} of ${event.stages}: ${event.name}`
+    case "tasks-scored": {
+      const asked = event.tasks.filter(({ exact }) => exact !== null)
+      if (asked.length === 0) return null
+      return `exactly right: ${asked.map(({ name, exact }) => `${name} ${(100 * exact!).toFixed(1)} %`).join(" · ")}`
+    }
     case "warning":
       return `Warning: ${event.message}`
     case "run-end": {
@@ -145,6 +152,10 @@ export function liveLine(event: StepEnd, figures: Figures, columns: number): str
 export function evaluationLine(event: EvaluationEnd): string {
   const { step, loss, perplexity, tokenAccuracy, isBest } = event
   const accuracy = `${(100 * tokenAccuracy).toFixed(1)}% of tokens right`
+  if (event.tasks) {
+    const each = event.tasks.map(({ name, loss }) => `${name} ${loss.toFixed(4)}`).join(" · ")
+    return `${step === 0 ? "before training" : `after step ${step}`} · held-out loss ${loss.toFixed(4)} (${each})${isBest && step > 0 ? " · best so far" : ""}`
+  }
   const figures = `held-out loss ${loss.toFixed(4)} · perplexity ${perplexity.toPrecision(4)} · ${accuracy}`
   return `${step === 0 ? "before training" : `after step ${step}`} · ${figures}${isBest && step > 0 ? " · best so far" : ""}`
 }

@@ -11,7 +11,7 @@ import { rng } from "../core/rng.ts"
 import type { Batch } from "../data/batch.ts"
 import { clipGradients } from "./clip.ts"
 import { type TrainConfig, totalSteps, warmupSteps, withDefaults } from "./config.ts"
-import { evaluate } from "./evaluate.ts"
+import { evaluate, evaluateTasks, type HeldoutTask } from "./evaluate.ts"
 import type { Evaluation, RunStatus, TrainEvent } from "./events.ts"
 import { adamW } from "./optimizer.ts"
 import { rateFactor, type Schedule } from "./schedule.ts"
@@ -24,6 +24,8 @@ export interface TrainData {
   readonly source: BatchSource
   /** Held-out batches; none for no evaluation. */
   readonly heldout: readonly Batch[]
+  /** The same batches by task, where each task is to have figures of its own. */
+  readonly heldoutTasks?: readonly HeldoutTask[]
 }
 
 /** How a run reaches the outside. Every hook may be left out. */
@@ -74,7 +76,7 @@ export async function train(
   resume?: Snapshot,
 ): Promise<TrainResult> {
   const full = withDefaults(config)
-  const { source, heldout } = data
+  const { source, heldout, heldoutTasks } = data
   const { stepsPerEpoch } = source
   const { signal, saveCheckpoint, saveBest, clock = () => performance.now() } = hooks
   const emit = (event: TrainEvent): void => hooks.onEvent?.(event)
@@ -179,7 +181,9 @@ export async function train(
   /** Evaluates and keeps the values if they are the best so far. Null if it was stopped halfway. */
   async function evaluateHeldout(): Promise<Evaluation | null> {
     const start = clock()
-    const evaluation = await evaluate(step, heldout, progress.step, isStopped, breathe)
+    const evaluation: Evaluation | null = heldoutTasks
+      ? await evaluateTasks(step, heldoutTasks, progress.step, isStopped, breathe)
+      : await evaluate(step, heldout, progress.step, isStopped, breathe)
     if (evaluation === null) return null
     const { best } = progress
     const isBest = best === null ? Number.isFinite(evaluation.loss) : evaluation.loss < best.loss - full.minGain

@@ -18,8 +18,12 @@ export async function runCli(...args: readonly string[]): Promise<CliRun> {
   const io = {
     isTerminal: false,
     columns: () => 80,
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
+    out(text: string) {
+      out += text
+    },
+    err(text: string) {
+      err += text
+    },
     env: {},
   }
   const code = await main([...args], io)

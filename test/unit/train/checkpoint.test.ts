@@ -59,6 +59,14 @@ function withState(change: (state: Record<string, unknown>) => unknown, count = 
   return writeSafetensors(tensors, { espalier: typeof state === "string" ? state : JSON.stringify(state) })
 }
 
+test("a checkpoint keeps where a curriculum is, and each task's part of an evaluation", () => {
+  const figures = [{ name: "card", loss: 0.5, tokenAccuracy: 0.25, labelled: 3 }]
+  const curriculum = { stage: 1, rows: [{ losses: figures, scores: [{ name: "card", questions: 0, exact: null }] }] }
+  const progress = { ...snapshot.progress, best: { ...best, tasks: figures } }
+  const given: Snapshot = { ...snapshot, progress, curriculum }
+  expect(decodeCheckpoint(encodeCheckpoint(given, identity), "checkpoint.safetensors", identity)).toEqual(given)
+})
+
 describe("decodeCheckpoint()", () => {
   test("gives back every bit of what was encoded", () => {
     expect(decodeCheckpoint(encodeCheckpoint(snapshot, identity), "c", identity)).toEqual(snapshot)
