@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { methods } from "../../../adapters/mod.ts"
-import { main } from "../../../src/cli/main.ts"
 import { openBase } from "../../../src/presets/open-base.ts"
 import { readAdapter } from "../../../src/presets/read-adapter.ts"
+import { runCli } from "../../support/run-cli.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-train-methods-"))
@@ -24,16 +24,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The last record that a command wrote with --json. */
 async function run(...args: string[]): Promise<Record<string, unknown>> {
-  let [out, err] = ["", ""]
-  const io = {
-    isTerminal: false,
-    columns: 80,
-    out: (text: string) => void (out += text),
-    err: (text: string) => void (err += text),
-  }
-  const code = await main([...args, "--json"], io as unknown as Parameters<typeof main>[1])
+  const { code, err, records } = await runCli(...args, "--json")
   expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" })
-  return JSON.parse(out.trim().split("\n").at(-1)!) as Record<string, unknown>
+  return records.at(-1)!
 }
 
 describe("espalier train", () => {
