@@ -29,7 +29,7 @@ export const chatCommand = defineCommand({
   ],
   async run(given, _positionals, io) {
     const values = given as Values & { readonly json?: boolean }
-    const engine = await openEngine(engineSettings(values))
+    const engine = await openEngine({ ...engineSettings(values), force: true })
     const adapter = await loadNamed(engine, values.adapter)
     const opening: ChatMessage[] = values.system ? [{ role: "system", content: values.system }] : []
     let messages = [...opening]

@@ -61,6 +61,7 @@ export const exitCodes = {
   badInput: 3,
   interrupted: 4,
   unavailable: 5,
+  heldBack: 6,
 } as const
 
 /** Options that every command has. */

@@ -34,7 +34,7 @@ export const generateCommand = defineCommand({
       throw new EspalierError("invalid_request", "There is no prompt", {
         hint: 'Such as: espalier generate "What colour is the sky?"',
       })
-    const engine = await openEngine(engineSettings(values))
+    const engine = await openEngine({ ...engineSettings(values), force: true })
     const adapter = await loadNamed(engine, values.adapter)
     const input: PromptInput =
       values.raw || !engine.info.hasChatTemplate

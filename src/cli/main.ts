@@ -43,7 +43,8 @@ const overview = (): string =>
     "",
     "espalier <command> --help shows a command's options.",
     "",
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a bad input file, 4 interrupted with a checkpoint saved, 5 no backend.",
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a bad input file, 4 interrupted with a checkpoint saved, 5 no backend,",
+    "6 trained and saved, but held back from serving.",
     "",
   ].join("\n")
 

@@ -25,6 +25,7 @@ const options = {
     description: "adapters may be loaded over HTTP from below this folder",
     default: "adapters-out",
   },
+  force: { type: "boolean", description: "serve adapters that a run held back by --max-forgetting, too" },
   host: {
     type: "string",
     description: "address to listen on; any but 127.0.0.1 needs --api-key",
@@ -59,7 +60,7 @@ export const serveCommand = defineCommand({
     const host = values.host ?? "127.0.0.1"
     const apiKey = values["api-key"] ?? io.env["ESPALIER_API_KEY"]
     checkAddress(host, apiKey !== undefined)
-    const engine = await openEngineWorker(engineSettings(values))
+    const engine = await openEngineWorker({ ...engineSettings(values), force: values.force === true })
     try {
       for (const text of values.adapter ?? []) {
         const { name, path } = namedAdapter(text)

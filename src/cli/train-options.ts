@@ -117,6 +117,11 @@ export const trainOptions = {
     default: "suite",
   },
   "retention-items": { type: "number", description: "items that retention is measured by", default: "96" },
+  "max-forgetting": {
+    type: "number",
+    value: "points",
+    description: "hold the adapter back from serving where retention's mean score falls by more points of a hundred",
+  },
   resume: { type: "boolean", description: "go on from the run's checkpoint, if there is one" },
   backend: engineOptions.backend,
   quantize: engineOptions.quantize,

@@ -7,7 +7,7 @@ import { methods } from "../../adapters/mod.ts"
 import { EspalierError } from "../core/errors.ts"
 import { describeDataset } from "../data/describe.ts"
 import { scoreOf } from "../eval/answers.ts"
-import { compareRetention, retentionLines } from "../eval/retention.ts"
+import { compareRetention, type RetentionSet, retentionLines } from "../eval/retention.ts"
 import { methodEnv } from "../presets/method-env.ts"
 import { openBase } from "../presets/open-base.ts"
 import { openRuntime } from "../presets/open-runtime.ts"
@@ -71,6 +71,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
     `Base: ${base.name} (${base.architecture.modelType}, ${base.config.layers} layers, hidden ${base.config.hiddenSize}, ${base.quantization ?? "f32"} weights, ${base.hash.slice(0, 12)})\n`,
   )
   const retention = await openRetention(values.retention, values["retention-items"], folder)
+  const limit = checkedLimit(values["max-forgetting"], retention?.set ?? null)
   const env = methodEnv(base, tokenizer, seed)
   const run = await openTrainingRun({
     base,
@@ -135,12 +136,14 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   const after = await scored(model, trained(), asked, retention?.set ?? null)
   await run.record({ type: "tasks-scored", step: result.kept, tasks: taskScores(asked, after) })
   const kept = before.retention && after.retention && compareRetention(before.retention, after.retention)
+  const isHeldBack = limit !== null && kept?.forgotten != null && kept.forgotten > limit
   const figures = taskFigures(run.tasks, run.shares, result.tasks, before, after)
   const curriculum = curriculumFigures(result, taskScores(asked, before))
   const facts = {
     ...factsOf(run, trained(), runtime, figures),
     ...(curriculum && { curriculum }),
     ...(kept && { retention: retentionFacts(kept, retention!.set) }),
+    ...(limit !== null && { max_forgetting: limit, promoted: !isHeldBack }),
   }
   await saveTrained(out, trained(), facts, folder)
   // The run is over and its result is on disk: the checkpoint would only lead a later --resume astray.
@@ -170,6 +173,11 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   say(`Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(peak)}${beside}\n`)
   const shown = values.out ?? join("adapters-out", basename(out))
   say(`Saved to ${shown}\n\n${nextSteps(shown, values.base, prepared.peftType === null)}`)
+  if (isHeldBack)
+    say(
+      `\nHeld back from serving: the base forgot ${kept!.forgotten!.toFixed(1)} points, more than the ${limit} that --max-forgetting allows.\n` +
+        "espalier serve --force serves it all the same; docs/forgetting.md has remedies\n",
+    )
   emit({
     type: "result",
     out,
@@ -183,11 +191,23 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
     ...(isMany && { tasks: figures }),
     ...(curriculum && { curriculum }),
     retention: kept && retentionFacts(kept, retention!.set),
+    ...(limit !== null && { max_forgetting: limit, promoted: !isHeldBack }),
     peak_memory_bytes: peak,
     predicted_memory_bytes: predicted === null ? null : Math.round(predicted),
   })
   await runtime.dispose()
-  return exitCodes.ok
+  return isHeldBack ? exitCodes.heldBack : exitCodes.ok
+}
+
+/** The gate's limit. @throws {EspalierError} `invalid_request` where nothing is scored that it could hold against it. */
+function checkedLimit(limit: number | undefined, retention: RetentionSet | null): number | null {
+  if (limit === undefined) return null
+  if (limit < 0) throw new RangeError(`Expected max-forgetting to be at least 0 but found ${limit}`)
+  if (retention !== null && retention.questions > 0) return limit
+  throw new EspalierError("invalid_request", "--max-forgetting needs questions to score, and there are none", {
+    param: "max-forgetting",
+    hint: "Give some that this base can answer with --retention file (docs/forgetting.md)",
+  })
 }
 
 /** espalier.json: what the adapter was made of, without anything that differs between two equal runs. */

@@ -2,15 +2,18 @@
  * @module The engine of a full installation: in this thread, or in a Worker so that HTTP never waits for a step.
  */
 
+import { decodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { Quantization } from "../models/quantization.ts"
 import type { BackendName } from "../runtime/runtime.ts"
 import { createEngine } from "../serve/engine.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
+import type { Folder } from "../store/folder.ts"
 import { startEngineThread } from "./engine-thread.ts"
 import { openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
+import { checkPromoted, type PromotionFacts } from "./promotion.ts"
 import { readAdapter } from "./read-adapter.ts"
 
 /** What an engine is opened with: plain values, as they cross to a Worker. */
@@ -24,15 +27,18 @@ export interface EngineSettings {
   readonly contextLength?: number
   /** Hold the base's weights in fewer bits. @default as f32 */
   readonly quantize?: Quantization
+  /** Serve what a run held back, too. @default {false} */
+  readonly force?: boolean
 }
 
 /** Opens an engine in this thread. */
 export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
-  const { base: path, backend, threads, contextLength, quantize } = settings
+  const { base: path, backend, threads, contextLength, quantize, force = false } = settings
   const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
   const open = await openBase(path, quantize ? { quantize } : {})
   if (!open.tokenizer)
     throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be served`)
+  if (!force) checkPromoted(await factsIn(open.folder), "The base")
   const decoder = await graphDecoder({
     runtime,
     base: open.base,
@@ -45,8 +51,18 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     decoder,
     tokenizer: open.tokenizer,
     eosIds: open.eosIds,
-    readAdapter: (folder) => readAdapter(open, folder),
+    readAdapter: (folder) => readAdapter(open, folder, { promotedOnly: !force }),
   })
+}
+
+/** espalier.json of a base that was fine-tuned in full; null for any other. What can't be read says nothing. */
+async function factsIn(folder: Folder): Promise<PromotionFacts> {
+  if (!(await folder.list()).includes("espalier.json")) return null
+  try {
+    return JSON.parse(decodeUtf8(await folder.read("espalier.json"))) as PromotionFacts
+  } catch {
+    return null
+  }
 }
 
 /** Opens an engine in a Worker. */

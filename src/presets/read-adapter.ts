@@ -9,15 +9,25 @@ import type { Method } from "../method.ts"
 import { openAdapterFolder } from "../store/adapter-folder.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
+import { checkPromoted } from "./promotion.ts"
+
+/** Options of {@link readAdapter}. */
+export interface ReadAdapterOptions {
+  /** @default {those of a full installation} */
+  readonly known?: readonly Method[]
+  /** Refuse what a run held back. @default {false} */
+  readonly promotedOnly?: boolean
+}
 
 /**
  * Reads an adapter folder and checks it against a base.
- * @throws {EspalierError} `not_found`, `invalid_file`, `unsupported`, or `adapter_mismatch` naming both bases
+ * @throws {EspalierError} `not_found`, `invalid_file`, `unsupported`, `adapter_mismatch` naming both bases, or
+ *   `conflict` for what was held back
  */
 export async function readAdapter(
   { base, tokenizer }: OpenBase,
   path: string,
-  known: readonly Method[] = methods,
+  { known = methods, promotedOnly = false }: ReadAdapterOptions = {},
 ): Promise<LoadedAdapter> {
   const content = await openAdapterFolder(path)
   const trainedOn = content.facts?.["base"] as { name?: unknown; hash?: unknown } | undefined
@@ -30,6 +40,7 @@ export async function readAdapter(
       },
     )
   }
+  if (promotedOnly) checkPromoted(content.facts, "The adapter")
   return adapterForms(content, understandAdapter(content, known, methodEnv(base, tokenizer, 0), base.name), (name) =>
     base.read(name),
   )

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { openEngine } from "../../../src/presets/open-engine.ts"
 import { type CliRun, runCli } from "../../support/run-cli.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
@@ -84,5 +85,70 @@ describe("espalier train --retention", () => {
     const { code, err } = await train("none", "--retention", join(folder, "no.jsonl"))
     expect(code).toBe(3)
     expect(err).toContain("There is no suite")
+  })
+})
+
+describe("espalier train --max-forgetting", () => {
+  /** What the tiny base itself answers, which training on something else unlearns. */
+  const knownSuite = async (): Promise<string> => {
+    const path = join(folder, "known.jsonl")
+    const asked = ["What is it?", "Who sat on it?", "What colour is the sky?"]
+    const rows = []
+    for (const content of asked) {
+      const { records } = await runCli(
+        ...["generate", content, "--base", base, "--backend", "native", "--threads", "1", "--max-tokens", "6"],
+        ...["--temperature", "0", "--json"],
+      )
+      const answer = String(records.at(-1)?.["text"] ?? "").trim()
+      if (answer !== "") rows.push({ family: "known", messages: [{ role: "user", content }], answer })
+    }
+    expect(rows.length).toBeGreaterThan(0)
+    writeFileSync(path, jsonl(rows))
+    return path
+  }
+  const forget = ["--steps", "40", "--epochs", "40", "--learning-rate", "0.03", "--set", "rank=4"]
+
+  test("holds back an adapter over which more was forgotten, which is served by force alone", async () => {
+    const known = await knownSuite()
+    const { code, out } = await train("held", "--retention", known, "--max-forgetting", "0", ...forget)
+    expect(out).toContain("Held back from serving: the base forgot ")
+    expect(code).toBe(6)
+    expect(facts("held")).toMatchObject({ promoted: false, max_forgetting: 0 })
+    const settings = { base, backend: "native", threads: 1 } as const
+    const [strict, forced] = [await openEngine(settings), await openEngine({ ...settings, force: true })]
+    try {
+      await expect(strict.load("held", { path: join(folder, "held") })).rejects.toMatchObject({
+        code: "conflict",
+        message: expect.stringContaining("was not promoted to serving: the base forgot "),
+      })
+      expect(await forced.load("held", { path: join(folder, "held") })).toMatchObject({ name: "held" })
+    } finally {
+      await strict.close()
+      await forced.close()
+    }
+  }, 30_000)
+
+  test("holds back a base that was fine-tuned in full, too", async () => {
+    const known = await knownSuite()
+    const { code } = await train(
+      ...["held-full", "--retention", known, "--max-forgetting", "0", "--method", "full"],
+      ...["--steps", "40", "--epochs", "40", "--learning-rate", "0.03"],
+    )
+    expect(code).toBe(6)
+    const settings = { base: join(folder, "held-full"), backend: "native", threads: 1 } as const
+    await expect(openEngine(settings)).rejects.toMatchObject({ code: "conflict" })
+    await (await openEngine({ ...settings, force: true })).close()
+  }, 30_000)
+
+  test("promotes one within the limit", async () => {
+    const { code } = await train("kept", "--retention", suite, "--max-forgetting", "100")
+    expect(code).toBe(0)
+    expect(facts("kept")).toMatchObject({ promoted: true, max_forgetting: 100 })
+  }, 30_000)
+
+  test("needs questions to score", async () => {
+    const { code, err } = await train("none", "--max-forgetting", "2")
+    expect(code).toBe(2)
+    expect(err).toContain("needs questions to score")
   })
 })
