@@ -3,6 +3,7 @@
  * that name the feed at fault.
  */
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common"
+import { freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { DType, Tensor } from "../core/tensor.ts"
 import type { Session } from "./runtime.ts"
@@ -119,9 +120,8 @@ function received(name: string, found: OrtTensor, target: Tensor | undefined, wr
  * gradients, or a whole KV cache for each token. Left to the collector, such copies were half of a process's memory.
  */
 function giveBack(found: OrtTensor, target: Tensor): void {
-  // Runtimes without `transfer` (Node before 21) leave it to the collector after all.
-  const buffer = (found.data as Float32Array).buffer as ArrayBuffer & { transfer?(size: number): ArrayBuffer }
-  if (buffer !== target.data.buffer) buffer.transfer?.(0)
+  const copy = found.data as Float32Array
+  if (copy.buffer !== target.data.buffer) freeNow(copy)
 }
 
 /** An engine's message without what is for its own developers: source locations, stacks, codes. */

@@ -1,6 +1,7 @@
 /**
  * @module The checkpoint of a run as a file, replaced whole each time.
  */
+import { freeNow } from "../core/bytes.ts"
 import { recoverFolder, writeFileAtomic } from "../store/atomic.ts"
 import { readFileIfThere, removeFile } from "../store/file.ts"
 import { decodeCheckpoint, encodeCheckpoint, type RunIdentity } from "./checkpoint.ts"
@@ -25,7 +26,11 @@ export function checkpointFile(folder: string, identity: RunIdentity): Checkpoin
   const path = `${folder}/${name}`
   return {
     path,
-    save: (snapshot) => writeFileAtomic(path, encodeCheckpoint(snapshot, identity)),
+    async save(snapshot) {
+      const bytes = encodeCheckpoint(snapshot, identity)
+      await writeFileAtomic(path, bytes)
+      freeNow(bytes)
+    },
     async load() {
       // A process killed while writing leaves its unfinished file beside the whole one.
       await recoverFolder(path)
