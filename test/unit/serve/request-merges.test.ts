@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -13,6 +13,8 @@ import { createService } from "../../../src/service/service.ts"
 import { fakeAdapter } from "../../support/fake-decoder.ts"
 import { collect, createFakeEngine, greedyText } from "../../support/fake-engine.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
+
+setDefaultTimeout(60_000)
 
 async function withAdapters(...names: string[]) {
   const fake = createFakeEngine()
