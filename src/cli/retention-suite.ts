@@ -16,6 +16,8 @@ const ITEMS = 96
 export interface OpenRetention {
   readonly set: RetentionSet
   readonly suite: Suite
+  /** Whether the suite is another base's, so that it does not say what this one was taught. */
+  readonly isForeign: boolean
 }
 
 /**
@@ -47,5 +49,5 @@ export async function openRetention(
     !isFile && resolve(path) === resolve(bundled) && resolve(folder) !== resolve(packageFolder(), "models", "sprig")
   const name = isFile ? given : isForeign ? "sprig's suite" : "the base's suite"
   const suite = await readSuite(name, new Uint8Array(await readFile(path)))
-  return { suite, set: retentionSet(suite, { items: items ?? ITEMS, textsOnly: isForeign }) }
+  return { suite, isForeign, set: retentionSet(suite, { items: items ?? ITEMS, textsOnly: isForeign }) }
 }

@@ -122,6 +122,17 @@ export const trainOptions = {
     value: "points",
     description: "hold the adapter back from serving where retention's mean score falls by more points of a hundred",
   },
+  replay: {
+    type: "number",
+    value: "share",
+    description: "the part of the rows that are of what the base was taught before, against forgetting",
+  },
+  "replay-data": {
+    type: "string",
+    value: "file",
+    description: "those rows",
+    default: "the items of the base's own suite that retention does not score",
+  },
   resume: { type: "boolean", description: "go on from the run's checkpoint, if there is one" },
   backend: engineOptions.backend,
   quantize: engineOptions.quantize,
@@ -161,6 +172,7 @@ export function settingsOf(values: TrainValues, method: Method, bundled: boolean
     lossOn: (values["loss-on"] ?? "completion") as "completion" | "all",
     chatTemplate: values["chat-template"] ?? true,
     seed,
+    ...(values.replay !== undefined && { replay: values.replay }),
     order: (values.order ?? "mixed") as "mixed" | "sequential",
     mixture: {
       name: (values.mixture ?? "proportional") as MixtureName,

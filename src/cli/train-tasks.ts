@@ -5,7 +5,9 @@ import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
+import { replayOfSuite } from "../service/replay-data.ts"
 import type { DataFile, TaskFiles } from "../service/task-data.ts"
+import type { OpenRetention } from "./retention-suite.ts"
 import { packageFolder } from "./shared-options.ts"
 import type { TrainValues } from "./train-options.ts"
 
@@ -75,6 +77,31 @@ async function onlyTask({ data: path, heldout }: TrainValues): Promise<TaskFiles
   const data = await readData(path ?? bundled("train"))
   const apart = heldout ?? (path === undefined ? bundled("heldout") : undefined)
   return { name: nameOf(data.name), data, heldout: apart === undefined ? null : await readData(apart, "heldout") }
+}
+
+/**
+ * Rows to replay; null where none are asked for.
+ * @throws {EspalierError} `not_found`, `invalid_request` where nothing says what the base was taught.
+ */
+export async function replayOf(values: TrainValues, retention: OpenRetention | null): Promise<DataFile | null> {
+  const { replay: share, "replay-data": path } = values
+  if (share === undefined) {
+    if (path === undefined) return null
+    throw new EspalierError(
+      "invalid_request",
+      "--replay-data needs --replay, the part of the rows that they are to be",
+      {
+        param: "replay",
+      },
+    )
+  }
+  if (!(share > 0 && share < 1)) throw new RangeError(`Expected replay to be above 0 and below 1 but found ${share}`)
+  if (path !== undefined) return readData(path, "replay-data")
+  if (retention !== null && !retention.isForeign) return replayOfSuite(retention.suite, retention.set)
+  throw new EspalierError("invalid_request", "--replay needs rows of what the base was taught, and none are at hand", {
+    param: "replay-data",
+    hint: "Give them with --replay-data file, or a suite of the base's own with --retention file",
+  })
 }
 
 /** `name=file`, or a file whose own name is the task's. */

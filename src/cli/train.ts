@@ -22,7 +22,7 @@ import { openRetention } from "./retention-suite.ts"
 import { baseFolder, quantizeSetting } from "./shared-options.ts"
 import { loraSettings, settingsOf, type TrainValues, trainOptions } from "./train-options.ts"
 import { askedOf, curriculumFigures, retentionFacts, scored, taskFigures, taskScores } from "./train-scores.ts"
-import { expandTasks, tasksOf } from "./train-tasks.ts"
+import { expandTasks, replayOf, tasksOf } from "./train-tasks.ts"
 import { matrixTable, nextSteps, percent, samplesText, type TaskFigures, taskTable } from "./train-text.ts"
 
 export const trainCommand = defineCommand({
@@ -71,6 +71,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
     `Base: ${base.name} (${base.architecture.modelType}, ${base.config.layers} layers, hidden ${base.config.hiddenSize}, ${base.quantization ?? "f32"} weights, ${base.hash.slice(0, 12)})\n`,
   )
   const retention = await openRetention(values.retention, values["retention-items"], folder)
+  const replay = await replayOf(values, retention)
   const limit = checkedLimit(values["max-forgetting"], retention?.set ?? null)
   const env = methodEnv(base, tokenizer, seed)
   const run = await openTrainingRun({
@@ -80,6 +81,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
     method: prepared,
     env,
     tasks: files,
+    replay,
     ...(values["heldout-part"] !== undefined && { heldoutPart: values["heldout-part"] }),
     runFolder,
     resume: values.resume === true,
@@ -89,6 +91,10 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   for (const { name, reports } of run.tasks) {
     for (const line of describeDataset(reports.data)) say(isMany ? `${name}: ${line}\n` : `${line}\n`)
     emit({ type: "dataset", ...(isMany && { task: name }), ...reports.data })
+  }
+  if (run.replay) {
+    for (const line of describeDataset(run.replay.report)) say(`replay: ${line}\n`)
+    emit({ type: "dataset", replay: true, ...run.replay.report })
   }
   const trainable = run.step.parameters.reduce((sum, { size, state }) => sum + (state ? 0 : size), 0)
   const bytes = prepared.peftType === null ? "" : `, ${formatBytes(4 * trainable)}`
@@ -212,7 +218,7 @@ function checkedLimit(limit: number | undefined, retention: RetentionSet | null)
 
 /** espalier.json: what the adapter was made of, without anything that differs between two equal runs. */
 function factsOf(
-  { tasks, settings }: TrainingRun,
+  { tasks, settings, replay }: TrainingRun,
   { base, method }: Trained,
   runtime: Runtime,
   figures: readonly TaskFigures[],
@@ -231,6 +237,7 @@ function factsOf(
     ...(tasks.length === 1
       ? { data: files[0] }
       : { tasks: figures.map(({ name, share, loss, score }, i) => ({ name, data: files[i], share, loss, score })) }),
+    ...(replay && { replay: { name: replay.name, sha256: replay.sha256, rows: replay.report.used } }),
     settings,
     runtime: { backend: runtime.name, detail: runtime.detail, threads: runtime.threads },
     ...(tasks.length === 1 && only?.score && { score: only.score }),

@@ -4,6 +4,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import { BUCKET, collateSorted, mostLabelled } from "../data/batch.ts"
+import { type LoadedDataset, loadDataset } from "../data/dataset.ts"
 import type { LossOn } from "../data/mask.ts"
 import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
@@ -21,7 +22,7 @@ import { type Mixture, mixtureShares, mixtureSource, rowsOfShares } from "../tra
 import type { CurriculumRow } from "../train/snapshot.ts"
 import { type BatchSource, exampleSource } from "../train/source.ts"
 import { type TrainHooks, type TrainResult, train } from "../train/trainer.ts"
-import { checkTaskNames, loadTask, type Task, type TaskFiles } from "./task-data.ts"
+import { checkTaskNames, type DataFile, loadTask, type Task, type TaskFiles } from "./task-data.ts"
 
 /** How a run goes through its tasks. */
 export type TaskOrder = "mixed" | "sequential"
@@ -35,6 +36,8 @@ export interface TrainingRunOptions {
   readonly env: MethodEnv
   /** At least one. */
   readonly tasks: readonly TaskFiles[]
+  /** Rows of what the base was taught before, for `settings.replay`. */
+  readonly replay?: DataFile | null
   /** The part of the data that is held out where there is no file. @default {0.1} */
   readonly heldoutPart?: number
   /** A folder for the run's checkpoint and metrics. */
@@ -63,6 +66,8 @@ export interface TrainingSettings {
   readonly order?: TaskOrder
   /** Of several tasks in mixed order. @default {proportional} */
   readonly mixture?: Mixture
+  /** The part of an epoch's rows that are replayed ones, above 0 and below 1. @default none */
+  readonly replay?: number
 }
 
 /** How a run went. */
@@ -90,7 +95,9 @@ export interface TrainingRun {
   /** The part of the rows that each task gets; null where tasks come one after another. */
   readonly shares: readonly number[] | null
   /** Settings, defaults included. */
-  readonly settings: Omit<Required<TrainingSettings>, "order" | "mixture"> & Pick<TrainingSettings, "order" | "mixture">
+  readonly settings: Omit<Required<TrainingSettings>, Sometimes> & Pick<TrainingSettings, Sometimes>
+  /** Rows that are replayed; null for none. */
+  readonly replay: LoadedDataset | null
   readonly checkpointPath: string
   /** Whether a checkpoint was found to go on from. */
   readonly isResumed: boolean
@@ -101,6 +108,9 @@ export interface TrainingRun {
   record(event: TrainEvent): Promise<void>
   dispose(): Promise<void>
 }
+
+/** Settings that not every run has. */
+type Sometimes = "order" | "mixture" | "replay"
 
 const LONGEST_ROW = 1024
 
@@ -145,12 +155,17 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
   const tasks: Task[] = []
   for (const files of options.tasks)
     tasks.push(await loadTask(files, tokenizer, { maxLength, lossOn, chatTemplate, seed, heldoutPart: part }))
+  const replay = options.replay
+    ? await loadDataset(options.replay.name, options.replay.bytes, tokenizer, { maxLength, lossOn, chatTemplate })
+    : null
+  if ((replay === null) !== (settings.replay === undefined))
+    throw new TypeError("Expected rows to replay together with their share")
   const isMany = tasks.length > 1
   const isSequential = isMany && order === "sequential"
   const sizes = tasks.map((task) => task.train.length)
   const shares = isMany && !isSequential ? mixtureShares(sizes, mixture) : null
 
-  const trained = tasks.flatMap((task) => task.train)
+  const trained = [...tasks.flatMap((task) => task.train), ...(replay?.examples ?? [])]
   const sets = [trained, ...tasks.map((task) => task.heldout)]
   const length = Math.ceil(Math.max(...sets.flat().map(({ ids }) => ids.length)) / BUCKET) * BUCKET
   const labelled = Math.max(...sets.map((examples) => mostLabelled(examples, batchSize)))
@@ -160,22 +175,28 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     base: base.quantization ? `${base.hash} as ${base.quantization}` : base.hash,
     data: hashesOf(tasks, ({ dataset }) => dataset.sha256),
     ...(tasks.some(({ apart }) => apart) && { heldout: hashesOf(tasks, ({ apart }) => apart?.sha256 ?? "none") }),
-    config: { method: method.name, settings: method.config, ...settings, heldoutPart: allApart ? null : part },
+    config: {
+      method: method.name,
+      settings: method.config,
+      ...settings,
+      heldoutPart: allApart ? null : part,
+      ...(replay && { replayed: replay.sha256 }),
+    },
     runtime: runtime.detail,
     threads: runtime.threads,
   })
   const snapshot = resume ? await checkpoint.load() : null
   const sourceOptions = { batchSize, accumulation, seed }
   const sourceOf = (some: readonly Task[], parts: readonly number[]): BatchSource => {
-    if (some.length === 1) return exampleSource(some[0]!.train, sourceOptions)
-    const perEpoch = rowsOfShares(
-      some.reduce((sum, task) => sum + task.train.length, 0),
-      parts,
-    )
-    return mixtureSource(
-      some.map((task, i) => ({ examples: task.train, perEpoch: perEpoch[i]! })),
-      sourceOptions,
-    )
+    const [only] = some
+    if (some.length === 1 && !replay) return exampleSource(only!.train, sourceOptions)
+    const rows = some.reduce((sum, task) => sum + task.train.length, 0)
+    const perEpoch = rowsOfShares(rows, parts)
+    const pools = some.map((task, i) => ({ examples: task.train, perEpoch: perEpoch[i]! }))
+    // The rows of the tasks stay as many as they are: what is replayed comes on top.
+    const share = settings.replay ?? 0
+    const extra = Math.max(1, Math.round((rows * share) / (1 - share)))
+    return mixtureSource(replay ? [...pools, { examples: replay.examples, perEpoch: extra }] : pools, sourceOptions)
   }
   const heldout = tasks.map((task) => ({ name: task.name, batches: collateSorted(task.heldout, batchSize) }))
   const metricsPath = `${runFolder}/metrics.jsonl`
@@ -183,6 +204,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     step,
     tasks,
     shares,
+    replay,
     settings,
     checkpointPath: checkpoint.path,
     isResumed: snapshot !== null,

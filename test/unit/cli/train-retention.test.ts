@@ -152,3 +152,35 @@ describe("espalier train --max-forgetting", () => {
     expect(err).toContain("needs questions to score")
   })
 })
+
+describe("espalier train --replay", () => {
+  test("mixes in the suite's items that retention does not score", async () => {
+    const own = join(base, "suite.jsonl")
+    writeFileSync(own, readFileSync(suite))
+    const { code, records } = await train("replay", "--replay", "0.25", "--retention-items", "4", "--json")
+    rmSync(own)
+    expect(code).toBe(0)
+    expect(records.find(({ replay }) => replay === true)).toMatchObject({ type: "dataset", used: 5 })
+    expect(facts("replay")).toMatchObject({ replay: { rows: 5 }, settings: { replay: 0.25 } })
+  }, 30_000)
+
+  test("takes rows of a file, and ends with other values than without", async () => {
+    const { code } = await train("replay-file", "--replay", "0.5", "--replay-data", data, "--retention", "off")
+    expect(code).toBe(0)
+    await train("no-replay", "--retention", "off")
+    expect(facts("replay-file").files).not.toEqual(facts("no-replay").files)
+  }, 30_000)
+
+  test("refuses what it can't do", async () => {
+    const refusal = async (...args: string[]): Promise<string> => {
+      const { code, err } = await train("none", ...args)
+      expect(code).toBe(2)
+      return err
+    }
+    expect(await refusal("--replay", "1")).toContain("above 0 and below 1")
+    expect(await refusal("--replay-data", data)).toContain("needs --replay")
+    // The bundled suite says nothing of what another base was taught.
+    expect(await refusal("--replay", "0.1")).toContain("none are at hand")
+    expect(await refusal("--replay", "0.1", "--retention", suite)).toContain("none is left to replay")
+  })
+})
