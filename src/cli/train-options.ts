@@ -133,6 +133,17 @@ export const trainOptions = {
     description: "those rows",
     default: "the items of the base's own suite that retention does not score",
   },
+  kl: {
+    type: "number",
+    value: "beta",
+    description: "add beta times KL(base || adapted) to the loss, against forgetting",
+  },
+  "kl-data": {
+    type: "string",
+    description: "the rows where it is added",
+    choices: ["all", "replay"],
+    default: "replay where rows are replayed, else all",
+  },
   resume: { type: "boolean", description: "go on from the run's checkpoint, if there is one" },
   backend: engineOptions.backend,
   quantize: engineOptions.quantize,
@@ -173,6 +184,7 @@ export function settingsOf(values: TrainValues, method: Method, bundled: boolean
     chatTemplate: values["chat-template"] ?? true,
     seed,
     ...(values.replay !== undefined && { replay: values.replay }),
+    ...(values.kl !== undefined && { kl: divergenceOf(values, values.kl) }),
     order: (values.order ?? "mixed") as "mixed" | "sequential",
     mixture: {
       name: (values.mixture ?? "proportional") as MixtureName,
@@ -192,4 +204,16 @@ export function settingsOf(values: TrainValues, method: Method, bundled: boolean
       seed,
     },
   }
+}
+
+/** @throws {EspalierError} `invalid_request` for rows that aren't there. @throws {RangeError} for a factor below 0. */
+function divergenceOf(values: TrainValues, beta: number): { beta: number; rows: "all" | "replay" } {
+  if (beta < 0) throw new RangeError(`Expected kl to be at least 0 but found ${beta}`)
+  const rows = (values["kl-data"] ?? (values.replay === undefined ? "all" : "replay")) as "all" | "replay"
+  if (rows === "replay" && values.replay === undefined)
+    throw new EspalierError("invalid_request", "--kl-data replay needs rows that are replayed", {
+      param: "kl-data",
+      hint: "Add --replay 0.1, or take all rows: --kl-data all",
+    })
+  return { beta, rows }
 }

@@ -16,6 +16,8 @@ export interface Example {
   readonly labels: Int32Array
   /** Line of the data file it came from (1-based). */
   readonly line: number
+  /** Whether it is a row of what the base was taught before. @default {false} */
+  readonly replayed?: boolean
 }
 
 /** Examples laid side by side, padded on the right. */
@@ -29,6 +31,8 @@ export interface Batch {
   readonly tokens: number
   /** Positions that count in the loss: labels other than IGNORE, the first position of a row aside. */
   readonly labelled: number
+  /** 1 for each row that is replayed, by row; absent where none is. */
+  readonly replayed?: Uint8Array
 }
 
 /** Options of {@link planBatches}. */
@@ -73,7 +77,10 @@ export function planBatches(examples: readonly Pick<Example, "ids">[], options: 
  * Lays examples side by side, padded on the right to a multiple of `bucket`.
  * @throws {RangeError} If there are no examples.
  */
-export function collate(examples: readonly Pick<Example, "ids" | "labels">[], bucket: number = BUCKET): Batch {
+export function collate(
+  examples: readonly Pick<Example, "ids" | "labels" | "replayed">[],
+  bucket: number = BUCKET,
+): Batch {
   if (examples.length === 0) throw new RangeError("Expected at least one example to collate")
   const rows = examples.length
   const longest = examples.reduce((most, { ids }) => Math.max(most, ids.length), 1)
@@ -88,7 +95,10 @@ export function collate(examples: readonly Pick<Example, "ids" | "labels">[], bu
     tokens += example.ids.length
     labelled += countLabelled(example.labels)
   }
-  return { rows, length, ids, labels, tokens, labelled }
+  const replayed = examples.some((example) => example.replayed)
+    ? Uint8Array.from(examples, (example) => (example.replayed ? 1 : 0))
+    : null
+  return { rows, length, ids, labels, tokens, labelled, ...(replayed && { replayed }) }
 }
 
 /** Batches in order of length, for evaluation: the least padding, and the same batches every time. */

@@ -8,6 +8,7 @@ import type { GraphModel, GraphOutput, Node, Origin, Spec, Value, WeightRange } 
 import type { Op } from "./op.ts"
 import { type CachedAttentionAttrs, cachedAttention, causalMask } from "./ops/attention.ts"
 import { detach } from "./ops/detach.ts"
+import { linearDivergence } from "./ops/divergence.ts"
 import {
   add,
   div,
@@ -249,6 +250,28 @@ export class GraphBuilder {
       correct = correct ? this.add(correct, c!) : c!
     }
     return { loss: loss!, correct: correct! }
+  }
+
+  /**
+   * The weighted divergence KL(p || q) of a linear head's distribution q from another head's p, in chunks; p has no
+   * gradient.
+   * @param rows h [n, C], n a multiple of `chunks`
+   * @param from the rows and the head of p
+   * @returns []
+   */
+  linearDivergence(
+    { rows, head, from, weights }: { rows: Value; head: Value; from: { rows: Value; head: Value }; weights: Value },
+    chunks = 1,
+  ): Value {
+    const sizes = chunkSizes(rows.shape[0]!, chunks)
+    const parts = [rows, from.rows, weights].map((value) => this.split(value, 0, sizes))
+    let loss: Value | null = null
+    for (let i = 0; i < chunks; i++) {
+      const p = this.detach(this.softmax(this.gemm(parts[1]![i]!, from.head, { transB: true })))
+      const [one] = this.apply(linearDivergence, [parts[0]![i]!, head, p, parts[2]![i]!], {})
+      loss = loss ? this.add(loss, one!) : one!
+    }
+    return loss!
   }
 
   #operand(operand: Operand): Value {

@@ -16,7 +16,7 @@ import { type TrainConfig, totalSteps, withDefaults } from "../train/config.ts"
 import { trainInTurn } from "../train/curriculum.ts"
 import { evaluateTasks } from "../train/evaluate.ts"
 import type { TaskEvaluation, TaskScore, TrainEvent } from "../train/events.ts"
-import { type GraphStep, graphStep } from "../train/graph-step.ts"
+import { type Divergence, type GraphStep, graphStep } from "../train/graph-step.ts"
 import { openMetrics } from "../train/metrics-file.ts"
 import { type Mixture, mixtureShares, mixtureSource, rowsOfShares } from "../train/mixture.ts"
 import type { CurriculumRow } from "../train/snapshot.ts"
@@ -68,6 +68,8 @@ export interface TrainingSettings {
   readonly mixture?: Mixture
   /** The part of an epoch's rows that are replayed ones, above 0 and below 1. @default none */
   readonly replay?: number
+  /** Keep the trained distribution near the frozen base's. @default none */
+  readonly kl?: Divergence
 }
 
 /** How a run went. */
@@ -101,7 +103,7 @@ export interface TrainingRun {
   readonly checkpointPath: string
   /** Whether a checkpoint was found to go on from. */
   readonly isResumed: boolean
-  /** What the run takes in memory, as `espalier plan` reckons it; null for a backend that it does not know. */
+  /** What the run takes in memory, as `espalier plan` reckons it; null where it does not know. */
   plan(steps: number): TrainingPlan | null
   start(hooks: RunHooks): Promise<TrainingOutcome>
   /** Adds an event to the metrics of a run that is over. */
@@ -110,7 +112,7 @@ export interface TrainingRun {
 }
 
 /** Settings that not every run has. */
-type Sometimes = "order" | "mixture" | "replay"
+type Sometimes = "order" | "mixture" | "replay" | "kl"
 
 const LONGEST_ROW = 1024
 
@@ -169,7 +171,15 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
   const sets = [trained, ...tasks.map((task) => task.heldout)]
   const length = Math.ceil(Math.max(...sets.flat().map(({ ids }) => ids.length)) / BUCKET) * BUCKET
   const labelled = Math.max(...sets.map((examples) => mostLabelled(examples, batchSize)))
-  const step = await graphStep({ runtime, base, method, env, maxLength: length, maxLabelled: labelled })
+  const step = await graphStep({
+    runtime,
+    base,
+    method,
+    env,
+    maxLength: length,
+    maxLabelled: labelled,
+    ...(settings.kl && { divergence: settings.kl }),
+  })
   const allApart = tasks.every(({ apart }) => apart)
   const checkpoint = checkpointFile(runFolder, {
     base: base.quantization ? `${base.hash} as ${base.quantization}` : base.hash,
@@ -186,6 +196,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     threads: runtime.threads,
   })
   const snapshot = resume ? await checkpoint.load() : null
+  const replayed = (replay?.examples ?? []).map((example) => ({ ...example, replayed: true }))
   const sourceOptions = { batchSize, accumulation, seed }
   const sourceOf = (some: readonly Task[], parts: readonly number[]): BatchSource => {
     const [only] = some
@@ -196,7 +207,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     // The rows of the tasks stay as many as they are: what is replayed comes on top.
     const share = settings.replay ?? 0
     const extra = Math.max(1, Math.round((rows * share) / (1 - share)))
-    return mixtureSource(replay ? [...pools, { examples: replay.examples, perEpoch: extra }] : pools, sourceOptions)
+    return mixtureSource(replay ? [...pools, { examples: replayed, perEpoch: extra }] : pools, sourceOptions)
   }
   const heldout = tasks.map((task) => ({ name: task.name, batches: collateSorted(task.heldout, batchSize) }))
   const metricsPath = `${runFolder}/metrics.jsonl`
@@ -209,7 +220,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     checkpointPath: checkpoint.path,
     isResumed: snapshot !== null,
     plan(steps) {
-      if (runtime.name === "webgpu") return null
+      if (runtime.name === "webgpu" || settings.kl) return null
       return planTraining({
         ...{ base, method, env, length, labelled, backend: runtime.name },
         rows: Math.min(batchSize, Math.max(trained.length, ...tasks.map((task) => task.heldout.length))),

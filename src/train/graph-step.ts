@@ -28,8 +28,18 @@ export interface GraphStepOptions {
   readonly maxLength: number
   /** The most labelled positions of a batch: decides in how many parts the loss is computed. */
   readonly maxLabelled: number
+  /** Keep the trained distribution near the frozen base's; see {@link Divergence}. @default none */
+  readonly divergence?: Divergence
   /** Values to start from, by key, in place of the method's initialisation. */
   readonly start?: ReadonlyMap<string, Tensor<"f32">>
+}
+
+/** How the divergence from the frozen base counts in the loss, as a sum over labelled positions like the loss itself. */
+export interface Divergence {
+  /** What KL(base || adapted) of a position is multiplied by. */
+  readonly beta: number
+  /** Positions it is taken at: all that are labelled, or those of replayed rows alone. */
+  readonly rows: "all" | "replay"
 }
 
 /** A step whose trainables can be read back by key. */
@@ -44,7 +54,7 @@ export interface GraphStep extends TrainStep {
  * @throws {EspalierError} If the method finds nothing to train.
  */
 export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
-  const { runtime, base, method, env, maxLength, maxLabelled, start } = options
+  const { runtime, base, method, env, maxLength, maxLabelled, start, divergence } = options
   const sites = method.parameters(env)
   const all = parametersOf(sites)
   const specs = all.filter(({ frozen }) => !frozen)
@@ -79,7 +89,15 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
 
   const { piece, chunks, bucket } = stepSizes(runtime.lowering, base.config, { maxLength, maxLabelled })
   const build = async (withGradients: boolean) => {
-    const built = trainGraph({ base, method, sites, maxLength, chunks, withGradients })
+    const built = trainGraph({
+      base,
+      method,
+      sites,
+      maxLength,
+      chunks,
+      withGradients,
+      divergence: divergence !== undefined,
+    })
     const model = encodeModel(lower(built.graph, runtime.lowering))
     return { ...built, session: await runtime.createSession({ model, weights: base.weights }) }
   }
@@ -110,6 +128,7 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
           ...kept,
           ...trainables,
         }
+        if (divergence) Object.assign(feeds, divergenceFeeds(part, scale, divergence, bucket))
         if (training.penalised) feeds["penalty_part"] = f32([], [scale * part.labelled])
         const { loss } = await training.session.run(feeds, into)
         for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
@@ -174,5 +193,35 @@ function feedsOf(
     rows: padded(rows, S - 1),
     labels: padded(labels, 0),
     weights: f32([count], weights),
+  }
+}
+
+/** What the divergence wants beside a batch's own feeds: where the base's rows are, and what each counts. */
+function divergenceFeeds(
+  { rows: B, length: T, labels, replayed }: Batch,
+  scale: number,
+  { beta, rows: which }: Divergence,
+  bucket: number,
+): Record<string, Tensor> {
+  const rows: number[] = []
+  const counts: number[] = []
+  for (let b = 0; b < B; b++) {
+    const factor = which === "all" || replayed?.[b] === 1 ? beta * scale : 0
+    for (let t = 0; t + 1 < T; t++) {
+      if (labels[b * T + t + 1] === IGNORE) continue
+      rows.push(b * T + t)
+      counts.push(factor)
+    }
+  }
+  const count = paddedRows(rows.length, bucket)
+  const weights = new Float32Array(count)
+  weights.set(counts)
+  return {
+    base_position_ids: i64(
+      [B, T],
+      Array.from({ length: B * T }, (_, i) => i % T),
+    ),
+    base_rows: i64([count], rows.concat(new Array<number>(count - rows.length).fill(T - 1))),
+    kl_weights: f32([count], weights),
   }
 }

@@ -26,7 +26,7 @@ export interface Piece extends Batch {
 
 /** Pieces of at most so many positions, without those in which nothing is labelled; all of the batch where it is one. */
 export function cutBatch(batch: Batch, positions: number): Piece[] {
-  const { length, ids, labels } = batch
+  const { length, ids, labels, replayed } = batch
   const rows = Math.max(1, Math.floor(positions / length))
   if (batch.rows <= rows) return batch.labelled > 0 ? [{ ...batch, firstRow: 0 }] : []
   const count = Math.ceil(batch.rows / rows)
@@ -40,7 +40,8 @@ export function cutBatch(batch: Batch, positions: number): Piece[] {
     if (labelled === 0) continue
     const cut = ids.subarray(from * length, to * length)
     const tokens = (to - from) * length
-    pieces.push({ rows: to - from, length, ids: cut, labels: own, tokens, labelled, firstRow: from })
+    const marks = replayed && { replayed: replayed.subarray(from, to) }
+    pieces.push({ rows: to - from, length, ids: cut, labels: own, tokens, labelled, firstRow: from, ...marks })
   }
   return pieces
 }

@@ -25,6 +25,12 @@ export interface TrainGraphOptions {
   /** Parts that the loss is computed in. */
   readonly chunks: number
   readonly withGradients: boolean
+  /**
+   * Add to the loss, in training, how far each labelled row's distribution is from the frozen base's: KL(base || adapted),
+   * by the input kl_weights. The base's comes from a second forward pass over the same ids, without the method.
+   * @default {false}
+   */
+  readonly divergence?: boolean
 }
 
 /** A built graph, what its rows start with, and its dropout. */
@@ -46,7 +52,15 @@ export function parametersOf(sites: readonly SiteParameters[]): ParameterSpec[] 
 }
 
 /** Builds the graph, for any batch size and length. */
-export function trainGraph({ base, method, sites, maxLength, chunks, withGradients }: TrainGraphOptions): TrainGraph {
+export function trainGraph({
+  base,
+  method,
+  sites,
+  maxLength,
+  chunks,
+  withGradients,
+  divergence = false,
+}: TrainGraphOptions): TrainGraph {
   const g = new GraphBuilder()
   const { architecture, config } = base
   const ids = g.input("input_ids", "i64", ["B", "T"])
@@ -93,7 +107,23 @@ export function trainGraph({ base, method, sites, maxLength, chunks, withGradien
     ? method.penalty(g, sites, new Map(parameters.map(({ key, value }) => [key, value])))
     : null
   // What is added counts once an update: each batch of it brings its part.
-  const total = penalty ? g.add(sums.loss, g.mul(penalty, g.input("penalty_part", "f32", []))) : sums.loss
+  const own = penalty ? g.add(sums.loss, g.mul(penalty, g.input("penalty_part", "f32", []))) : sums.loss
+  const apart = (): Value => {
+    const frozen = new Forward({
+      ...{ g, architecture, config, layout: base.layout, hooks: {}, join: false, attend: rowAttention },
+      ...{ embed: (lookUp) => lookUp(ids), positions: g.input("base_position_ids", "i64", ["B", "T"]) },
+      maxPositions: maxLength,
+    })
+    const rows = g.gather(architecture.forward(frozen, config), g.input("base_rows", "i64", [count]), {
+      distinct: true,
+    })
+    const from = { rows, head: frozen.head(rows) }
+    return g.linearDivergence(
+      { rows: labelled, head: f.head(labelled), from, weights: g.input("kl_weights", "f32", [count]) },
+      chunks,
+    )
+  }
+  const total = divergence && withGradients ? g.add(own, apart()) : own
   const [loss, correct] = joinThinProducts(g, [total, sums.correct]) as [Value, Value]
   g.output("loss", loss, { early: true })
   g.output("correct", correct, { early: true })

@@ -284,6 +284,20 @@ export const opCases: readonly OpCase[] = [
     },
   },
   {
+    name: "linearDivergence, in chunks",
+    shapes: [
+      [4, 6],
+      [7, 6],
+    ],
+    build: (g, [rows, head]) => {
+      const constant = (size: number, shape: readonly number[]) =>
+        g.constant({ dtype: "f32", shape, data: Float32Array.from({ length: size }, (_, i) => Math.sin(i)) })
+      const weights = g.constant({ dtype: "f32", shape: [4], data: Float32Array.of(0.5, 0.25, 1, 0) })
+      const from = { rows: constant(24, [4, 6]), head: constant(42, [7, 6]) }
+      return g.linearDivergence({ rows: rows!, head: head!, from, weights }, 2)
+    },
+  },
+  {
     name: "linearCrossEntropy, in chunks",
     shapes: [
       [4, 6],

@@ -27,6 +27,7 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
   /** Values whose nodes are emitted. */
   const made: Value[] = []
   let fresh = 0
+  const inputs = new Set(graph.inputs.map(({ origin }) => (origin.kind === "input" ? origin.name : "")))
 
   const inline = (name: string, tensor: Tensor): string => {
     const { buffer, byteOffset, byteLength } = tensor.data
@@ -48,7 +49,8 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     if (origin.kind === "input") name = origin.name
     else if (origin.kind === "constant") name = inline(`c${value.id}`, origin.tensor)
     else if (origin.kind === "weight") {
-      name = origin.name
+      // What is trained in a weight's place has its name; an initializer of that name would be its default value.
+      name = inputs.has(origin.name) ? `frozen:${origin.name}` : origin.name
       const shape = value.shape as readonly number[]
       initializers.push({
         name,

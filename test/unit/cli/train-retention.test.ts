@@ -184,3 +184,22 @@ describe("espalier train --replay", () => {
     expect(await refusal("--replay", "0.1", "--retention", suite)).toContain("none is left to replay")
   })
 })
+
+describe("espalier train --kl", () => {
+  test("keeps its factor and its rows among the settings, and ends with other values than without", async () => {
+    const { code } = await train("kl", "--kl", "2", "--retention", "off")
+    expect(code).toBe(0)
+    expect(facts("kl").settings.kl).toEqual({ beta: 2, rows: "all" })
+    await train("no-kl", "--retention", "off")
+    expect(facts("kl").files).not.toEqual(facts("no-kl").files)
+  }, 30_000)
+
+  test("takes the replayed rows where there are some, and refuses them where there are none", async () => {
+    const replay = ["--replay", "0.5", "--replay-data", data, "--retention", "off"]
+    expect((await train("kl-replay", "--kl", "1", ...replay)).code).toBe(0)
+    expect(facts("kl-replay").settings.kl).toEqual({ beta: 1, rows: "replay" })
+    const { code, err } = await train("none", "--kl", "1", "--kl-data", "replay")
+    expect(code).toBe(2)
+    expect(err).toContain("needs rows that are replayed")
+  }, 30_000)
+})
