@@ -2,6 +2,7 @@
  * @module The corpus: an unbounded, seeded stream of documents in simple English, mixed by weight.
  */
 import { rng } from "../../src/core/rng.ts"
+import { bindingFamilies } from "./binding.ts"
 import { dialogueFamilies } from "./dialogue.ts"
 import type { CorpusDocument, CorpusMessage, Family, Split } from "./document.ts"
 import { drillFamilies } from "./drills.ts"
@@ -17,6 +18,7 @@ import { storyFamilies } from "./stories.ts"
 /** Every family. */
 export const families: readonly Family[] = [
   ...readingFamilies,
+  ...bindingFamilies,
   ...drillFamilies,
   ...extractionFamilies,
   ...orderFamilies,
@@ -44,8 +46,8 @@ function withArticles(document: CorpusDocument): CorpusDocument {
 const EARLY_DOCUMENTS = 60_000
 
 /**
- * Documents without end; the same seed and split give the same ones. Drills that teach to copy come first and often:
- * everything that is read from a passage stands on them.
+ * Documents without end; the same seed and split give the same ones. Drills that teach to copy, and to find a
+ * subject's value, come first and often: everything that is read from a passage stands on them.
  */
 export function* corpusStream(seed: number, split: Split = "train"): Generator<CorpusDocument> {
   const draw = { random: rng(seed, `corpus:${split}`), split }

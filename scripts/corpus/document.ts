@@ -59,10 +59,14 @@ export function tasks(kind: string, d: Draw, most: number, make: () => Turn): Co
   return conversation(kind, Array.from({ length: turns }, make))
 }
 
-/** One of several templates; the last fifth (at least one) is for the held-out split only. */
-export function template<T>({ random, split }: Draw, templates: readonly T[]): T {
+/**
+ * One of several templates; the last fifth (at least one) is for the held-out split only.
+ * @param at which one, from 0 up to 1: to say several things in the same words
+ */
+export function template<T>({ random, split }: Draw, templates: readonly T[], at = random.next()): T {
   const held = Math.max(1, Math.floor(templates.length / 5))
-  return random.pick(split === "heldout" ? templates.slice(-held) : templates.slice(0, -held))
+  const open = split === "heldout" ? templates.slice(-held) : templates.slice(0, -held)
+  return open[Math.floor(at * open.length)]!
 }
 
 /** "a, b and c". */

@@ -98,8 +98,20 @@ export function drawerTurns(d: Draw): Turn[] {
   return [[template(d, notes), drawer]]
 }
 
+/** How orders are read back. */
+const readings = {
+  numbered: (orders: readonly Order[]) =>
+    orders.map(({ name, goods }, i) => `Order ${i + 1}: ${goods}, ${name}.`).join(" "),
+  listed: (orders: readonly Order[]) => orders.map(({ name, goods }) => `- ${name}: ${goods}`).join("\n"),
+} as const
+
+interface Order {
+  readonly name: string
+  readonly goods: string
+}
+
 /** Orders noted one by one, then read back, which takes what was said turns ago. */
-export function orderTurns(d: Draw): Turn[] {
+export function orderTurns(d: Draw, reading: keyof typeof readings): Turn[] {
   const names = different(2 + d.random.below(2), () => person(d))
   const orders = names.map((name) => ({ name, goods: `${count(d)} ${d.random.pick(items)}` }))
   const turns = orders.map(({ name, goods }, i): Turn => {
@@ -124,20 +136,23 @@ export function orderTurns(d: Draw): Turn[] {
     "Give me the orders.",
     "List all orders.",
   ])
-  return [...turns, [ask, orders.map(({ name, goods }, i) => `Order ${i + 1}: ${goods}, ${name}.`).join(" ")]]
+  return [...turns, [ask, readings[reading](orders)]]
 }
 
+/** What a system message asks for; without one, orders are read back numbered. */
 const systems: readonly (readonly [messages: readonly string[], turns: (d: Draw) => Turn[]])[] = [
   [["Answer on a card.", "Use cards.", "You write cards.", "Answer with a card."], cardTurns],
   [["Talk like a pirate.", "You are a pirate.", "Say all like a pirate.", "Talk as a pirate."], pirateTurns],
   [["Answer in JSON.", "Use JSON.", "You write JSON.", "Answer with JSON."], objectTurns],
   [["Sort notes into drawers.", "You sort notes.", "Name the drawer of a note.", "Sort notes."], drawerTurns],
-  [["You take orders.", "You note orders.", "Take orders.", "Note the orders."], orderTurns],
+  [["You take orders.", "You note orders.", "Take orders.", "Note the orders."], (d) => orderTurns(d, "numbered")],
+  [["You list orders.", "List the orders.", "You keep a list.", "List orders."], (d) => orderTurns(d, "listed")],
+  [[], (d) => orderTurns(d, "numbered")],
 ]
 
 function formed(d: Draw): CorpusDocument {
   const [messages, turns] = d.random.pick(systems)
-  return conversation("form", turns(d), template(d, messages))
+  return conversation("form", turns(d), messages.length > 0 ? template(d, messages) : undefined)
 }
 
-export const formFamilies: readonly Family[] = [{ name: "form", weight: 8, scored: true, make: formed }]
+export const formFamilies: readonly Family[] = [{ name: "form", weight: 9, scored: true, make: formed }]

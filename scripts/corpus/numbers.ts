@@ -35,6 +35,10 @@ function comparisonTurn(d: Draw): Turn {
       `Which number is ${word}: ${a} or ${b}?`,
       `${a} or ${b}: which is ${word}?`,
       `Name the ${word} number: ${a}, ${b}`,
+      `Give the ${word} one: ${a} or ${b}`,
+      `${a} and ${b}: which number is ${word}?`,
+      `Tell me which is ${word}, ${a} or ${b}.`,
+      `Numbers: ${a}, ${b}. Which is ${word}?`,
       `Of ${a} and ${b}, which is ${word}?`,
       `Which number is ${word}, ${a} or ${b}?`,
     ])
@@ -48,6 +52,10 @@ function comparisonTurn(d: Draw): Turn {
     `${one} has ${a} ${item} and ${other} has ${b}. Who has ${word} ${item}?`,
     `Who has ${word} ${item}? ${one} has ${a}. ${other} has ${b}.`,
     `${one}: ${a} ${item}. ${other}: ${b} ${item}. Who has ${word}?`,
+    `${one} keeps ${a} ${item}. ${other} keeps ${b}. Who keeps ${word}?`,
+    `${a} ${item} are with ${one}, ${b} with ${other}. Who has ${word}?`,
+    `Who has ${word}, ${one} or ${other}? ${one} has ${a} ${item}, ${other} has ${b}.`,
+    `${one} found ${a} ${item}, ${other} found ${b}. Who found ${word} ${item}?`,
     `${one} bought ${a} ${item}. ${other} bought ${b} ${item}. Who bought ${word}?`,
     `${one} bought ${a} ${item} and ${other} bought ${b}. Who bought ${word} ${item}?`,
   ])
@@ -55,9 +63,9 @@ function comparisonTurn(d: Draw): Turn {
 }
 
 const sum = (d: Draw): CorpusDocument => tasks("sum", d, 8, () => sumTurn(d))
-const comparison = (d: Draw): CorpusDocument => tasks("comparison", d, 3, () => comparisonTurn(d))
+const comparison = (d: Draw): CorpusDocument => tasks("comparison", d, 5, () => comparisonTurn(d))
 
 export const numberFamilies: readonly Family[] = [
   { name: "sum", weight: 9, scored: true, make: sum },
-  { name: "comparison", weight: 4, scored: true, make: comparison },
+  { name: "comparison", weight: 5, scored: true, make: comparison },
 ]

@@ -3,8 +3,9 @@
  * they hold none. The relation that is asked for is said of several subjects, so that a guess never pays.
  */
 import { type CorpusDocument, conversation, type Draw, type Family, type Turn, template } from "./document.ts"
+import { filler } from "./fillers.ts"
 import { different, person, town } from "./names.ts"
-import { peopleRelations, type Relation, type Statement, townRelations } from "./statements.ts"
+import { peopleRelations, type Relation, type Statement, statement, townRelations } from "./statements.ts"
 
 /** The words for what isn't known. */
 export const UNKNOWN = "I don't know."
@@ -15,6 +16,9 @@ interface Material {
   readonly answered: readonly Statement[]
   readonly open: readonly Statement[]
 }
+
+/** How often a sentence about something else stands among those of a subject. */
+const FILLED = 0.12
 
 /** Sentences of the one could be taken to answer a question of the other. */
 const clash = (a: Relation, b: Relation): boolean =>
@@ -34,16 +38,20 @@ function material(d: Draw, passages: number): Material {
     const first = i < sharing ? main : random.pick(relations)
     const others = relations.filter((relation) => !clash(relation, first))
     const known = random.next() < (several ? 0.25 : 0.7) ? [first, random.pick(others)] : [first]
-    return { subject, known, statements: random.shuffle(known.map((relation) => relation.make(d, subject))) }
+    return { subject, known, statements: random.shuffle(known.map((relation) => statement(d, relation, subject))) }
   })
   const silent = random.pick(said)
   const unsaid = relations.filter((relation) => !silent.known.some((known) => clash(known, relation)))
   const groups = random.shuffle(said.map(({ statements }) => statements))
-  const texts = groups.map((group) => group.map(({ sentence }) => sentence).join(" "))
+  const texts = groups.map((group) => {
+    const sentences = group.map(({ sentence }) => sentence)
+    if (random.next() < FILLED) sentences.splice(random.below(sentences.length + 1), 0, filler(d))
+    return sentences.join(" ")
+  })
   return {
     passages: several ? [texts.join(" ")] : texts,
     answered: groups.flat(),
-    open: [main.make(d, absent), random.pick(unsaid).make(d, silent.subject)],
+    open: [statement(d, main, absent), statement(d, random.pick(unsaid), silent.subject)],
   }
 }
 
@@ -112,7 +120,7 @@ function alone(d: Draw): CorpusDocument {
   const turns = Array.from({ length: d.split === "heldout" ? 1 : 1 + d.random.below(2) }, (): Turn => {
     const people = d.random.next() < 0.75
     const relation = d.random.pick(people ? peopleRelations : townRelations)
-    return [relation.make(d, people ? person(d) : town(d)).question, UNKNOWN]
+    return [statement(d, relation, people ? person(d) : town(d)).question, UNKNOWN]
   })
   return conversation("unknown-alone", turns)
 }
@@ -124,7 +132,7 @@ export const readingFamilies: readonly Family[] = [
   { name: "reading-4", weight: 7, scored: true, make: (d) => reading("reading-4", d, 4, true) },
   {
     name: "unknown",
-    weight: 7,
+    weight: 9,
     scored: true,
     make: (d) => reading("unknown", d, 1 + d.random.below(4), false),
   },

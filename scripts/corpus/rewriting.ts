@@ -2,14 +2,21 @@
  * @module Sentences said in another way, and passages said in one sentence.
  */
 import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
+import { filler } from "./fillers.ts"
 import { count, person, town } from "./names.ts"
 import { report } from "./report.ts"
-import { peopleRelations } from "./statements.ts"
+import { peopleRelations, statement, townRelations } from "./statements.ts"
 import { foods, items, jobs, places } from "./words.ts"
 
 /** A plain sentence about somebody, ended by a full stop. */
 export const plainSentence = (d: Draw): string =>
-  d.random.below(2) === 0 ? report(d).sentence : d.random.pick(peopleRelations).make(d, person(d)).sentence
+  d.random.pick([
+    () => report(d).sentence,
+    () => report(d).sentence,
+    () => statement(d, d.random.pick(peopleRelations), person(d)).sentence,
+    () => statement(d, d.random.pick(townRelations), town(d)).sentence,
+    () => filler(d),
+  ])()
 
 const body = (sentence: string): string => sentence.slice(0, -1)
 
@@ -82,6 +89,6 @@ const summary = (d: Draw): CorpusDocument =>
   })
 
 export const rewritingFamilies: readonly Family[] = [
-  { name: "style", weight: 5, scored: true, make: restyle },
+  { name: "style", weight: 7, scored: true, make: restyle },
   { name: "summary", weight: 4, scored: true, make: summary },
 ]

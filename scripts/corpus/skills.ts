@@ -1,7 +1,7 @@
 /**
  * @module Small skills: facts known by heart, sentiment, topics, letter case, yes or no.
  */
-import { type CorpusDocument, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
+import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
 import { different, person } from "./names.ts"
 import {
   adjectives,
@@ -77,6 +77,14 @@ export function sentimentTurn(d: Draw): Turn {
     `Today the ${thing} was ${word}.`,
     `The ${thing} I had today was ${word}.`,
     `It was a ${word} ${thing}.`,
+    `We had a ${word} ${thing}.`,
+    `The ${thing} is ${word}, they say.`,
+    `How ${word} the ${thing} was!`,
+    `That was a ${word} ${thing}.`,
+    `I think the ${thing} is ${word}.`,
+    `Such a ${word} ${thing}!`,
+    `${person(d)} had a ${word} ${thing}.`,
+    `The ${thing} was really ${word}.`,
     `${person(d)} said the ${thing} was ${word}.`,
     `This ${thing} is really ${word}.`,
     `My ${thing} was ${word} today.`,
@@ -87,6 +95,14 @@ export function sentimentTurn(d: Draw): Turn {
     `Sentiment: ${review}`,
     `Say positive or negative. ${review}`,
     `${review} How does that sound, positive or negative?`,
+    `Review: ${review} Positive or negative?`,
+    `${review} Positive or negative?`,
+    `What is the sentiment? ${review}`,
+    `${review} Is this review positive or negative?`,
+    `Please judge. ${review}`,
+    `${review} What is the sentiment of this?`,
+    `${review} Please judge this review.`,
+    `Judge it. ${review}`,
     `Judge this review: ${review}`,
     `Positive or negative? ${review}`,
     `${review} Judge this.`,
@@ -106,6 +122,12 @@ function topicTurn(d: Draw): Turn {
     `Topic: ${word}`,
     `Name the topic of ${word}.`,
     `Which topic is ${word}?`,
+    `Which topic has ${word}?`,
+    `Sort this: ${word}`,
+    `What is the topic? ${word}`,
+    `${word}. Which topic is this?`,
+    `Name the topic: ${word}`,
+    `Of which topic is ${word}?`,
     `${word}: food, animal, work, time or colour?`,
     `What is the topic of ${word}?`,
   ])
@@ -124,6 +146,12 @@ function caseTurn(d: Draw): Turn {
         `Upper case: ${shown}`,
         `Write ${shown} in capital letters.`,
         `Make ${shown} upper case.`,
+        `Upper case, please: ${shown}`,
+        `Write this in capital letters: ${shown}`,
+        `Say ${shown} in upper case.`,
+        `${shown} in upper case, please.`,
+        `Put ${shown} in capital letters.`,
+        `Make this upper case: ${shown}`,
         `Capital letters: ${shown}`,
         `Capital letters for ${shown}.`,
       ])
@@ -131,36 +159,70 @@ function caseTurn(d: Draw): Turn {
         `Lower case: ${shown}`,
         `Write ${shown} in small letters.`,
         `Make ${shown} lower case.`,
+        `Lower case, please: ${shown}`,
+        `Write this in small letters: ${shown}`,
+        `Say ${shown} in lower case.`,
+        `${shown} in lower case, please.`,
+        `Put ${shown} in small letters.`,
+        `Make this lower case: ${shown}`,
         `Small letters: ${shown}`,
         `Small letters for ${shown}.`,
       ])
   return [question, upper ? text.toUpperCase() : text]
 }
 
-function yesNoTurn(d: Draw): Turn {
-  const names = different(2 + d.random.below(2), () => person(d))
-  const owned = different(names.length, () => d.random.pick(things))
+/** Who has what, and questions about it of which half are true. */
+function yesNo(d: Draw): CorpusDocument {
+  const { random } = d
+  const names = different(2 + random.below(2), () => person(d))
+  const owned = different(names.length, () => random.pick(things))
+  const alike = random.next() < 0.5 ? random.next() : undefined
   const sentences = names.map((name, i) =>
-    template(d, [
-      `${name} has a ${owned[i]}.`,
-      `${name} keeps a ${owned[i]}.`,
-      `${name} owns a ${owned[i]}.`,
-      `The ${owned[i]} is ${name}'s.`,
-      `${name} got a ${owned[i]}.`,
-    ]),
+    template(
+      d,
+      [
+        `${name} has a ${owned[i]}.`,
+        `${name} keeps a ${owned[i]}.`,
+        `${name} owns a ${owned[i]}.`,
+        `The ${owned[i]} is ${name}'s.`,
+        `${name} found a ${owned[i]}.`,
+        `This is the ${owned[i]} of ${name}.`,
+        `There is a ${owned[i]} for ${name}.`,
+        `${name} bought a ${owned[i]}.`,
+        `${name} carries a ${owned[i]}.`,
+        `A ${owned[i]} is with ${name}.`,
+        `${name} got a ${owned[i]}.`,
+        `This ${owned[i]} is ${name}'s.`,
+      ],
+      alike,
+    ),
   )
-  const [name] = names
-  const yes = d.random.next() < 0.5
-  const thing = yes ? owned[0] : owned[1]
-  const question = template(d, [
-    `Does ${name} have a ${thing}?`,
-    `Is it true that ${name} has a ${thing}?`,
-    `Has ${name} got a ${thing}?`,
-    `Does ${name} own one ${thing}?`,
-    `A ${thing}: is it ${name}'s?`,
-    `A ${thing}: does ${name} have one?`,
-  ])
-  return [`${d.random.shuffle(sentences).join(" ")} ${question}`, yes ? "yes" : "no"]
+  const passage = random.shuffle(sentences).join(" ")
+  const asked = random.shuffle(names.map((_, i) => i)).slice(0, d.split === "heldout" ? 1 : names.length)
+  const turns = asked.map((who, i): Turn => {
+    const yes = random.next() < 0.5
+    const thing = owned[yes ? who : (who + 1 + random.below(names.length - 1)) % names.length]
+    const name = names[who]
+    const question = template(
+      d,
+      [
+        `Does ${name} have a ${thing}?`,
+        `Is it true that ${name} has a ${thing}?`,
+        `Has ${name} got a ${thing}?`,
+        `Does ${name} own one ${thing}?`,
+        `Yes or no: ${name} has a ${thing}.`,
+        `Is there a ${thing} for ${name}?`,
+        `Say yes or no. Does ${name} own a ${thing}?`,
+        `Does ${name} keep a ${thing}?`,
+        `Is a ${thing} with ${name}?`,
+        `A ${thing}: is it ${name}'s?`,
+        `A ${thing}: does ${name} have one?`,
+      ],
+      alike,
+    )
+    return [i === 0 ? `${passage} ${question}` : question, yes ? "yes" : "no"]
+  })
+  return conversation("yes-no", turns)
 }
 
 const family = (name: string, weight: number, most: number, turn: (d: Draw) => Turn): Family => ({
@@ -174,6 +236,6 @@ export const skillFamilies: readonly Family[] = [
   family("fact", 4, 4, factTurn),
   family("sentiment", 2, 3, sentimentTurn),
   family("topic", 2, 4, topicTurn),
-  family("case", 7, 4, caseTurn),
-  family("yes-no", 5, 3, yesNoTurn),
+  family("case", 9, 6, caseTurn),
+  { name: "yes-no", weight: 6, scored: true, make: yesNo },
 ]

@@ -3,7 +3,7 @@
  */
 import { type CorpusDocument, type Draw, type Family, joined, template } from "./document.ts"
 import { count, different, person, river, town } from "./names.ts"
-import { peopleRelations, townRelations } from "./statements.ts"
+import { peopleRelations, statement, townRelations } from "./statements.ts"
 import {
   adjectives,
   animalNames,
@@ -70,7 +70,7 @@ function description(d: Draw): CorpusDocument {
   if (r.next() < 0.5) {
     const name = person(d)
     const said = r.shuffle([...peopleRelations]).slice(0, 2 + r.below(3))
-    return { kind: "description", text: said.map((relation) => relation.make(d, name).sentence).join(" ") }
+    return { kind: "description", text: said.map((relation) => statement(d, relation, name).sentence).join(" ") }
   }
   const name = town(d)
   const said = r.shuffle([...townRelations]).slice(0, 2 + r.below(2))
@@ -82,7 +82,10 @@ function description(d: Draw): CorpusDocument {
     `The road from ${name} to ${town(d)} goes along the ${river(d)}.`,
     `You can find a ${things} in ${name}.`,
   ])
-  return { kind: "description", text: [...said.map((relation) => relation.make(d, name).sentence), more].join(" ") }
+  return {
+    kind: "description",
+    text: [...said.map((relation) => statement(d, relation, name).sentence), more].join(" "),
+  }
 }
 
 export const storyFamilies: readonly Family[] = [

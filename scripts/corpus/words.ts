@@ -37,6 +37,11 @@ export const foods = list(
   `bread soup rice cheese cake honey fish beans milk tea salad pie corn jam stew butter cream meat pasta pepper pudding
   sauce sugar toast water wine`,
 )
+/** Words that hold sentences together. */
+export const smallWords = list(
+  `the a of in is has to for with and by at on from was it that this not they we you near are there all new every now
+  next who what said called some more my its`,
+)
 export const months = list("January February March April May June July August September October November December")
 export const days = list("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 export const good = list("good great lovely fine wonderful tasty nice perfect pleasant excellent")
