@@ -12,6 +12,7 @@ import { firstTokenBench } from "./first-token.ts"
 import { machine } from "./machine.ts"
 import { memoryBench } from "./memory.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
+import { sprigBench } from "./sprig.ts"
 import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
 
@@ -90,7 +91,7 @@ function benchOf(values: Values): TrainBench {
   }
 }
 
-const benches = [trainBench, decodeBench, swapBench, examplesBench, firstTokenBench, memoryBench]
+const benches = [trainBench, decodeBench, swapBench, examplesBench, firstTokenBench, memoryBench, sprigBench]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)

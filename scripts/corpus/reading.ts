@@ -115,13 +115,16 @@ function reading(kind: string, d: Draw, passages: number, known: boolean): Corpu
   return conversation(kind, turns)
 }
 
+/** A question of reading with the value that a passage would have said, and no passage. */
+export function closedBookQuestion(d: Draw): Statement {
+  const people = d.random.next() < 0.75
+  return statement(d, d.random.pick(people ? peopleRelations : townRelations), people ? person(d) : town(d))
+}
+
 /** Questions about what nobody said anything of. */
 function alone(d: Draw): CorpusDocument {
-  const turns = Array.from({ length: d.split === "heldout" ? 1 : 1 + d.random.below(2) }, (): Turn => {
-    const people = d.random.next() < 0.75
-    const relation = d.random.pick(people ? peopleRelations : townRelations)
-    return [statement(d, relation, people ? person(d) : town(d)).question, UNKNOWN]
-  })
+  const count = d.split === "heldout" ? 1 : 1 + d.random.below(2)
+  const turns = Array.from({ length: count }, (): Turn => [closedBookQuestion(d).question, UNKNOWN])
   return conversation("unknown-alone", turns)
 }
 
