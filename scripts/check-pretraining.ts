@@ -12,7 +12,7 @@ import { readCurve } from "./base/curve.ts"
 import { bundled, pretraining } from "./base/pretraining.ts"
 
 /** Updates that are made a second time. */
-const AGAIN = 10
+const AGAIN = 100
 /** Updates over which a mean is compared. */
 const WINDOW = 20
 /** Relative difference of a mean: other processors round otherwise, and what differs early grows. */
