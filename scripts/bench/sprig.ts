@@ -73,7 +73,10 @@ function barsOf({ families }: SuiteScores): Bar[] {
   ]
 }
 
-const isMet = ({ found, bound, kind }: Bar): boolean => (kind === "least" ? found >= bound : found <= bound)
+/** Counts come as quotients: a point is a point to within their rounding. */
+const ROUNDING = 1e-9
+const isMet = ({ found, bound, kind }: Bar): boolean =>
+  kind === "least" ? found >= bound - ROUNDING : found <= bound + ROUNDING
 
 export const sprigBench = defineCommand({
   name: "sprig",
