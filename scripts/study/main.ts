@@ -1,0 +1,63 @@
+/**
+ * @module The study: every method on one task, and every way of merging, over the embedded base, as one page with charts.
+ *
+ * Usage: bun run study [--task json-report] [--items 10] [--figures docs/study/figures.json] [--render]
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import process from "node:process"
+import { parseArgs } from "node:util"
+import { openBase } from "../../src/presets/open-base.ts"
+import { machine } from "../bench/machine.ts"
+import { studyMerging } from "./merging.ts"
+import { studyMethods } from "./methods.ts"
+import { type StudyFigures, studyFiles } from "./page.ts"
+
+const { values } = parseArgs({
+  options: {
+    task: { type: "string", default: "json-report" },
+    other: { type: "string", default: "answer-card" },
+    items: { type: "string", default: "10" },
+    figures: { type: "string", default: "docs/study/figures.json" },
+    render: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
+})
+if (values.help) {
+  console.log(`Usage: bun run study [--task json-report] [--other answer-card] [--items 10] [--figures docs/study/figures.json] [--render]
+
+Trains every method on a task, merges two tasks by every method, and writes docs/study.md, its charts and its figures.
+--render writes the page anew from the figures that are there.`)
+  process.exit(0)
+}
+const say = (text: string): void => void process.stderr.write(`${text}\n`)
+const task = values.task
+
+async function measured(): Promise<StudyFigures> {
+  const folder = await mkdtemp(join(tmpdir(), "espalier-study-"))
+  const items = Number(values.items)
+  try {
+    const { base } = await openBase("models/sprig")
+    return {
+      machine: machine(),
+      command: "npm run study",
+      base: base.hash,
+      task,
+      suite_items: items,
+      methods: await studyMethods({ task, folder, items, say }),
+      merging: await studyMerging({ tasks: [task, values.other], folder, say }),
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const figures = values.render ? (JSON.parse(await readFile(values.figures, "utf8")) as StudyFigures) : await measured()
+await mkdir(dirname(values.figures), { recursive: true })
+await writeFile(values.figures, `${JSON.stringify(figures, null, 2)}\n`)
+for (const [path, text] of studyFiles(figures)) {
+  await mkdir(dirname(join("docs", path)), { recursive: true })
+  await writeFile(join("docs", path), text)
+  console.log(`Wrote docs/${path}`)
+}

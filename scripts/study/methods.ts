@@ -1,0 +1,111 @@
+/**
+ * @module Every method on one task: what it trains, what it costs, what it learns, what it forgets.
+ */
+import { stat } from "node:fs/promises"
+import { join } from "node:path"
+import { methods } from "../../adapters/mod.ts"
+import { espalier } from "./command.ts"
+
+/** One method's figures. */
+export interface MethodFigures {
+  readonly method: string
+  /** What was set beyond the defaults. */
+  readonly settings: readonly string[]
+  readonly trainable: number
+  /** Of the weights file. */
+  readonly file_bytes: number
+  readonly peak_memory_bytes: number
+  /** What the planner said before the run; null where it says nothing. */
+  readonly predicted_memory_bytes: number | null
+  readonly tokens_per_second: number
+  readonly seconds: number
+  /** Held-out answers exactly right, from 0 to 1. */
+  readonly before: number
+  readonly after: number
+  /** Mean over the families of the base's own suite, and perplexity of its texts. */
+  readonly suite_before: number
+  readonly suite_after: number
+  readonly perplexity_before: number
+  readonly perplexity_after: number
+}
+
+/** What a training says at its end. */
+interface TrainResult {
+  readonly trainable: number
+  readonly peak_memory_bytes: number
+  readonly predicted_memory_bytes: number | null
+  readonly duration_ms: number
+  readonly tokens_seen: number
+  readonly score_before: number
+  readonly score_after: number
+}
+
+/** What scoring says. */
+export interface EvalRecord {
+  readonly models: readonly {
+    readonly mean: { readonly all: { readonly exact: number } }
+    readonly text: { readonly perplexity: number }
+  }[]
+}
+
+/** Settings beyond the defaults: soft prompts learn slowly and need more passes. */
+const recipes: Readonly<Record<string, readonly string[]>> = {
+  lora: ["--epochs", "8", "--learning-rate", "0.003"],
+  dora: ["--epochs", "8", "--learning-rate", "0.003"],
+  prompt_tuning: ["--epochs", "24", "--learning-rate", "0.05"],
+}
+const DEFAULT = ["--epochs", "8"]
+
+/** Trains by every method, one after the other. */
+export async function studyMethods({
+  task,
+  folder,
+  items,
+  say,
+}: {
+  task: string
+  folder: string
+  items: number
+  say(text: string): void
+}): Promise<MethodFigures[]> {
+  const all: MethodFigures[] = []
+  for (const { name, peft } of methods) {
+    say(`${name} ...`)
+    const out = join(folder, name)
+    const settings = recipes[name] ?? DEFAULT
+    const data = ["--data", `examples/data/${task}.train.jsonl`, "--heldout", `examples/data/${task}.heldout.jsonl`]
+    const trained = await espalier<TrainResult>("train", ...data, "--method", name, ...settings, "--retention", "off", "--out", out)
+    const limit = ["--limit", String(items)]
+    // A method that changes the base's own weights leaves a base behind.
+    const scores =
+      peft === null
+        ? [
+            ...(await espalier<EvalRecord>("eval", ...limit)).models,
+            ...(await espalier<EvalRecord>("eval", "--base", out, ...limit)).models,
+          ]
+        : (await espalier<EvalRecord>("eval", "--adapter", `${name}=${out}`, ...limit)).models
+    const [before, after] = scores as [EvalRecord["models"][number], EvalRecord["models"][number]]
+    const file = join(out, peft === null ? "model.safetensors" : "adapter_model.safetensors")
+    all.push({
+      method: name,
+      settings,
+      trainable: trained.trainable,
+      file_bytes: (await stat(file)).size,
+      peak_memory_bytes: trained.peak_memory_bytes,
+      predicted_memory_bytes: trained.predicted_memory_bytes,
+      tokens_per_second: (1000 * trained.tokens_seen) / trained.duration_ms,
+      seconds: trained.duration_ms / 1000,
+      before: trained.score_before,
+      after: trained.score_after,
+      suite_before: before.mean.all.exact,
+      suite_after: after.mean.all.exact,
+      perplexity_before: before.text.perplexity,
+      perplexity_after: after.text.perplexity,
+    })
+    const last = all.at(-1)!
+    say(
+      `  ${(100 * last.after).toFixed(0)} % right, suite ${(100 * last.suite_before).toFixed(1)} -> ${(100 * last.suite_after).toFixed(1)} %, ${last.seconds.toFixed(0)} s`,
+    )
+  }
+  return all
+}

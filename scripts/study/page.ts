@@ -1,0 +1,112 @@
+/**
+ * @module The study as a page: tables and charts out of its figures, and nothing that isn't in them.
+ */
+import { formatBytes, formatCount } from "../../src/train/progress.ts"
+import type { Machine } from "../bench/machine.ts"
+import { type Bar, barChart } from "./chart.ts"
+import type { MergeFigures } from "./merging.ts"
+import type { MethodFigures } from "./methods.ts"
+
+/** Everything that a run of the study found. */
+export interface StudyFigures {
+  readonly machine: Machine
+  readonly command: string
+  /** sha256 of the base's tensors. */
+  readonly base: string
+  readonly task: string
+  readonly suite_items: number
+  readonly methods: readonly MethodFigures[]
+  readonly merging: readonly MergeFigures[]
+}
+
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`
+
+/** Files of the page: docs/study.md and its charts, by path below docs/. */
+export function studyFiles(figures: StudyFigures): Map<string, string> {
+  const { methods } = figures
+  const bars = (value: (each: MethodFigures) => number, text: (each: MethodFigures) => string): Bar[] =>
+    methods.map((each) => ({ label: each.method, value: value(each), text: text(each) }))
+  return new Map([
+    ["study.md", page(figures)],
+    [
+      "study/score.svg",
+      barChart(
+        `${figures.task}: held-out answers exactly right`,
+        bars(
+          (each) => each.after,
+          ({ before, after }) => `${percent(after)} (before ${percent(before)})`,
+        ),
+        1,
+      ),
+    ],
+    [
+      "study/retention.svg",
+      barChart(
+        "the base's own suite after training, mean of its families",
+        bars(
+          (each) => each.suite_after,
+          ({ suite_before, suite_after }) => `${percent(suite_after)} (before ${percent(suite_before)})`,
+        ),
+        1,
+      ),
+    ],
+    [
+      "study/parameters.svg",
+      barChart(
+        "trained parameters, on a logarithmic scale",
+        bars(
+          (each) => Math.log10(each.trainable),
+          ({ trainable }) => formatCount(trainable),
+        ),
+        Math.max(...methods.map(({ trainable }) => Math.log10(trainable))),
+      ),
+    ],
+  ])
+}
+
+function page({ machine, command, base, task, suite_items, methods, merging }: StudyFigures): string {
+  const tasks = merging.length > 0 ? Object.keys(merging[0]!.scores) : []
+  return [
+    "# The study",
+    "",
+    `Every figure here comes from one run of \`${command}\` over the embedded base (${base.slice(0, 12)}), seed 0, on ${machine.cpu},`,
+    `${machine.cores} cores, ${machine.runtime}. Each training and each scoring is a process of its own. The base is small and so are the`,
+    "tasks: what holds here says how the methods compare on it, not how good they are on a model of a real size.",
+    "",
+    "## Methods",
+    "",
+    `Each method learns \`${task}\` from 240 rows and answers 60 held-out questions, right to the letter. What it has made the base`,
+    `forget is measured on the base's own suite, ${suite_items} questions of each family, and on the perplexity of held-out texts.`,
+    "",
+    "![scores](study/score.svg)",
+    "",
+    "![retention](study/retention.svg)",
+    "",
+    "![parameters](study/parameters.svg)",
+    "",
+    "| method | trained | file | peak memory | predicted | tokens/s | time | right | suite | perplexity |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+    ...methods.map(
+      (each) =>
+        `| \`${each.method}\` | ${formatCount(each.trainable)} | ${formatBytes(each.file_bytes)} | ${formatBytes(each.peak_memory_bytes)} | ${each.predicted_memory_bytes === null ? "" : formatBytes(each.predicted_memory_bytes)} | ${each.tokens_per_second.toFixed(0)} | ${each.seconds.toFixed(0)} s | ${percent(each.after)} | ${percent(each.suite_before)} to ${percent(each.suite_after)} | ${each.perplexity_before.toFixed(2)} to ${each.perplexity_after.toFixed(2)} |`,
+    ),
+    "",
+    `Settings are the methods' own, with these: ${methods.map(({ method, settings }) => `\`${method}\` ${settings.join(" ")}`).join("; ")}.`,
+    "",
+    ...(merging.length > 0
+      ? [
+          "## Merging",
+          "",
+          `A LoRA of ${tasks.map((each) => `\`${each}\``).join(" and one of ")}, summed with weights 1 and 1 by each method (\`slerp\`: halfway between the two).`,
+          "",
+          `| | error against the true sum | file | ${tasks.join(" | ")} |`,
+          `|---|---|---|${tasks.map(() => "---|").join("")}`,
+          ...merging.map(
+            ({ name, error, file_bytes, scores }) =>
+              `| ${name} | ${error === null ? "" : error < 1e-4 ? "0" : percent(error)} | ${formatBytes(file_bytes)} | ${tasks.map((each) => percent(scores[each]!)).join(" | ")} |`,
+          ),
+          "",
+        ]
+      : []),
+  ].join("\n")
+}
