@@ -74,7 +74,17 @@ export async function studyMethods({
     const out = join(folder, name)
     const settings = recipes[name] ?? DEFAULT
     const data = ["--data", `examples/data/${task}.train.jsonl`, "--heldout", `examples/data/${task}.heldout.jsonl`]
-    const trained = await espalier<TrainResult>("train", ...data, "--method", name, ...settings, "--retention", "off", "--out", out)
+    const trained = await espalier<TrainResult>(
+      "train",
+      ...data,
+      "--method",
+      name,
+      ...settings,
+      "--retention",
+      "off",
+      "--out",
+      out,
+    )
     const limit = ["--limit", String(items)]
     // A method that changes the base's own weights leaves a base behind.
     const scores =
