@@ -14,8 +14,8 @@ import { endsOf, matchesTargets, targetsSchema } from "./targets.ts"
 const config = v.strictObject({
   /** Layers that are scaled; null for keys, values and the feed-forward's last layer, whatever they are called. */
   targets: v.optional(v.nullable(targetsSchema), null),
-  /** Those of them whose input is scaled; null for the feed-forward's last layer. */
-  feedForward: v.optional(v.nullable(targetsSchema), null),
+  /** Those of them whose input is scaled, none where empty; null for the feed-forward's last layer. */
+  feedForward: v.optional(v.nullable(v.union([v.pipe(v.array(v.string()), v.maxLength(0)), targetsSchema])), null),
 })
 type Config = v.InferOutput<typeof config>
 
@@ -27,7 +27,7 @@ const isScaled = (site: Site, { targets }: Config): site is LinearSite =>
   (targets === null ? ROLES.includes(site.role) : matchesTargets(site.path, targets))
 
 const scalesInput = (site: LinearSite, { feedForward }: Config): boolean =>
-  feedForward === null ? site.role === "down" : matchesTargets(site.path, feedForward)
+  feedForward === null ? site.role === "down" : feedForward.length > 0 && matchesTargets(site.path, feedForward)
 
 export const ia3 = defineMethod({
   name: "ia3",

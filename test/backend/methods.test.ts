@@ -32,7 +32,7 @@ const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { virtualTokens: 3, encoderHidden: 6, encoder: "lstm" },
   ],
   prefix_tuning: [{ virtualTokens: 3 }, { virtualTokens: 2, projection: 8 }, { virtualTokens: 2, init: "zeros" }],
-  ia3: [{}],
+  ia3: [{}, { targets: ["q_proj", "c_attn"], feedForward: [] }],
   bottleneck: [
     { kind: "pfeiffer", nonlinearity: "silu" },
     { kind: "houlsby" },
