@@ -11,6 +11,8 @@ export interface Question {
   /** The prompt as plain text; null where the row is a conversation. */
   readonly prompt: string | null
   readonly answer: string
+  /** Tools that were offered. */
+  readonly tools?: readonly unknown[]
 }
 
 /** The question in a row, or null where there is none: a plain text, or nothing before the assistant's turn. */
@@ -18,9 +20,14 @@ export function questionOf(row: Row): Question | null {
   if (row.kind === "text") return null
   const last = row.messages.findLastIndex(({ message }) => message.role === "assistant")
   if (last < 1) return null
+  const answer = row.messages[last]!.message.content
+  // An answer that is a call alone has no text to be compared with.
+  if (answer.trim() === "") return null
+  const tools = row.kind === "chat" ? row.tools : undefined
   return {
     messages: row.messages.slice(0, last).map(({ message }) => message),
     prompt: row.kind === "pair" ? row.prompt : null,
-    answer: row.messages[last]!.message.content,
+    answer,
+    ...(tools && { tools }),
   }
 }

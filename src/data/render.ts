@@ -78,7 +78,10 @@ function encodeTurns(
 ): Encoded {
   const plain = messages.map(({ message }) => message)
   const { ids, spans } = encodeChat(tokenizer, plain, tools ? { tools } : {})
-  const counting = spans.length === 0 ? null : spans.filter(({ message }) => messages[message]!.counts)
+  const found = new Set(spans.map(({ message }) => message))
+  // A turn that was to count and can't be found would be left out of the loss without a word.
+  const isWhole = messages.every(({ counts }, message) => !counts || found.has(message))
+  const counting = isWhole ? spans.filter(({ message }) => messages[message]!.counts) : null
   return { ids: Int32Array.from(ids), spans: counting }
 }
 

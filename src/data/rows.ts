@@ -187,7 +187,28 @@ const systemTurn = (system: string | null | undefined): RowMessage[] => (system 
 /** A message as it was given: content parts are joined, `weight` becomes `counts`, other fields go to the template. */
 function given({ role, content, weight, ...extra }: v.InferOutput<typeof message>): RowMessage {
   const text = Array.isArray(content) ? content.map((one) => one.text).join("") : (content ?? "")
-  return { message: { ...extra, role, content: text }, counts: role === "assistant" && weight !== 0 }
+  return { message: { ...withParsedCalls(extra), role, content: text }, counts: role === "assistant" && weight !== 0 }
+}
+
+/**
+ * Tool calls with their arguments as objects: OpenAI's files have them as JSON in a text, which chat templates would put
+ * into quotation marks. https://huggingface.co/docs/transformers/chat_extras#tool-calling-example
+ */
+function withParsedCalls(extra: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { tool_calls: calls } = extra
+  if (!Array.isArray(calls)) return { ...extra }
+  return {
+    ...extra,
+    tool_calls: calls.map((call: unknown) => {
+      const { function: called } = (call ?? {}) as { readonly function?: { readonly arguments?: unknown } }
+      if (typeof called?.arguments !== "string") return call
+      try {
+        return { ...(call as object), function: { ...called, arguments: JSON.parse(called.arguments) as unknown } }
+      } catch {
+        return call
+      }
+    }),
+  }
 }
 
 /** Checks a row against its schema, and says each field that is wrong. */

@@ -26,8 +26,10 @@ export interface Answered {
 const SLACK = 8
 
 /** The prompt of a question: by the chat template where the base has one, as plain text elsewhere. */
-function promptIds(question: Pick<Question, "messages" | "prompt">, tokenizer: Tokenizer): readonly number[] {
-  if (tokenizer.hasChatTemplate) return encodeChat(tokenizer, question.messages, { addGenerationPrompt: true }).ids
+function promptIds(question: Pick<Question, "messages" | "prompt" | "tools">, tokenizer: Tokenizer): readonly number[] {
+  const { messages, tools } = question
+  if (tokenizer.hasChatTemplate)
+    return encodeChat(tokenizer, messages, { addGenerationPrompt: true, ...(tools && { tools }) }).ids
   return tokenizer.encode(question.prompt ?? question.messages.map(({ content }) => content).join("\n"), {
     addSpecial: true,
   })
@@ -39,7 +41,7 @@ function promptIds(question: Pick<Question, "messages" | "prompt">, tokenizer: T
  * @param expected answers that may come, at least one, the likeliest first: it is tried as a draft
  */
 export async function answerText(
-  question: Pick<Question, "messages" | "prompt">,
+  question: Pick<Question, "messages" | "prompt" | "tools">,
   expected: readonly string[],
   { decoder, tokenizer, eosIds, adapter }: Answerer,
 ): Promise<string | null> {

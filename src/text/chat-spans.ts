@@ -7,6 +7,8 @@
  * - Assistant turns: the conversation before the turn, with the generation prompt, ends where an answer would begin; the
  *   conversation up to the turn ends where the turn does. Where a template rewrites earlier turns once later ones follow,
  *   so that these aren't beginnings of the whole, a turn is its content with a control token that follows at once.
+ * - Tool calls: they are what an assistant writes, too. A turn that holds nothing else has no content to be marked, since
+ *   templates leave out what surrounds an empty one, and is found by its beginning and end alone.
  */
 import type { ChatMessage } from "./tokenizer-contract.ts"
 
@@ -45,13 +47,29 @@ export function findSpans(
   marks: readonly [string, string],
 ): TextSpan[] {
   const contents = findContents(text, messages, prompt, render, marks)
-  return [...contents].map(([message, content]) => {
-    const { start, end } = content
-    if (messages[message]!.role !== "assistant") return { message, start, end: controlEnd(text, end, control) }
+  if (contents.size === 0) return []
+  return messages.flatMap((each, message) => {
     const earliest = contents.get(message - 1)?.end ?? 0
-    return { message, ...answerAround(content, earliest, text, message, messages, render, control) }
+    const content = contents.get(message)
+    if (!content) {
+      const prompt = commonLength(text, attempt(render, messages.slice(0, message), true) ?? "")
+      const call = answerAround({ start: prompt, end: prompt }, earliest, text, message, messages, render, control)
+      return call.end > call.start ? [{ message, ...call }] : []
+    }
+    const { start, end } = content
+    if (each.role !== "assistant") return [{ message, start, end: controlEnd(text, end, control) }]
+    return [{ message, ...answerAround(content, earliest, text, message, messages, render, control) }]
   })
 }
+
+/** Whether a message calls tools. */
+const isCall = ({ role, ...message }: ChatMessage): boolean => {
+  const calls: unknown = (message as Readonly<Record<string, unknown>>)["tool_calls"]
+  return role === "assistant" && Array.isArray(calls) && calls.length > 0
+}
+
+/** Whether a message has a content that can be marked. */
+const isMarked = (message: ChatMessage): boolean => !isCall(message) || String(message.content ?? "").trim() !== ""
 
 interface Range {
   readonly start: number
@@ -67,7 +85,9 @@ function findContents(
   [open, close]: readonly [string, string],
 ): Map<number, Range> {
   const found = new Map<number, Range>()
-  const marked = messages.map((message, i) => ({ ...message, content: `${open}${i}${close}` }))
+  const marked = messages.map((message, i) =>
+    isMarked(message) ? { ...message, content: `${open}${i}${close}` } : message,
+  )
   const parts = attempt(render, marked, prompt)?.split(new RegExp(`${open}(\\d+)${close}`, "u"))
   if (parts === undefined || !text.startsWith(parts[0]!)) return found
   let at = parts[0]!.length
@@ -103,8 +123,10 @@ function answerAround(
   const leads = prompt > earliest && prompt <= content.start && !hasControl(text.slice(prompt, content.start), control)
   // It ends with the first control token of its own turn; a newline after that is the template's.
   const turnEnd = after !== null && text.startsWith(after) ? after.length : content.end
-  const ending = control && text.slice(content.end, turnEnd).match(new RegExp(control.source, "u"))
-  const end = ending ? content.end + ending.index! + ending[0].length : controlEnd(text, content.end, control)
+  const endings = control ? [...text.slice(content.end, turnEnd).matchAll(new RegExp(control.source, "gu"))] : []
+  // Calls may have control tokens of their own in them: the last one ends the turn.
+  const ending = endings.at(isCall(messages[message]!) ? -1 : 0)
+  const end = ending ? content.end + ending.index + ending[0].length : controlEnd(text, content.end, control)
   return { start: leads ? prompt : content.start, end }
 }
 

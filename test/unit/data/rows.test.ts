@@ -26,6 +26,18 @@ describe("parseRow()", () => {
     expect(JSON.stringify(row)).not.toContain("weight")
   })
 
+  test("reads the arguments of a tool call that stand in a text as JSON, and leaves other texts alone", () => {
+    const calls = (...args: unknown[]) =>
+      args.map((each) => ({ type: "function", function: { name: "f", arguments: each } }))
+    const messages = [
+      { role: "user", content: "q" },
+      { role: "assistant", content: null, tool_calls: calls('{"a": 1}', { b: 2 }, "no JSON") },
+    ]
+    expect(parse({ messages })).toMatchObject({
+      messages: [{}, { message: { tool_calls: calls({ a: 1 }, { b: 2 }, "no JSON") } }],
+    })
+  })
+
   test("keeps tools and other fields of a message for the template", () => {
     const tools = [{ type: "function", function: { name: "f" } }]
     const calls = [{ id: "1", type: "function" }]
