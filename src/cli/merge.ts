@@ -46,6 +46,7 @@ const options = {
     default: "0.5",
   },
   seed: { type: "number", description: "decides what dare keeps", default: "0" },
+  force: { type: "boolean", description: "merge adapters that --max-forgetting held back, too" },
   layers: { type: "boolean", description: "show the error of every layer" },
   score: { type: "boolean", description: "answer the questions of --data, with the merge, its sources and the base" },
   data: {
@@ -109,7 +110,7 @@ export const mergeCommand = defineCommand({
     const heldOut = scoring ? await readHeldOut(values) : null
     const path = baseFolder(values.base)
     const open = await openBase(path)
-    const adapters = await readAll(open, positionals)
+    const adapters = await readAll(open, positionals, values.force === true)
     const { sources, recipe } = planOf(values, adapters)
     const base = mergeBaseOf(open)
     if (values.fuse) {
@@ -160,8 +161,8 @@ function show(io: Io, values: MergeValues, result: MergeResult, scores: ScoreTab
 const sourceFacts = (adapters: readonly Named[], sources: readonly MergeSource[]): MergedSource[] =>
   adapters.map(({ name, adapter: { hash, method } }, i) => ({ name, hash, method, weight: sources[i]!.weight }))
 
-/** Adapters by folder, `name=folder` or name, each checked against the base. */
-async function readAll(open: OpenBase, given: readonly string[]): Promise<Named[]> {
+/** Adapters by folder, `name=folder` or name, each checked against the base, and none that was held back unless forced. */
+async function readAll(open: OpenBase, given: readonly string[], force: boolean): Promise<Named[]> {
   const all: Named[] = []
   for (const text of given) {
     const { name, path } = trainedAdapter(text)
@@ -169,7 +170,7 @@ async function readAll(open: OpenBase, given: readonly string[]): Promise<Named[
       throw new EspalierError("invalid_request", `Two adapters are called "${name}"`, {
         hint: `Give one of them another name: other=${path}`,
       })
-    all.push({ name, adapter: await readAdapter(open, path) })
+    all.push({ name, adapter: await readAdapter(open, path, { promotedOnly: !force }) })
   }
   return all
 }

@@ -20,6 +20,6 @@ export function checkPromoted(facts: PromotionFacts, what: string): void {
       ? `: the base forgot ${forgotten.toFixed(1)} points over it, more than the ${limit} allowed`
       : ""
   throw new EspalierError("conflict", `${what} was not promoted to serving${figures}`, {
-    hint: "Serve it all the same with espalier serve --force, or train it with a remedy of docs/forgetting.md",
+    hint: "Serve or merge it all the same with --force, or train it with a remedy of docs/forgetting.md",
   })
 }

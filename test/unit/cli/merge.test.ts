@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeRandomLora } from "../../../scripts/random-lora.ts"
@@ -53,6 +53,16 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 describe("espalier merge", () => {
+  test("takes no adapter that was held back, unless it is forced to", async () => {
+    cpSync(at("plain"), at("held"), { recursive: true })
+    const facts = JSON.parse(readFileSync(join(at("held"), "espalier.json"), "utf8")) as object
+    writeFileSync(join(at("held"), "espalier.json"), JSON.stringify({ ...facts, promoted: false }))
+    const refused = await merge(at("held"), "--out", at("from-held"))
+    expect(refused.code).not.toBe(0)
+    expect(refused.err).toContain("was not promoted to serving")
+    expect(existsSync(at("from-held"))).toBe(false)
+    expect(await merge(at("held"), "--force", "--out", at("from-held"))).toMatchObject({ code: 0, err: "" })
+  })
   test("writes the true weighted sum, whatever scales and ranks the adapters have", async () => {
     for (const method of ["linear", "cat"]) {
       const { code, err } = await merge(
