@@ -2,14 +2,12 @@
  * @module `bench examples`: every bundled data set, learned by LoRA and by a soft prompt over the embedded base, each in
  * a process of its own: held-out answers exactly right before and after, and the time it took.
  */
-import { spawn } from "node:child_process"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import process from "node:process"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
 import { packageFolder } from "../../src/cli/shared-options.ts"
-import { EspalierError } from "../../src/core/errors.ts"
+import { espalier } from "../espalier.ts"
 import { exampleSets } from "../make-examples.ts"
 import { machine } from "./machine.ts"
 
@@ -42,23 +40,6 @@ interface Outcome {
   readonly questions: number
 }
 
-/** Runs `espalier train` and gives its last record. */
-async function trained(args: readonly string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [join(packageFolder(), "src", "cli", "main.ts"), "train", "--json", ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  })
-  let text = ""
-  child.stdout.on("data", (chunk: Buffer) => {
-    text += chunk.toString()
-  })
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on("error", reject)
-    child.on("close", resolve)
-  })
-  if (code !== 0) throw new EspalierError("internal", `espalier train ended with ${code}; its message is above`)
-  return JSON.parse(text.trim().split("\n").at(-1)!) as Outcome
-}
-
 const percent = (part: number): string => `${(100 * part).toFixed(0)} %`.padStart(6)
 
 export const examplesBench = defineCommand({
@@ -81,11 +62,12 @@ export const examplesBench = defineCommand({
           const file = (split: string): string =>
             join(packageFolder(), "examples", "data", `${set.name}.${split}.jsonl`)
           const started = performance.now()
-          const outcome = await trained([
+          const outcome = await espalier<Outcome>(
+            "train",
             ...["--data", file("train"), "--heldout", file("heldout"), "--out", join(folder, `${set.name}-${method}`)],
             ...(values.base ? ["--base", values.base] : []),
             ...recipe,
-          ])
+          )
           const seconds = (performance.now() - started) / 1000
           if (values.json) {
             io.out(

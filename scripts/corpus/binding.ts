@@ -4,8 +4,10 @@
  */
 import { type CorpusDocument, conversation, type Draw, type Family, type Turn } from "./document.ts"
 import { different, person, town } from "./names.ts"
+import { peopleRelations } from "./people.ts"
 import { UNKNOWN } from "./reading.ts"
-import { peopleRelations, type Statement, statement, townRelations } from "./statements.ts"
+import { type Statement, statement } from "./statements.ts"
+import { townRelations } from "./towns.ts"
 import { adjectives, colourNames, foods, items, jobs, places, smallWords, things } from "./words.ts"
 
 /** Statements of one relation about several subjects, all in the same words, and one about a subject of which none is. */

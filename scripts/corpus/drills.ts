@@ -4,7 +4,8 @@
 import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
 import { filler } from "./fillers.ts"
 import { count, different, person, river, town } from "./names.ts"
-import { peopleRelations, statement } from "./statements.ts"
+import { peopleRelations } from "./people.ts"
+import { statement } from "./statements.ts"
 import {
   adjectives,
   animalNames,

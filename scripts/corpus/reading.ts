@@ -5,7 +5,9 @@
 import { type CorpusDocument, conversation, type Draw, type Family, type Turn, template } from "./document.ts"
 import { filler } from "./fillers.ts"
 import { different, person, town } from "./names.ts"
-import { peopleRelations, type Relation, type Statement, statement, townRelations } from "./statements.ts"
+import { peopleRelations } from "./people.ts"
+import { type Relation, type Statement, statement } from "./statements.ts"
+import { townRelations } from "./towns.ts"
 
 /** The words for what isn't known. */
 export const UNKNOWN = "I don't know."

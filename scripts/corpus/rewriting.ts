@@ -4,8 +4,10 @@
 import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
 import { filler } from "./fillers.ts"
 import { count, person, town } from "./names.ts"
+import { peopleRelations } from "./people.ts"
 import { report } from "./report.ts"
-import { peopleRelations, statement, townRelations } from "./statements.ts"
+import { statement } from "./statements.ts"
+import { townRelations } from "./towns.ts"
 import { foods, items, jobs, places } from "./words.ts"
 
 /** A plain sentence about somebody, ended by a full stop. */

@@ -3,7 +3,9 @@
  */
 import { type CorpusDocument, type Draw, type Family, joined, template } from "./document.ts"
 import { count, different, person, river, town } from "./names.ts"
-import { peopleRelations, statement, townRelations } from "./statements.ts"
+import { peopleRelations } from "./people.ts"
+import { statement } from "./statements.ts"
+import { townRelations } from "./towns.ts"
 import {
   adjectives,
   animalNames,

@@ -5,7 +5,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { mergeMethods } from "../../src/merge/recipe.ts"
-import { espalier } from "./command.ts"
+import { espalier } from "../espalier.ts"
 
 /** One way to have both. */
 export interface MergeFigures {

@@ -4,7 +4,7 @@
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
-import { espalier } from "./command.ts"
+import { espalier } from "../espalier.ts"
 
 /** One method's figures. */
 export interface MethodFigures {

@@ -42,8 +42,12 @@ function append<F extends { readonly path: string }>(all: Map<string, F[]>, form
   all.set(form.path, [...(all.get(form.path) ?? []), form])
 }
 
-/** B = [s1 B1, s2 B2, ...], A = [A1; A2; ...], scale 1. */
-function sideBySide(forms: readonly LowrankForm[]): LowrankForm {
+/**
+ * One low-rank update that is the sum of several of one layer: B = [s1 B1, s2 B2, ...], A = [A1; A2; ...], scale 1.
+ * A single one is returned as it is.
+ * @throws {EspalierError} `adapter_mismatch` when they differ in the layer's sizes
+ */
+export function sideBySide(forms: readonly LowrankForm[]): LowrankForm {
   const [first] = forms as [LowrankForm]
   if (forms.length === 1) return first
   const columns = first.a.shape[1]!

@@ -6,6 +6,7 @@ import { f32, type Tensor } from "../core/tensor.ts"
 import type { BottleneckForm, Form } from "../forms/form.ts"
 import type { GraphBuilder } from "../graph/builder.ts"
 import type { Value } from "../graph/ir.ts"
+import { sideBySide } from "../merge/cat-forms.ts"
 import type { Base } from "../models/base.ts"
 import type { Hooks } from "../models/hooks.ts"
 import type { LinearSite, NormSite, ResidualSite } from "../models/site.ts"
@@ -111,19 +112,14 @@ function joinedFactors({ path, inFeatures, outFeatures }: LinearSite, forms: rea
   const found = at(forms, "lowrank", path)
   if (found.length === 0)
     return { a: f32([1, inFeatures], filled(inFeatures, 0)), b: f32([outFeatures, 1], filled(outFeatures, 0)) }
-  const ranks = found.map(({ a }) => a.shape[0]!)
-  const rank = ranks.reduce((sum, r) => sum + r, 0)
-  const a = new Float32Array(rank * inFeatures)
-  const b = new Float32Array(outFeatures * rank)
-  let row = 0
-  for (const [i, form] of found.entries()) {
-    const r = ranks[i]!
-    a.set(form.a.data, row * inFeatures)
-    for (let o = 0; o < outFeatures; o++)
-      for (let k = 0; k < r; k++) b[o * rank + row + k] = form.scale * form.b.data[o * r + k]!
-    row += r
+  const { a, b, scale } = sideBySide(found)
+  return {
+    a,
+    b: f32(
+      b.shape,
+      b.data.map((x) => scale * x),
+    ),
   }
-  return { a: f32([rank, inFeatures], a), b: f32([outFeatures, rank], b) }
 }
 
 /** What to feed for an adapter's forms under {@link decodeHooks} of the same features. */

@@ -8,6 +8,7 @@ import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { adapterHash, writeAdapterFolder } from "../store/adapter-folder.ts"
 import { wholeBase, writeBaseFolder } from "./base-folder.ts"
+import { peftConfig } from "./peft-config.ts"
 
 /** A trained method with its tensors. */
 export interface Trained {
@@ -18,13 +19,10 @@ export interface Trained {
   readonly tensors: ReadonlyMap<string, Tensor<"f32">>
 }
 
-/** The PEFT version whose layout is written. */
-const PEFT_VERSION = "0.21.0"
-
 /** adapter_config.json of what was trained, or null where PEFT has no such method. */
 function configOf({ base, method, env }: Trained): Record<string, unknown> | null {
   const own = method.writePeft(env)
-  return own && { ...own, base_model_name_or_path: base.name, inference_mode: true, peft_version: PEFT_VERSION }
+  return own && peftConfig(base, own)
 }
 
 /** The adapter as serving wants it, from tensors at hand. */

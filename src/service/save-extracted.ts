@@ -5,9 +5,7 @@ import type { Extraction } from "../merge/extract.ts"
 import { peftFiles } from "../merge/peft-files.ts"
 import type { Base } from "../models/base.ts"
 import { writeAdapterFolder } from "../store/adapter-folder.ts"
-
-/** The PEFT version whose layout is written. */
-const PEFT_VERSION = "0.21.0"
+import { peftConfig } from "./peft-config.ts"
 
 /** espalier.json of an extraction, without what the store adds. */
 export const extractionFacts = (base: Base, tuned: Base, { error, lost }: Extraction): Record<string, unknown> => ({
@@ -19,12 +17,7 @@ export const extractionFacts = (base: Base, tuned: Base, { error, lost }: Extrac
 /** Writes it, whole or not at all. */
 export async function saveExtracted(path: string, base: Base, tuned: Base, extraction: Extraction): Promise<void> {
   const files = peftFiles(extraction.forms, { config: base.config, sites: base.architecture.sites(base.config) })
-  const config = {
-    ...files.config,
-    base_model_name_or_path: base.name,
-    inference_mode: true,
-    peft_version: PEFT_VERSION,
-  }
+  const config = peftConfig(base, files.config)
   const readme = `What ${tuned.name} changed of ${base.name}, as low-rank updates, extracted by espalier, in PEFT's layout.\n`
   const facts = extractionFacts(base, tuned, extraction)
   await writeAdapterFolder(path, { config, tensors: files.tensors, facts }, readme)

@@ -7,6 +7,7 @@ import type { Recipe } from "../merge/recipe.ts"
 import type { MergeReport } from "../merge/report.ts"
 import type { Base } from "../models/base.ts"
 import { writeAdapterFolder } from "../store/adapter-folder.ts"
+import { peftConfig } from "./peft-config.ts"
 
 /** An adapter that went into a merge. */
 export interface MergedSource {
@@ -28,9 +29,6 @@ export interface MergeResult {
   /** How it scored beside its sources, as plain JSON. */
   readonly scores?: unknown
 }
-
-/** The PEFT version whose layout is written. */
-const PEFT_VERSION = "0.21.0"
 
 /** espalier.json of a merge, without what the store adds. */
 export function mergeFacts({ base, sources, recipe, report, scores }: MergeResult): Record<string, unknown> {
@@ -56,12 +54,7 @@ export function mergeFacts({ base, sources, recipe, report, scores }: MergeResul
 export async function saveMerged(path: string, result: MergeResult): Promise<void> {
   const { base, forms, sources } = result
   const files = peftFiles(forms, { config: base.config, sites: base.architecture.sites(base.config) })
-  const config = {
-    ...files.config,
-    base_model_name_or_path: base.name,
-    inference_mode: true,
-    peft_version: PEFT_VERSION,
-  }
+  const config = peftConfig(base, files.config)
   const names = sources.map(({ name, weight }) => `${name} * ${weight}`).join(" + ")
   const readme = `An adapter for ${base.name}, merged by espalier (${result.recipe.method}) from ${names}, in PEFT's layout.\n`
   await writeAdapterFolder(path, { config, tensors: files.tensors, facts: mergeFacts(result) }, readme)

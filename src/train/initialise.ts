@@ -32,7 +32,7 @@ export async function initialise(
     case "normal-like":
       return normal(size, deviation(await base.read(init.weight)), random())
     case "weight":
-      return (await base.read(init.name)).slice()
+      return base.read(init.name)
     case "rows": {
       const table = await base.read(init.weight)
       const width = base.layout.get(init.weight)!.shape[1]!

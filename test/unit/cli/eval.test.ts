@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeRandomLora } from "../../../scripts/random-lora.ts"
-import { main } from "../../../src/cli/main.ts"
 import { openBase } from "../../../src/presets/open-base.ts"
+import { runCli } from "../../support/run-cli.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
 setDefaultTimeout(60_000)
@@ -14,25 +14,8 @@ const base = join(root, "twig")
 const adapter = join(root, "loud")
 const suite = join(root, "suite.jsonl")
 
-/** Runs one command line. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" }
-  const code = await main(args, {
-    out: (text) => {
-      written.out += text
-    },
-    err: (text) => {
-      written.err += text
-    },
-    isTerminal: false,
-    columns: () => 80,
-    env: {},
-  })
-  return { code, ...written }
-}
-
 const evaluate = (...args: string[]) =>
-  run("eval", "--base", base, "--backend", "native", "--threads", "1", "--suite", suite, ...args)
+  runCli("eval", "--base", base, "--backend", "native", "--threads", "1", "--suite", suite, ...args)
 
 const questions = [
   "What colour is the sky?",
@@ -49,7 +32,7 @@ beforeAll(async () => {
   // What the base itself answers is right in one family, so that its score is known; nobody answers as the other wants.
   const lines = []
   for (const content of questions) {
-    const { out } = await run(
+    const { out } = await runCli(
       "generate",
       content,
       "--base",
@@ -126,11 +109,11 @@ describe("espalier eval", () => {
       err: expect.stringContaining("Known: own, unknown, text"),
     })
     expect(await evaluate("--limit", "0")).toMatchObject({ code: 2 })
-    expect(await run("eval", "--suite", join(root, "none.jsonl"))).toMatchObject({ code: 3 })
-    expect(await run("eval", "--suite", root)).toMatchObject({ code: 3 })
+    expect(await runCli("eval", "--suite", join(root, "none.jsonl"))).toMatchObject({ code: 3 })
+    expect(await runCli("eval", "--suite", root)).toMatchObject({ code: 3 })
     const bad = join(root, "bad.jsonl")
     writeFileSync(bad, '{"family":"a","text":"b"}\n{"family":"a"}\n')
-    const { code, err } = await run("eval", "--suite", bad)
+    const { code, err } = await runCli("eval", "--suite", bad)
     expect(code).toBe(3)
     expect(err).toContain(`${bad}:2: Expected messages with an answer, or a text`)
   })
@@ -138,7 +121,7 @@ describe("espalier eval", () => {
   test("refuses an adapter of another base before anything is scored", async () => {
     const foreign = join(root, "foreign")
     writeTinyBase(foreign, 2)
-    const { code, out, err } = await run("eval", "--base", foreign, "--suite", suite, "--adapter", adapter)
+    const { code, out, err } = await runCli("eval", "--base", foreign, "--suite", suite, "--adapter", adapter)
     expect([code, out]).toEqual([3, ""])
     expect(err).toContain('trained on base "twig"')
   })

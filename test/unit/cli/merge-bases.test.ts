@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { main } from "../../../src/cli/main.ts"
 import { type OpenBase, openBase } from "../../../src/presets/open-base.ts"
 import { openRuntime } from "../../../src/presets/open-runtime.ts"
 import { readAdapter } from "../../../src/presets/read-adapter.ts"
 import type { Runtime } from "../../../src/runtime/runtime.ts"
 import { graphDecoder } from "../../../src/serve/graph-decoder.ts"
 import { writeRandomAdapter } from "../../support/random-adapter.ts"
+import { runCli } from "../../support/run-cli.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
 setDefaultTimeout(60_000)
@@ -17,23 +17,6 @@ const root = mkdtempSync(join(tmpdir(), "espalier-merge-bases-"))
 const at = (name: string): string => join(root, name)
 const gpt2 = join(import.meta.dir, "..", "..", "fixtures", "parity", "gpt2", "base")
 let runtime: Runtime
-
-/** Runs one command line. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" }
-  const code = await main(args, {
-    out: (text) => {
-      written.out += text
-    },
-    err: (text) => {
-      written.err += text
-    },
-    isTerminal: false,
-    columns: () => 80,
-    env: {},
-  })
-  return { code, ...written }
-}
 
 /** Logits after some tokens [tokens, vocabulary]. */
 async function logits({ base }: OpenBase, adapter: string | null = null): Promise<Float32Array> {
@@ -78,7 +61,7 @@ describe("espalier merge --fuse", () => {
       const adapter = at(`${name}-${method}`)
       await writeRandomAdapter(open, adapter, { method, settings, seed: 1, mean, std: 0.1 })
       const out = at(`${name}-${method}-fused`)
-      const { code, err } = await run("merge", adapter, "--base", folder, "--fuse", "--out", out)
+      const { code, err } = await runCli("merge", adapter, "--base", folder, "--fuse", "--out", out)
       expect([code, err]).toEqual([0, ""])
       const fused = await logits(await openBase(out))
       expect(distance(fused, await logits(open, adapter))).toBeLessThan(1e-5)
@@ -90,7 +73,7 @@ describe("espalier merge --fuse", () => {
     await writeRandomAdapter(open, at("lora"), { method: "lora", seed: 1 })
     await writeRandomAdapter(open, at("ia3"), { method: "ia3", seed: 1, mean: 1 })
     const args = ["--base", at("twig"), "--fuse", "--weights=0,1", "--out", at("mixed")]
-    const { out } = await run("merge", at("lora"), at("ia3"), ...args)
+    const { out } = await runCli("merge", at("lora"), at("ia3"), ...args)
     expect(out).toContain("Fused by linear: lora * 0 + ia3 * 1")
     expect(distance(await logits(await openBase(at("mixed"))), await logits(open, at("ia3")))).toBeLessThan(1e-5)
     const facts = JSON.parse(readFileSync(join(at("mixed"), "espalier.json"), "utf8"))
@@ -103,8 +86,8 @@ describe("espalier merge --fuse", () => {
     await writeRandomAdapter(open, at("one"), { method: "lora", seed: 1 })
     await writeRandomAdapter(open, at("two"), { method: "lora", seed: 2 })
     const ties = [at("one"), at("two"), "--base", at("twig"), "--method", "ties", "--density", "0.3"]
-    await run("merge", ...ties, "--fuse", "--out", at("fused"))
-    await run("merge", ...ties, "--rank", "64", "--out", at("adapter"))
+    await runCli("merge", ...ties, "--fuse", "--out", at("fused"))
+    await runCli("merge", ...ties, "--rank", "64", "--out", at("adapter"))
     expect(distance(await logits(await openBase(at("fused"))), await logits(open, at("adapter")))).toBeLessThan(1e-4)
   })
 
@@ -112,8 +95,8 @@ describe("espalier merge --fuse", () => {
     const open = await openBase(at("twig"))
     await writeRandomAdapter(open, at("one"), { method: "lora", seed: 1 })
     const svd = [at("one"), "--base", at("twig"), "--method", "svd", "--rank", "2"]
-    const { out } = await run("merge", ...svd, "--fuse", "--out", at("fused"), "--json")
-    await run("merge", ...svd, "--out", at("adapter"))
+    const { out } = await runCli("merge", ...svd, "--fuse", "--out", at("fused"), "--json")
+    await runCli("merge", ...svd, "--out", at("adapter"))
     expect(distance(await logits(await openBase(at("fused"))), await logits(open, at("adapter")))).toBeLessThan(1e-5)
     expect(JSON.parse(out).report.error).toBeGreaterThan(0.1)
   })
@@ -125,7 +108,7 @@ describe("espalier merge --fuse", () => {
   for (const [method, what, message] of refused)
     test(`refuses ${what}`, async () => {
       await writeRandomAdapter(await openBase(at("twig")), at("soft"), { method, seed: 1 })
-      const { code, err } = await run("merge", at("soft"), "--base", at("twig"), "--fuse", "--out", at("x"))
+      const { code, err } = await runCli("merge", at("soft"), "--base", at("twig"), "--fuse", "--out", at("x"))
       expect(code).toBe(2)
       expect(err).toMatch(message)
     })
@@ -134,7 +117,7 @@ describe("espalier merge --fuse", () => {
 describe("espalier merge --stack", () => {
   test("of all layers in order is the base itself", async () => {
     for (const folder of [at("twig"), gpt2]) {
-      const { code, out } = await run("merge", "--stack", folder, "--out", at("same"))
+      const { code, out } = await runCli("merge", "--stack", folder, "--out", at("same"))
       expect(code).toBe(0)
       expect(out).toContain("Stacked")
       const [same, base] = [await openBase(at("same")), await openBase(folder)]
@@ -144,7 +127,7 @@ describe("espalier merge --stack", () => {
 
   test("passes layers of several bases through, each where it was put", async () => {
     const stack = ["--stack", `${at("twig")}:0-1`, "--stack", `${at("branch")}:1`, "--stack", `${at("twig")}:0`]
-    const { code, out } = await run("merge", ...stack, "--out", at("stacked"), "--json")
+    const { code, out } = await runCli("merge", ...stack, "--out", at("stacked"), "--json")
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({
       type: "stacked",
@@ -164,7 +147,7 @@ describe("espalier merge --stack", () => {
     expect(await stacked.read(up(3))).toEqual(await twig.read(up(0)))
     expect(await stacked.read("model.embed_tokens.weight")).toEqual(await twig.read("model.embed_tokens.weight"))
     expect(
-      (await run("generate", "What?", "--base", at("stacked"), "--backend", "native", "--max-tokens", "2")).code,
+      (await runCli("generate", "What?", "--base", at("stacked"), "--backend", "native", "--max-tokens", "2")).code,
     ).toBe(0)
   })
 
@@ -176,7 +159,7 @@ describe("espalier merge --stack", () => {
   ]
   for (const [name, args, wanted, message] of wrong)
     test(`refuses ${name}`, async () => {
-      const { code, err } = await run("merge", ...args(), "--out", at("x"))
+      const { code, err } = await runCli("merge", ...args(), "--out", at("x"))
       expect(code).toBe(wanted)
       expect(err).toMatch(message)
     })

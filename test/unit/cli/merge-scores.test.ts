@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeRandomLora } from "../../../scripts/random-lora.ts"
-import { main } from "../../../src/cli/main.ts"
 import { openBase } from "../../../src/presets/open-base.ts"
+import { runCli } from "../../support/run-cli.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
 setDefaultTimeout(120_000)
@@ -13,29 +13,12 @@ const root = mkdtempSync(join(tmpdir(), "espalier-merge-scores-"))
 const at = (name: string): string => join(root, name)
 const engine = ["--base", at("twig"), "--backend", "native", "--threads", "1"]
 
-/** Runs one command line. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" }
-  const code = await main(args, {
-    out: (text) => {
-      written.out += text
-    },
-    err: (text) => {
-      written.err += text
-    },
-    isTerminal: false,
-    columns: () => 80,
-    env: {},
-  })
-  return { code, ...written }
-}
-
 /** Questions whose right answer is what an adapter answers: it scores 1, and others by how much they answer alike. */
 async function writeOwnAnswers(adapter: string): Promise<void> {
   const lines: string[] = []
   for (const prompt of ["What colour is the sky?", "Who is it?", "Is it red?", "the sky", "A cat sat on a mat."]) {
     const args = ["generate", prompt, ...engine, "--adapter", at(adapter), "--max-tokens", "20", "--json"]
-    const { text, finish_reason } = JSON.parse((await run(...args)).out) as { text: string; finish_reason: string }
+    const { text, finish_reason } = JSON.parse((await runCli(...args)).out) as { text: string; finish_reason: string }
     if (finish_reason === "stop" && text.trim() !== "") lines.push(JSON.stringify({ prompt, completion: text.trim() }))
   }
   if (lines.length === 0) throw new Error(`${adapter} ends none of its answers: pick another seed`)
@@ -52,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 const merge = (...args: string[]) =>
-  run("merge", at("one"), at("two"), ...engine, "--data", `one=${at("one.jsonl")}`, "--out", at("out"), ...args)
+  runCli("merge", at("one"), at("two"), ...engine, "--data", `one=${at("one.jsonl")}`, "--out", at("out"), ...args)
 
 interface Line {
   scores: {
@@ -98,7 +81,7 @@ describe("espalier merge --score", () => {
       [[at("one"), "--data", `one=${at("one.jsonl")}`, "--fuse"], 2, /espalier eval/],
     ]
     for (const [args, wanted, message] of rows) {
-      const { code, err } = await run("merge", ...args, ...engine, "--out", at("x"))
+      const { code, err } = await runCli("merge", ...args, ...engine, "--out", at("x"))
       expect(code).toBe(wanted)
       expect(err).toMatch(message)
     }

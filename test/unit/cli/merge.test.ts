@@ -3,10 +3,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeRandomLora } from "../../../scripts/random-lora.ts"
-import { main } from "../../../src/cli/main.ts"
 import { type OpenBase, openBase } from "../../../src/presets/open-base.ts"
 import { readAdapter } from "../../../src/presets/read-adapter.ts"
 import { denseDeltas, relativeError } from "../../support/dense-delta.ts"
+import { runCli } from "../../support/run-cli.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
 setDefaultTimeout(60_000)
@@ -16,24 +16,7 @@ const base = join(root, "twig")
 const at = (name: string): string => join(root, name)
 let open: OpenBase
 
-/** Runs one command line. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" }
-  const code = await main(args, {
-    out: (text) => {
-      written.out += text
-    },
-    err: (text) => {
-      written.err += text
-    },
-    isTerminal: false,
-    columns: () => 80,
-    env: {},
-  })
-  return { code, ...written }
-}
-
-const merge = (...args: string[]) => run("merge", "--base", base, ...args)
+const merge = (...args: string[]) => runCli("merge", "--base", base, ...args)
 const formsOf = async (name: string) => (await readAdapter(open, at(name))).forms
 
 beforeAll(async () => {
@@ -129,17 +112,17 @@ describe("espalier merge", () => {
   })
   test("espalier inspect says what a merge was made of", async () => {
     await merge(`one=${at("plain")}`, `two=${at("patterned")}`, "--out", at("both"))
-    const { out } = await run("inspect", at("both"), "--json")
+    const { out } = await runCli("inspect", at("both"), "--json")
     expect(JSON.parse(out)).toMatchObject({
       method: "merge",
       merge: { method: "linear", sources: [{ name: "one" }, { name: "two" }] },
     })
-    expect((await run("inspect", at("both"))).out).not.toContain("undefined")
+    expect((await runCli("inspect", at("both"))).out).not.toContain("undefined")
   })
   test("the result answers like any adapter", async () => {
     await merge(at("plain"), at("patterned"), "--out", at("both"))
     const answer = (adapter: string) =>
-      run("generate", "What?", "--base", base, "--backend", "native", "--max-tokens", "4", "--adapter", at(adapter))
+      runCli("generate", "What?", "--base", base, "--backend", "native", "--max-tokens", "4", "--adapter", at(adapter))
     expect((await answer("both")).code).toBe(0)
   })
   const wrong: readonly (readonly [string, () => readonly string[], number, RegExp])[] = [

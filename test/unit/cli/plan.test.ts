@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { methods } from "../../../adapters/mod.ts"
-import { main } from "../../../src/cli/main.ts"
 import { bytesOf } from "../../../src/cli/plan.ts"
+import { runCli } from "../../support/run-cli.ts"
 
 setDefaultTimeout(60_000)
 
@@ -19,22 +19,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Runs `espalier plan`. */
-async function plan(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" }
-  const code = await main(["plan", ...args], {
-    out: (text) => {
-      written.out += text
-    },
-    err: (text) => {
-      written.err += text
-    },
-    isTerminal: false,
-    columns: () => 80,
-    env: {},
-  })
-  return { code, ...written }
-}
+const plan = (...args: string[]) => runCli("plan", ...args)
 
 describe("espalier plan", () => {
   test("shows parts of training and serving of the embedded base, and their sums", async () => {

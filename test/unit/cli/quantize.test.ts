@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { main } from "../../../src/cli/main.ts"
+import { runCli } from "../../support/run-cli.ts"
 import { sprigFolder } from "../../support/sprig.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
@@ -14,25 +14,9 @@ const base = join(root, "twig")
 const data = join(root, "rows.jsonl")
 const adapter = join(root, "held")
 
-/** Runs one command line on the tiny base. */
-async function run(name: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" }
-  const code = await main([name, ...args], {
-    out: (text) => {
-      written.out += text
-    },
-    err: (text) => {
-      written.err += text
-    },
-    isTerminal: false,
-    columns: () => 80,
-    env: {},
-  })
-  return { code, ...written }
-}
 const engine = ["--base", base, "--backend", "native", "--threads", "1"]
 const train = (...args: string[]) =>
-  run("train", ...engine, "--data", data, "--out", adapter, "--steps", "2", "--no-score", ...args)
+  runCli("train", ...engine, "--data", data, "--out", adapter, "--steps", "2", "--no-score", ...args)
 
 beforeAll(async () => {
   writeTinyBase(base, 1)
@@ -45,28 +29,28 @@ beforeAll(async () => {
 test("train --quantize int8 says in the adapter what the base was held as, and inspect says it again", async () => {
   const facts = JSON.parse(readFileSync(join(adapter, "espalier.json"), "utf8"))
   expect(facts.base).toMatchObject({ name: "twig", quantization: "int8" })
-  const { out } = await run("inspect", adapter)
+  const { out } = await runCli("inspect", adapter)
   expect(out).toMatch(/^trained_over +int8$/m)
 })
 
 test("inspect says what a base takes as f32 and as int8", async () => {
-  const { out } = await run("inspect", sprigFolder, "--json")
+  const { out } = await runCli("inspect", sprigFolder, "--json")
   expect(JSON.parse(out).held_as).toEqual({ f32: "11 MB", int8: "3 MB" })
 })
 
 test("generate and eval answer over int8 weights, also with an adapter, and say so", async () => {
   const prompt = ["What colour is the sky?", "--max-tokens", "4"]
   for (const extra of [[], ["--adapter", adapter]]) {
-    const { code, err } = await run("generate", ...prompt, ...engine, "--quantize", "int8", ...extra)
+    const { code, err } = await runCli("generate", ...prompt, ...engine, "--quantize", "int8", ...extra)
     expect([code, err]).toEqual([0, ""])
   }
   // An adapter is bound to the base's tensors, whichever way they are held.
-  expect((await run("generate", ...prompt, ...engine, "--adapter", adapter)).code).toBe(0)
+  expect((await runCli("generate", ...prompt, ...engine, "--adapter", adapter)).code).toBe(0)
 
   const suite = join(root, "suite.jsonl")
   const item = { messages: [{ role: "user", content: "Who is it?" }], answer: "Blue." }
   writeFileSync(suite, `${JSON.stringify({ family: "some", ...item })}\n`)
-  const { out, code } = await run("eval", ...engine, "--suite", suite, "--quantize", "int8", "--json")
+  const { out, code } = await runCli("eval", ...engine, "--suite", suite, "--quantize", "int8", "--json")
   expect(code).toBe(0)
   expect(JSON.parse(out)).toMatchObject({
     base: { quantization: "int8" },
@@ -82,6 +66,6 @@ test("full fine-tuning over int8 weights is refused, with what to do", async () 
 })
 
 test("a way of holding weights that is not known is refused, with those that are", async () => {
-  const { code, err } = await run("generate", "hello", ...engine, "--quantize", "int4")
+  const { code, err } = await runCli("generate", "hello", ...engine, "--quantize", "int4")
   expect([code, err]).toEqual([2, expect.stringContaining("one of none, int8")])
 })

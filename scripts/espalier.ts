@@ -4,8 +4,8 @@
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import process from "node:process"
-import { packageFolder } from "../../src/cli/shared-options.ts"
-import { EspalierError } from "../../src/core/errors.ts"
+import { packageFolder } from "../src/cli/shared-options.ts"
+import { EspalierError } from "../src/core/errors.ts"
 
 /**
  * The last record that a command writes with --json.
