@@ -6,7 +6,7 @@ import { type DType, f32, type Tensor } from "../core/tensor.ts"
 import { type Dim, product, type Shape, sameDim, sameShape } from "./dim.ts"
 import type { GraphModel, GraphOutput, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
 import type { Op } from "./op.ts"
-import { type CachedAttentionAttrs, cachedAttention, causalMask } from "./ops/attention.ts"
+import { type CachedAttentionAttrs, cachedAttention, cacheRows, causalMask } from "./ops/attention.ts"
 import { detach } from "./ops/detach.ts"
 import { linearDivergence } from "./ops/divergence.ts"
 import {
@@ -230,6 +230,8 @@ export class GraphBuilder {
   cachedAttention(inputs: readonly Value[], attrs: CachedAttentionAttrs): readonly Value[] {
     return this.apply(cachedAttention, inputs, attrs)
   }
+  /** Chosen positions of a cache: see {@link cacheRows}. */
+  cacheRows = (cache: Value, places: Value): Value => this.apply(cacheRows, [cache, places], {})[0]!
 
   /**
    * The weighted cross-entropy of a linear head over rows, in chunks so that [rows, vocabulary] never exists whole.

@@ -46,7 +46,10 @@ export function planServing({
   const resident = method.peftType === null ? 0 : adapters
   const repacks = backend === "native" && base.quantization === "int8"
   const graph = decodeGraph(base, { embeds: false, features: new Set() }, length, repacks)
-  const memory = graphMemory(graph, { T: length, P: length, R: 1 })
+  // A prompt is read whole at most, or each sequence gets a token.
+  const reading = graphMemory(graph, { B: 1, T: length, P: length, R: 1 })
+  const stepping = graphMemory(graph, { B: sequences, T: 1, P: length, R: sequences })
+  const memory = { ...reading, activations: Math.max(reading.activations, stepping.activations) }
   // The base alone, and one graph for adapters of a kind.
   const sessions = resident > 0 ? 2 : 1
   const position = 2 * layers * kvHeads * headDim * 4
@@ -59,8 +62,8 @@ export function planServing({
     },
     // As read from the file, and as it is fed, with its scale multiplied in; virtual tokens as keys and values.
     { name: "adapters", bytes: resident * (2 * stored + position * method.virtualTokens) },
-    // One for each sequence, and the engine's copy of the one that is computed.
-    { name: "kv-cache", bytes: cache * (sequences + 1) },
+    // One for each sequence; WebAssembly has a copy of what it reads in its own memory.
+    { name: "kv-cache", bytes: cache * sequences * (backend === "wasm" ? 2 : 1) },
     { name: "activations", bytes: constants.arena * memory.activations * sessions },
     { name: "engine", bytes: constants.process + constants.perNode * memory.nodes * sessions },
   ]

@@ -1,13 +1,17 @@
 /**
- * @module The decoding graph: new tokens of one sequence over its KV cache, to the logits of chosen rows.
+ * @module The decoding graph: new tokens of one or more sequences over their KV caches, to the logits of chosen rows and
+ * the new keys and values. One token each for any number of rows, or any number of tokens for one row.
  *
- * Inputs: input_ids i64 [1, T] (or embeds f32 [1, T, hidden]), position_ids i64 [1, T], last i32 [1], total i32 [1],
- * take i64 [R] (rows whose logits are wanted), past_k.<layer> and past_v.<layer> [1, kvHeads, P, D], and what the variant's
- * features feed (`decode-hooks.ts`).
- * Outputs: logits [R, vocabulary] and present_k.<layer>, present_v.<layer>, which may be the past's own memory.
+ * Inputs: input_ids i64 [B, T] (or embeds f32 [B, T, hidden]), position_ids i64 [B, T], last i32 [B], total i32 [1],
+ * places i64 [B, kvHeads, T, 1] (the positions of the new tokens, for each head), take i64 [R] (of the B * T rows, those
+ * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D], and what the variant's features feed
+ * (`decode-hooks.ts`).
+ * Outputs: logits [R, vocabulary] and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0, values of layer 0, keys of
+ * layer 1 and so on. The caches are read only, and their owner writes what is new into them: an engine that hands its
+ * outputs out as copies would else copy whole caches for every token.
  */
 import { GraphBuilder } from "../graph/builder.ts"
-import type { GraphModel } from "../graph/ir.ts"
+import type { GraphModel, Value } from "../graph/ir.ts"
 import type { Base } from "../models/base.ts"
 import { type Attend, Forward } from "../models/forward.ts"
 import { type DecodeFeature, decodeHooks } from "./decode-hooks.ts"
@@ -31,22 +35,23 @@ export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: nu
   const g = new GraphBuilder()
   const { architecture, config } = base
   const { heads, kvHeads, headDim, hiddenSize } = config
-  const ids = variant.embeds ? null : g.input("input_ids", "i64", [1, "T"])
-  const embeds = variant.embeds ? g.input("embeds", "f32", [1, "T", hiddenSize]) : null
-  const positions = g.input("position_ids", "i64", [1, "T"])
-  const last = g.input("last", "i32", [1])
+  const ids = variant.embeds ? null : g.input("input_ids", "i64", ["B", "T"])
+  const embeds = variant.embeds ? g.input("embeds", "f32", ["B", "T", hiddenSize]) : null
+  const positions = g.input("position_ids", "i64", ["B", "T"])
+  const last = g.input("last", "i32", ["B"])
   const total = g.input("total", "i32", [1])
+  const places = g.input("places", "i64", ["B", kvHeads, "T", 1])
+  const added: Value[] = []
 
   const attend =
     (f: Forward): Attend =>
     (layer, q, k, v) => {
-      const cache = (kind: string) => g.input(`past_${kind}.${layer}`, "f32", [1, kvHeads, "P", headDim])
+      const cache = (kind: string) => g.input(`past_${kind}.${layer}`, "f32", ["B", kvHeads, "P", headDim])
       const rotary = config.rope !== null
       const tables = rotary ? [f.ropeTables().cos, f.ropeTables().sin] : []
       const inputs = [q, k, v, cache("k"), cache("v"), last, total, ...tables]
       const [y, keys, values] = g.cachedAttention(inputs, { heads, kvHeads, scale: 1 / Math.sqrt(headDim), rotary })
-      g.output(`present_k.${layer}`, keys!)
-      g.output(`present_v.${layer}`, values!)
+      added.push(g.cacheRows(keys!, places), g.cacheRows(values!, places))
       return y!
     }
 
@@ -66,5 +71,6 @@ export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: nu
   const hidden = architecture.forward(f, config)
   const rows = g.gather(hidden, g.input("take", "i64", ["R"]))
   g.output("logits", f.logits(rows))
+  g.output("new_kv", g.concat(added, 0))
   return g.finish(`decode-${variantName(variant)}`)
 }

@@ -34,61 +34,75 @@ export const servedNorms = ({ architecture, config }: Base): NormSite[] =>
 export const servedResiduals = ({ architecture, config }: Base): ResidualSite[] =>
   architecture.sites(config).filter((site): site is ResidualSite => site.kind === "residual")
 
+/** The nonlinearities among a set of features. */
+const nonlinearitiesOf = (features: ReadonlySet<DecodeFeature>): BottleneckForm["nonlinearity"][] =>
+  [...features].flatMap((feature) =>
+    feature.startsWith("bottleneck-") ? [feature.slice("bottleneck-".length) as BottleneckForm["nonlinearity"]] : [],
+  )
+
 /**
- * Hooks for a set of features. A linear layer computes out * (base(in * x) + (x A^T) B^T) + add, with A [r, in] and B
- * [out, r] (its scale multiplied in), in and out the vectors of `scale`, add the vector of `bias`.
+ * Hooks for a set of features. Each sequence of a run has factors of its own, so every input has the batch for its first
+ * axis. A linear layer computes out * (base(in * x) + (x A) B) + add, with A [B, in, r] and B [B, r, out] (its scale
+ * multiplied in), in and out [B, 1, size] the vectors of `scale`, add the vector of `bias`.
  */
 export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<DecodeFeature>): Hooks {
   const has = (feature: DecodeFeature): boolean => features.has(feature)
-  const input = (name: string, shape: readonly (number | string)[]): Value => g.input(name, "f32", shape)
+  const input = (name: string, shape: readonly (number | string)[]): Value => g.input(name, "f32", ["B", ...shape])
   // Sites are numbered, as each rank is a size of its own.
   const rank = new Map(servedLinears(base).map(({ path }, i) => [path, `R${i}`]))
-  const sizes = new Map(servedResiduals(base).map(({ path }, i) => [path, `S${i}`]))
-  const nonlinearity = [...features].find((feature) => feature.startsWith("bottleneck-"))?.slice("bottleneck-".length)
+  const sizes = new Map(servedResiduals(base).map(({ path }, i) => [path, i]))
+  /** Flat rows [B * T, n] with each sequence's own apart, and back. */
+  const apart = (x: Value): Value => g.reshape(x, ["B", "T", x.shape[1]!])
+  const flat = (x: Value): Value => g.reshape(x, ["B*T", x.shape[2]!])
+  const times = (x: Value, name: string): Value => flat(g.mul(apart(x), input(name, [1, x.shape[1]!])))
+  const plus = (x: Value, name: string): Value => flat(g.add(apart(x), input(name, [1, x.shape[1]!])))
   const hooks: Hooks = {}
   if (has("lowrank") || has("scale") || has("bias")) {
     hooks.linear = ({ site, x, base: frozen }) => {
       const { path, inFeatures, outFeatures } = site
       if (site.role === "head") return frozen(x)
-      let y = frozen(has("scale") ? g.mul(x, input(`in.${path}`, [1, inFeatures])) : x)
+      let y = frozen(has("scale") ? times(x, `in.${path}`) : x)
       if (has("lowrank")) {
-        const down = g.gemm(x, input(`a.${path}`, [rank.get(path)!, inFeatures]), { transB: true })
-        y = g.gemm(down, input(`b.${path}`, [outFeatures, rank.get(path)!]), { transB: true, c: y })
+        const r = rank.get(path)!
+        const down = g.matmul(apart(x), input(`a.${path}`, [inFeatures, r]))
+        y = g.add(y, flat(g.matmul(down, input(`b.${path}`, [r, outFeatures]))))
       }
-      if (has("scale")) y = g.mul(y, input(`out.${path}`, [1, outFeatures]))
-      return has("bias") ? g.add(y, input(`add.${path}`, [1, outFeatures])) : y
+      if (has("scale")) y = times(y, `out.${path}`)
+      return has("bias") ? plus(y, `add.${path}`) : y
     }
   }
   if (has("norm") || has("bias")) {
     hooks.norm = ({ site, x, base: frozen }) => {
       const { path, features: width } = site
-      const replacement = has("norm")
-        ? {
-            weight: input(`weight.${path}`, [width]),
-            ...(site.bias && { bias: input(`norm_bias.${path}`, [width]) }),
-          }
-        : {}
-      const y = frozen(x, replacement)
-      return has("bias") ? g.add(y, input(`add.${path}`, [1, width])) : y
+      let y: Value
+      if (has("norm")) {
+        const constant = (value: number): Value => g.constant(f32([width], filled(width, value)))
+        y = times(frozen(x, { weight: constant(1), ...(site.bias && { bias: constant(0) }) }), `weight.${path}`)
+        if (site.bias) y = plus(y, `norm_bias.${path}`)
+      } else y = frozen(x)
+      return has("bias") ? plus(y, `add.${path}`) : y
     }
   }
-  if (nonlinearity) {
-    const f = { relu: g.relu, silu: g.silu, gelu: g.geluTanh }[nonlinearity as BottleneckForm["nonlinearity"]]
+  const nonlinearities = nonlinearitiesOf(features)
+  if (nonlinearities.length > 0) {
     hooks.residual = ({ site, branch, stream }) => {
       const { path, features: width } = site
-      const size = sizes.get(path)!
-      // Each is 1 where it is read, else 0.
-      const part = (kind: "branch" | "stream") => input(`reads_${kind}.${path}`, [1, 1])
-      const read = g.add(g.mul(branch, part("branch")), g.mul(stream, part("stream")))
-      const narrow = g.gemm(read, input(`down.${path}`, [size, width]), {
-        transB: true,
-        c: input(`down_bias.${path}`, [size]),
-      })
-      const wide = g.gemm(f(narrow), input(`up.${path}`, [width, size]), {
-        transB: true,
-        c: input(`up_bias.${path}`, [width]),
-      })
-      return g.add(branch, wide)
+      let y = branch
+      for (const nonlinearity of nonlinearities) {
+        const f = { relu: g.relu, silu: g.silu, gelu: g.geluTanh }[nonlinearity]
+        const size = `S${sizes.get(path)!}_${nonlinearity}`
+        const part = (name: string, shape: readonly (number | string)[]) =>
+          input(`${nonlinearity}.${name}.${path}`, shape)
+        // Each is 1 where it is read, else 0.
+        const read = g.add(
+          g.mul(apart(branch), part("reads_branch", [1, 1])),
+          g.mul(apart(stream), part("reads_stream", [1, 1])),
+        )
+        const narrow = g.add(g.matmul(read, part("down", [width, size])), part("down_bias", [1, size]))
+        const wide = g.add(g.matmul(f(narrow), part("up", [size, width])), part("up_bias", [1, width]))
+        y = g.add(y, flat(wide))
+      }
+      return y
     }
   }
   return hooks
@@ -107,69 +121,95 @@ function folded(size: number, vectors: readonly Float32Array[], first: number, f
   return f32([1, size], all)
 }
 
-/** Low-rank factors of a site as one pair: several lie one after the other, their scales multiplied into B. */
-function joinedFactors({ path, inFeatures, outFeatures }: LinearSite, forms: readonly Form[]) {
-  const found = at(forms, "lowrank", path)
-  if (found.length === 0)
-    return { a: f32([1, inFeatures], filled(inFeatures, 0)), b: f32([outFeatures, 1], filled(outFeatures, 0)) }
-  const { a, b, scale } = sideBySide(found)
-  return {
-    a,
-    b: f32(
-      b.shape,
-      b.data.map((x) => scale * x),
-    ),
+/** A matrix [m, n] as [n, m]. */
+function transposed({ shape, data }: Tensor<"f32">, scale = 1): Tensor<"f32"> {
+  const [m, n] = shape as [number, number]
+  const turned = new Float32Array(data.length)
+  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) turned[j * m + i] = scale * data[i * n + j]!
+  return f32([n, m], turned)
+}
+
+/** What one sequence feeds, by input name: matrices, without the batch axis. */
+export type RowFeeds = Readonly<Record<string, Tensor<"f32">>>
+
+/**
+ * What to feed for an adapter's forms under {@link decodeHooks} of a feature; without forms, what changes nothing.
+ * Ranks and sizes may be less than another sequence's: rows and columns of zeros change nothing either.
+ */
+export async function decodeFeeds(base: Base, feature: DecodeFeature, forms: readonly Form[]): Promise<RowFeeds> {
+  switch (feature) {
+    case "lowrank":
+      return lowrankFeeds(base, forms)
+    case "scale":
+      return scaleFeeds(base, forms)
+    case "bias":
+      return biasFeeds(base, forms)
+    case "norm":
+      return normFeeds(base, forms)
+    default:
+      return bottleneckFeeds(base, feature.slice("bottleneck-".length), forms)
   }
 }
 
-/** What to feed for an adapter's forms under {@link decodeHooks} of the same features. */
-export async function decodeFeeds(
-  base: Base,
-  features: ReadonlySet<DecodeFeature>,
-  forms: readonly Form[],
-): Promise<Record<string, Tensor>> {
-  const feeds: Record<string, Tensor> = {}
-  const added = (path: string, size: number): Tensor =>
-    folded(
-      size,
-      at(forms, "bias", path).map(({ vector }) => vector.data),
-      0,
-      (a, b) => a + b,
-    )
-  for (const site of servedLinears(base)) {
-    const { path, inFeatures, outFeatures } = site
-    if (features.has("lowrank")) {
-      const { a, b } = joinedFactors(site, forms)
-      feeds[`a.${path}`] = a
-      feeds[`b.${path}`] = b
-    }
-    if (features.has("scale")) {
-      const vectors = (side: "input" | "output") =>
-        at(forms, "scale", path).flatMap((form) => (form.side === side ? [form.vector.data] : []))
-      feeds[`in.${path}`] = folded(inFeatures, vectors("input"), 1, (a, b) => a * b)
-      feeds[`out.${path}`] = folded(outFeatures, vectors("output"), 1, (a, b) => a * b)
-    }
-    if (features.has("bias")) feeds[`add.${path}`] = added(path, outFeatures)
+/** Factors of each site: of several forms one after the other, their scales multiplied into B. */
+function lowrankFeeds(base: Base, forms: readonly Form[]): RowFeeds {
+  const feeds: Record<string, Tensor<"f32">> = {}
+  for (const { path, inFeatures, outFeatures } of servedLinears(base)) {
+    const found = at(forms, "lowrank", path)
+    const joined = found.length > 0 ? sideBySide(found) : null
+    feeds[`a.${path}`] = joined ? transposed(joined.a) : f32([inFeatures, 1], filled(inFeatures, 0))
+    feeds[`b.${path}`] = joined ? transposed(joined.b, joined.scale) : f32([1, outFeatures], filled(outFeatures, 0))
   }
-  for (const { path, features: width, bias } of servedNorms(base)) {
-    if (features.has("bias")) feeds[`add.${path}`] = added(path, width)
-    if (!features.has("norm")) continue
-    const weight = async (name: string): Promise<Tensor> => {
+  return feeds
+}
+
+function scaleFeeds(base: Base, forms: readonly Form[]): RowFeeds {
+  const feeds: Record<string, Tensor<"f32">> = {}
+  for (const { path, inFeatures, outFeatures } of servedLinears(base)) {
+    const vectors = (side: "input" | "output") =>
+      at(forms, "scale", path).flatMap((form) => (form.side === side ? [form.vector.data] : []))
+    feeds[`in.${path}`] = folded(inFeatures, vectors("input"), 1, (a, b) => a * b)
+    feeds[`out.${path}`] = folded(outFeatures, vectors("output"), 1, (a, b) => a * b)
+  }
+  return feeds
+}
+
+function biasFeeds(base: Base, forms: readonly Form[]): RowFeeds {
+  const sites = [
+    ...servedLinears(base).map(({ path, outFeatures }) => ({ path, size: outFeatures })),
+    ...servedNorms(base).map(({ path, features }) => ({ path, size: features })),
+  ]
+  const vectors = (path: string) => at(forms, "bias", path).map(({ vector }) => vector.data)
+  return Object.fromEntries(
+    sites.map(({ path, size }) => [`add.${path}`, folded(size, vectors(path), 0, (a, b) => a + b)]),
+  )
+}
+
+async function normFeeds(base: Base, forms: readonly Form[]): Promise<RowFeeds> {
+  const feeds: Record<string, Tensor<"f32">> = {}
+  for (const { path, features, bias } of servedNorms(base)) {
+    const weight = async (name: string): Promise<Tensor<"f32">> => {
       const form = forms.find((each) => each.form === "weights" && each.name === name)
-      return form?.form === "weights" ? form.value : f32([width], await base.read(name))
+      return f32([1, features], form?.form === "weights" ? form.value.data : await base.read(name))
     }
     feeds[`weight.${path}`] = await weight(`${path}.weight`)
     if (bias) feeds[`norm_bias.${path}`] = await weight(`${path}.bias`)
   }
-  if (![...features].some((feature) => feature.startsWith("bottleneck-"))) return feeds
-  for (const { path, features: width } of servedResiduals(base)) {
-    const [form] = at(forms, "bottleneck", path)
+  return feeds
+}
+
+function bottleneckFeeds(base: Base, nonlinearity: string, forms: readonly Form[]): RowFeeds {
+  const feeds: Record<string, Tensor<"f32">> = {}
+  for (const { path, features } of servedResiduals(base)) {
+    const form = at(forms, "bottleneck", path).find((each) => each.nonlinearity === nonlinearity)
+    const name = (part: string): string => `${nonlinearity}.${part}.${path}`
+    const vector = ({ data }: Tensor<"f32">) => f32([1, data.length], data)
     for (const kind of ["branch", "stream"] as const)
-      feeds[`reads_${kind}.${path}`] = f32([1, 1], [form?.reads === kind || form?.reads === "sum" ? 1 : 0])
-    feeds[`down.${path}`] = form?.down ?? f32([1, width], filled(width, 0))
-    feeds[`down_bias.${path}`] = form?.downBias ?? f32([1], [0])
-    feeds[`up.${path}`] = form?.up ?? f32([width, 1], filled(width, 0))
-    feeds[`up_bias.${path}`] = form?.upBias ?? f32([width], filled(width, 0))
+      feeds[name(`reads_${kind}`)] = f32([1, 1], [form?.reads === kind || form?.reads === "sum" ? 1 : 0])
+    feeds[name("down")] = form ? transposed(form.down) : f32([features, 1], filled(features, 0))
+    feeds[name("down_bias")] = form ? vector(form.downBias) : f32([1, 1], [0])
+    feeds[name("up")] = form ? transposed(form.up) : f32([1, features], filled(features, 0))
+    feeds[name("up_bias")] = form ? vector(form.upBias) : f32([1, features], filled(features, 0))
   }
   return feeds
 }

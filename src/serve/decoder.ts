@@ -36,6 +36,12 @@ export interface Sequence {
   close(): void
 }
 
+/** A sequence, and the token to append to it. */
+export interface StepRow {
+  readonly sequence: Sequence
+  readonly token: number
+}
+
 /** One frozen base that decodes sequences, each with its own adapter or none. Calls must not overlap. */
 export interface Decoder {
   readonly info: DecoderInfo
@@ -43,5 +49,12 @@ export interface Decoder {
   bind(adapter: LoadedAdapter): Promise<BoundAdapter>
   /** Opens an empty sequence. @param capacity the most positions it will hold, at most `contextLength` */
   open(adapter: BoundAdapter | null, capacity: number): Promise<Sequence>
+  /**
+   * Appends a token to each of several sequences, whatever their adapters, in one run of the base.
+   * @param rows at least one; a sequence comes once
+   * @returns f32 logits [vocab] for each row; valid until the next call
+   * @throws {RangeError} If a sequence would overflow; then none has changed.
+   */
+  step(rows: readonly StepRow[]): Promise<readonly Float32Array[]>
   dispose(): Promise<void>
 }

@@ -1,10 +1,10 @@
 /**
- * @module One generation on its way through the decoder: prompt in chunks, then a token a turn, then everything it
+ * @module One generation on its way through the decoder: prompt in chunks, then a token a step, then everything it
  * holds is given back, whatever the end is.
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
-import type { Decoder, Sequence } from "./decoder.ts"
+import type { Decoder, Sequence, StepRow } from "./decoder.ts"
 import type { EventQueue } from "./event-queue.ts"
 import type { FinishReason, GenerationEvent, GenerationRequest, OutputToken, Usage } from "./generation.ts"
 import { createSampler, logprobsOf, type Sampler } from "./sampling.ts"
@@ -14,7 +14,6 @@ import { codePoints, createTranscript, outputToken, type PickedToken, type Trans
 export interface TaskTools {
   readonly decoder: Decoder
   readonly tokenizer: Tokenizer
-  readonly prefillChunk: number
   readonly defaultMaxTokens: number
   readonly events: EventQueue<GenerationEvent>
 }
@@ -22,7 +21,10 @@ export interface TaskTools {
 /** A prompt whose every logit is wanted is read in smaller chunks: each gives back [chunk, vocab]. */
 const scoredChunk = 32
 
-/** One generation. Its scheduler calls {@link GenerationTask.step} until that says it is over. */
+/**
+ * One generation. Its scheduler lets it read while it is {@link GenerationTask.reading}, and then hands it the logits of
+ * the token that it wants appended, until it is {@link GenerationTask.over}.
+ */
 export class GenerationTask {
   /** Called once, when everything is given back. */
   onClose: () => void = () => {}
@@ -61,34 +63,67 @@ export class GenerationTask {
     this.#abortError ??= error
   }
 
+  /** Whether it has ended, for whatever reason, and holds nothing any more. */
+  get over(): boolean {
+    return this.#closed
+  }
+
+  /** Whether there is more of the prompt to read. */
+  get reading(): boolean {
+    return this.#consumed < this.#request.promptIds.length
+  }
+
+  /** Ends it now if it was aborted. */
+  settle(): void {
+    if (this.#abortError !== null) this.close()
+  }
+
   /**
-   * One turn: a chunk of the prompt or one token. No other call of the decoder may be under way.
-   * @returns whether the generation is over, for whatever reason
+   * Reads on in the prompt; at its end, picks the first token. No other call of the decoder may be under way.
+   * @param budget tokens to read at most
+   * @returns tokens read
    */
-  async step(): Promise<boolean> {
+  async read(budget: number): Promise<number> {
+    const before = this.#consumed
     try {
-      if (this.#abortError !== null) return this.close()
       this.#sequence ??= await this.#open()
-      const logits =
-        this.#consumed < this.#request.promptIds.length
-          ? await this.#prefill(this.#sequence)
-          : await this.#sequence.append([this.#pending!])
-      // The logits are valid until the decoder's next call, so the token is picked in the same turn.
-      return logits === null ? false : this.#pick(logits)
+      const logits = await this.#prefill(this.#sequence, budget)
+      if (logits !== null) this.#pick(logits)
     } catch (error) {
-      this.outcome = "failed"
-      this.#tools.events.fail(
-        error instanceof EspalierError
-          ? error
-          : new EspalierError("internal", "The model failed while generating", { cause: error }),
-      )
-      return this.close()
+      this.fail(error)
+    }
+    return this.#consumed - before
+  }
+
+  /** What is to be appended next. The prompt must have been read. */
+  get row(): StepRow {
+    return { sequence: this.#sequence!, token: this.#pending! }
+  }
+
+  /** Picks the next token. @param logits those after {@link row}'s token [V] */
+  take(logits: Float32Array): void {
+    try {
+      this.#pick(logits)
+    } catch (error) {
+      this.fail(error)
     }
   }
 
-  /** Gives the sequence and the adapter's version back. Calling it twice is harmless. @returns true */
-  close(): true {
-    if (this.#closed) return true
+  /** Ends it with an error. */
+  fail(error: unknown): void {
+    if (this.#closed) return
+    this.outcome = "failed"
+    this.#tools.events.fail(
+      error instanceof EspalierError
+        ? error
+        : new EspalierError("internal", "The model failed while generating", { cause: error }),
+    )
+    this.close()
+  }
+
+  /** Gives the sequence and the adapter's version back. Calling it twice is harmless. */
+  close(): void {
+    if (this.#closed) return
     this.#closed = true
     this.#sequence?.close()
     this.#request.adapter?.release()
@@ -97,7 +132,6 @@ export class GenerationTask {
       this.#tools.events.fail(this.#abortError)
     }
     this.onClose()
-    return true
   }
 
   #open(): Promise<Sequence> {
@@ -107,11 +141,11 @@ export class GenerationTask {
   }
 
   /** Appends the prompt's next chunk. @returns the logits after the last one [V], or `null` before that */
-  async #prefill(sequence: Sequence): Promise<Float32Array | null> {
+  async #prefill(sequence: Sequence, budget: number): Promise<Float32Array | null> {
     const { promptIds, echo, logprobs } = this.#request
     const scored = echo === true && logprobs !== null
     const from = this.#consumed
-    const chunk = promptIds.slice(from, from + (scored ? scoredChunk : this.#tools.prefillChunk))
+    const chunk = promptIds.slice(from, from + (scored ? Math.min(scoredChunk, budget) : budget))
     const logits = await sequence.append(chunk, scored)
     this.#consumed += chunk.length
     const vocab = this.#tools.decoder.info.vocabSize
@@ -138,8 +172,8 @@ export class GenerationTask {
     this.#promptTokens.push(output)
   }
 
-  /** Picks the next token and tells of it. @returns whether the generation is over */
-  #pick(logits: Float32Array): boolean {
+  /** Picks the next token and tells of it. */
+  #pick(logits: Float32Array): void {
     const { eosIds, logprobs } = this.#request
     if (this.#limit === 0) return this.#finish("length")
     const id = this.#sampler.next(logits)
@@ -150,10 +184,10 @@ export class GenerationTask {
     const { text, tokens, stopped } = this.#transcript.push({ id, ...scores })
     if (text !== "" || tokens.length > 0) this.#tools.events.push({ type: "text-delta", text, tokens })
     if (stopped) return this.#finish("stop", false)
-    return this.#generated >= this.#limit ? this.#finish("length") : false
+    if (this.#generated >= this.#limit) this.#finish("length")
   }
 
-  #finish(reason: FinishReason, flush = true): true {
+  #finish(reason: FinishReason, flush = true): void {
     if (flush) {
       const { text, tokens, stopped } = this.#transcript.flush()
       if (text !== "" || tokens.length > 0) this.#tools.events.push({ type: "text-delta", text, tokens })
@@ -162,6 +196,6 @@ export class GenerationTask {
     this.outcome = "finished"
     this.#tools.events.push({ type: "finish", reason, usage: this.usage })
     this.#tools.events.end()
-    return this.close()
+    this.close()
   }
 }

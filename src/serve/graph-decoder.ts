@@ -10,8 +10,10 @@ import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
 import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
-import { decodeFeeds, featureOf } from "./decode-hooks.ts"
-import type { BoundAdapter, Decoder, Sequence } from "./decoder.ts"
+import { type DecodeFeature, decodeFeeds, featureOf, type RowFeeds } from "./decode-hooks.ts"
+import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
+import { KvPool } from "./kv-pool.ts"
+import { RowBank } from "./row-bank.ts"
 
 /** What a decoder is made of. */
 export interface GraphDecoderOptions {
@@ -21,20 +23,22 @@ export interface GraphDecoderOptions {
   readonly contextLength?: number
 }
 
-/** A KV cache is made for a multiple of this many positions. */
-const CAPACITY_BUCKET = 64
 const LONGEST_CONTEXT = 8192
-/** The graph of the base alone. */
-const PLAIN: DecodeVariant = { embeds: false, features: new Set() }
 
 /** What an adapter amounts to at serving time. */
 interface Bound extends BoundAdapter {
-  /** The graph that serves it. */
-  readonly variant: DecodeVariant
-  /** What that graph is fed beside tokens and cache. */
-  readonly feeds: Readonly<Record<string, Tensor>>
-  /** Keys and values of the virtual tokens [1, kvHeads, virtual tokens, D] by cache name, once computed. */
-  readonly prefix: Readonly<Record<string, Float32Array>> | null
+  readonly features: ReadonlySet<DecodeFeature>
+  /** What it feeds, by feature. */
+  readonly feeds: ReadonlyMap<DecodeFeature, RowFeeds>
+  /** Keys and values of the virtual tokens, as {@link KvPool.read} gives them, once computed. */
+  readonly prefix: Float32Array | null
+}
+
+/** A sequence and where its cache lies. */
+interface Slotted extends Sequence {
+  readonly bound: Bound | null
+  readonly capacity: number
+  slot: number
 }
 
 /** Opens a decoder; the plain session is made at once, the others when an adapter first needs them. */
@@ -55,73 +59,111 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
     }
     return session
   }
-  await sessionOf(PLAIN)
+  await sessionOf({ embeds: false, features: new Set() })
 
-  const headSize = config.headDim
-  const cacheNames = Array.from({ length: config.layers }, (_, layer) => [`k.${layer}`, `v.${layer}`]).flat()
-  const newCache = (capacity: number): Record<string, Tensor<"f32">> => {
-    const shape = [1, config.kvHeads, capacity, headSize]
-    return Object.fromEntries(
-      cacheNames.map((name) => [name, f32(shape, new Float32Array(config.kvHeads * capacity * headSize))]),
-    )
+  /** What a sequence feeds that has no adapter of a feature. */
+  const neutral = new Map<DecodeFeature, Promise<RowFeeds>>()
+  const neutralFeeds = (feature: DecodeFeature): Promise<RowFeeds> => {
+    const known = neutral.get(feature) ?? decodeFeeds(base, feature, [])
+    neutral.set(feature, known)
+    return known
+  }
+  const banks = new Map<DecodeFeature, RowBank>()
+  const bankOf = (feature: DecodeFeature): RowBank => {
+    const bank = banks.get(feature) ?? new RowBank()
+    banks.set(feature, bank)
+    return bank
+  }
+  const pool = new KvPool(config, context)
+  /** Sequences by slot. */
+  const slots: (Slotted | null)[] = []
+  const place = (sequence: Slotted | null, slot: number): void => {
+    slots[slot] = sequence
+    if (sequence) sequence.slot = slot
   }
 
-  /** One run over a cache: `count` new positions after `length`. */
+  /**
+   * One run over caches: `count` new positions for each of the `rows` sequences from a slot on.
+   * @returns the logits of the last position of each, or with `all` of every one
+   */
   const run = async (
     variant: DecodeVariant,
     input: Record<string, Tensor>,
-    cache: Record<string, Tensor<"f32">>,
-    { length, count, all }: { length: number; count: number; all: boolean },
+    { caches, slot, rows, count, all }: { caches: KvPool; slot: number; rows: number; count: number; all: boolean },
   ): Promise<Float32Array> => {
-    const feeds: Record<string, Tensor> = {
-      ...input,
-      position_ids: i64(
-        [1, count],
-        Array.from({ length: count }, (_, i) => length + i),
-      ),
-      last: i32([1], [length + count - 1]),
-      total: i32([1], [length + count]),
-      take: all
-        ? i64(
-            [count],
-            Array.from({ length: count }, (_, i) => i),
-          )
-        : i64([1], [count - 1]),
-    }
-    const into: Record<string, Tensor> = {}
-    for (const name of cacheNames) {
-      feeds[`past_${name}`] = cache[name]!
-      into[`present_${name}`] = cache[name]!
-    }
+    const lengths = Array.from({ length: rows }, (_, row) => caches.length(slot + row))
+    const positions = lengths.flatMap((length) => Array.from({ length: count }, (_, i) => length + i))
+    const places = lengths.flatMap((_, row) =>
+      Array.from({ length: config.kvHeads }, () => positions.slice(row * count, (row + 1) * count)).flat(),
+    )
+    const wanted = all
+      ? Array.from({ length: rows * count }, (_, i) => i)
+      : lengths.map((_, row) => (row + 1) * count - 1)
+    const ends = lengths.map((length) => length + count)
     const session = await sessionOf(variant)
-    const { logits } = await session.run(feeds, into)
+    const { logits, new_kv: added } = await session.run({
+      ...input,
+      ...caches.views(slot, rows),
+      position_ids: i64([rows, count], positions),
+      places: i64([rows, config.kvHeads, count, 1], places),
+      last: i32(
+        [rows],
+        ends.map((end) => end - 1),
+      ),
+      total: i32([1], [Math.max(...ends)]),
+      take: i64([wanted.length], wanted),
+    })
+    caches.append(slot, rows, count, added!.data as Float32Array)
     return logits!.data as Float32Array
+  }
+
+  /** What one sequence feeds, as a batch of one. */
+  const ownFeeds = (feeds: ReadonlyMap<DecodeFeature, RowFeeds>): Record<string, Tensor> => {
+    const own: Record<string, Tensor> = {}
+    for (const matrices of feeds.values())
+      for (const [name, { shape, data }] of Object.entries(matrices)) own[name] = f32([1, ...shape], data)
+    return own
   }
 
   /** Keys and values of an adapter's virtual tokens: computed once, then copied into each sequence. */
   const virtualCache = async (
     forms: readonly Form[],
     features: DecodeVariant["features"],
-    feeds: Record<string, Tensor>,
+    feeds: ReadonlyMap<DecodeFeature, RowFeeds>,
     count: number,
-  ): Promise<Record<string, Float32Array>> => {
-    const cache = newCache(count)
+  ): Promise<Float32Array> => {
+    const caches = new KvPool(config, context)
+    caches.reserve(1, count)
     // A prefix comes first, where an adapter has both.
-    let length = 0
-    for (const form of forms) {
-      if (form.form !== "prefix") continue
-      length = form.keys.shape[0]!
-      writeHeads(form.keys, cache[`k.${form.layer}`]!)
-      writeHeads(form.values, cache[`v.${form.layer}`]!)
-    }
+    const prefix = prefixRows(forms, config)
+    if (prefix) caches.append(0, 1, prefix.tokens, prefix.data)
     for (const form of forms) {
       if (form.form !== "prompt") continue
       const [tokens, hidden] = form.embeddings.shape as [number, number]
-      const input = { embeds: f32([1, tokens, hidden], form.embeddings.data), ...feeds }
-      await run({ embeds: true, features }, input, cache, { length, count: tokens, all: false })
-      length += tokens
+      const input = { embeds: f32([1, tokens, hidden], form.embeddings.data), ...ownFeeds(feeds) }
+      await run({ embeds: true, features }, input, { caches, slot: 0, rows: 1, count: tokens, all: false })
     }
-    return Object.fromEntries(cacheNames.map((name) => [name, cache[name]!.data]))
+    return caches.read(0, 0, count)
+  }
+
+  /** Brings the sequences of a step to the first slots, moving as few as need be. */
+  const gather = (sequences: readonly Slotted[]): void => {
+    const wanted = new Set(sequences)
+    const strangers = sequences.map((_, slot) => slot).filter((slot) => !wanted.has(slots[slot]!))
+    for (const sequence of sequences) {
+      if (sequence.slot < sequences.length) continue
+      const to = strangers.pop()!
+      const from = sequence.slot
+      const stranger = slots[to] ?? null
+      pool.swap(to, from)
+      place(sequence, to)
+      place(stranger, from)
+    }
+  }
+
+  const checkRoom = ({ length, capacity }: Slotted, count: number): void => {
+    if (count < 1 || length + count > capacity)
+      throw new RangeError(`Expected 1 to ${capacity - length} tokens for this sequence but found ${count}`)
   }
 
   return {
@@ -130,42 +172,83 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
     async bind({ forms, hash }: LoadedAdapter): Promise<Bound> {
       checkForms(base, forms, context)
       const features = new Set(forms.flatMap((form) => featureOf(form) ?? []))
-      const variant = { embeds: false, features }
-      const feeds = await decodeFeeds(base, features, forms)
-      await sessionOf(variant)
+      const feeds = new Map<DecodeFeature, RowFeeds>()
+      for (const feature of features) feeds.set(feature, await decodeFeeds(base, feature, forms))
+      await sessionOf({ embeds: false, features })
       const virtualTokens = virtualTokensOf(forms)
       const prefix = virtualTokens > 0 ? await virtualCache(forms, features, feeds, virtualTokens) : null
-      return { hash, virtualTokens, variant, feeds, prefix, dispose: async () => {} }
+      return { hash, virtualTokens, features, feeds, prefix, dispose: async () => {} }
     },
 
     async open(adapter, capacity): Promise<Sequence> {
       const bound = adapter as Bound | null
       if (capacity > context)
         throw new RangeError(`Expected a capacity of at most ${context} positions but found ${capacity}`)
-      const rounded = Math.min(context, Math.ceil(capacity / CAPACITY_BUCKET) * CAPACITY_BUCKET)
-      let cache: Record<string, Tensor<"f32">> | null = newCache(rounded)
-      let length = bound?.virtualTokens ?? 0
-      if (bound?.prefix)
-        for (const name of cacheNames) copyHeads(bound.prefix[name]!, cache[name]!, length, config.kvHeads, headSize)
-      return {
+      const free = slots.indexOf(null)
+      const slot = free < 0 ? slots.length : free
+      const virtual = bound?.virtualTokens ?? 0
+      pool.reserve(slot + 1, virtual)
+      if (bound?.prefix) pool.append(slot, 1, virtual, bound.prefix)
+      let open = true
+      const sequence: Slotted = {
+        bound,
+        capacity,
+        slot,
         get length() {
-          return length
+          return open ? pool.length(sequence.slot) : 0
         },
         async append(tokens, all = false) {
-          if (!cache) throw new TypeError("The sequence is closed")
+          if (!open) throw new TypeError("The sequence is closed")
           const count = tokens.length
-          if (count < 1 || length + count > rounded) {
-            throw new RangeError(`Expected 1 to ${rounded - length} tokens for this sequence but found ${count}`)
-          }
-          const input = { input_ids: i64([1, count], tokens), ...bound?.feeds }
-          const logits = await run(bound?.variant ?? PLAIN, input, cache, { length, count, all })
-          length += count
-          return logits
+          checkRoom(sequence, count)
+          pool.reserve(slots.length, sequence.length + count)
+          const input = { input_ids: i64([1, count], tokens), ...(bound && ownFeeds(bound.feeds)) }
+          const variant = { embeds: false, features: bound?.features ?? new Set<DecodeFeature>() }
+          return run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
         },
         close() {
-          cache = null
+          if (!open) return
+          open = false
+          pool.clear(sequence.slot)
+          slots[sequence.slot] = null
+          if (slots.some((other) => other !== null)) return
+          // Nobody is left: the next one begins with a small cache again.
+          slots.length = 0
+          pool.release()
+          for (const bank of banks.values()) bank.clear()
         },
       }
+      place(sequence, slot)
+      return sequence
+    },
+
+    async step(rows: readonly StepRow[]) {
+      const sequences = rows.map(({ sequence }) => sequence as Slotted)
+      for (const sequence of sequences) {
+        if (slots[sequence.slot] !== sequence) throw new TypeError("The sequence is closed")
+        checkRoom(sequence, 1)
+      }
+      const count = rows.length
+      pool.reserve(slots.length, 1 + Math.max(...sequences.map(({ length }) => length)))
+      gather(sequences)
+      const batch = slots.slice(0, count) as Slotted[]
+      const features = new Set(batch.flatMap(({ bound }) => [...(bound?.features ?? [])]))
+      const tokens: number[] = []
+      for (const [i, sequence] of sequences.entries()) tokens[sequence.slot] = rows[i]!.token
+      const input: Record<string, Tensor> = { input_ids: i64([count, 1], tokens) }
+      for (const feature of features) {
+        const none = await neutralFeeds(feature)
+        Object.assign(input, bankOf(feature).feeds(batch.map(({ bound }) => bound?.feeds.get(feature) ?? none)))
+      }
+      const logits = await run({ embeds: false, features }, input, {
+        caches: pool,
+        slot: 0,
+        rows: count,
+        count: 1,
+        all: false,
+      })
+      const { vocabSize } = config
+      return sequences.map(({ slot }) => logits.subarray(slot * vocabSize, (slot + 1) * vocabSize))
     },
 
     async dispose() {
@@ -175,21 +258,22 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
   }
 }
 
-/** Copies the first positions of every head into a cache of another capacity. */
-function copyHeads(from: Float32Array, to: Tensor<"f32">, count: number, heads: number, headSize: number): void {
-  const capacity = to.shape[2]!
-  for (let head = 0; head < heads; head++) {
-    to.data.set(from.subarray(head * count * headSize, (head + 1) * count * headSize), head * capacity * headSize)
-  }
-}
-
-/** Lays keys or values [tokens, heads, D] into the first positions of a cache [1, heads, capacity, D]. */
-function writeHeads({ shape, data }: Tensor<"f32">, to: Tensor<"f32">): void {
-  const [tokens, heads, headSize] = shape as [number, number, number]
-  const capacity = to.shape[2]!
-  for (let t = 0; t < tokens; t++)
-    for (let head = 0; head < heads; head++) {
-      const from = (t * heads + head) * headSize
-      to.data.set(data.subarray(from, from + headSize), (head * capacity + t) * headSize)
-    }
+/** A prefix's keys and values, in the order of {@link KvPool.append}; null where there is none. */
+function prefixRows(
+  forms: readonly Form[],
+  { layers, kvHeads, headDim }: Base["config"],
+): { tokens: number; data: Float32Array } | null {
+  const prefixes = forms.filter((form) => form.form === "prefix")
+  if (prefixes.length === 0) return null
+  const tokens = prefixes[0]!.keys.shape[0]!
+  const data = new Float32Array(layers * 2 * kvHeads * tokens * headDim)
+  for (const { layer, keys, values } of prefixes)
+    for (const [i, { data: rows }] of [keys, values].entries())
+      for (let t = 0; t < tokens; t++)
+        for (let head = 0; head < kvHeads; head++) {
+          const from = (t * kvHeads + head) * headDim
+          const to = (((2 * layer + i) * kvHeads + head) * tokens + t) * headDim
+          data.set(rows.subarray(from, from + headDim), to)
+        }
+  return { tokens, data }
 }

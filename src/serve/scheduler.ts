@@ -1,6 +1,7 @@
 /**
- * @module The scheduler: several generations at once over one decoder, a token each in turn. Long prompts are read in
- * chunks between the others' tokens, so that nobody waits for somebody else's document.
+ * @module The scheduler: continuous batching over one decoder. All generations that have read their prompts get their
+ * next token from one run of the base; they join and leave between two runs. Prompts are read in chunks between those
+ * runs, so that nobody waits for somebody else's document.
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
@@ -22,7 +23,7 @@ export interface SchedulerOptions {
    * hold, so a long context is paid for by every request that leaves the limit out. @default {1024}
    */
   readonly defaultMaxTokens?: number
-  /** Prompt tokens appended in one turn. @default {256} */
+  /** Prompt tokens read between two steps, of all prompts together. @default {256} */
   readonly prefillChunk?: number
   /** Lets events in between turns. @default {createBreathe()} */
   readonly breathe?: Breathe
@@ -78,14 +79,57 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
     totals.completionTokens += task.usage.completionTokens
   }
 
-  /** Gives each active generation one turn, over and over, until there is none. */
+  const sweep = (): void => {
+    for (const task of [...active]) if (task.over) finish(task)
+  }
+
+  /** Reads on in prompts, up to the budget of a turn; who was served goes to the end of the line. */
+  const readPrompts = async (): Promise<void> => {
+    let budget = prefillChunk
+    for (const task of active.filter(({ reading }) => reading)) {
+      if (budget <= 0) break
+      // Somebody may have left meanwhile, for whom no more work shall be done.
+      task.settle()
+      if (task.over) continue
+      budget -= await exclusive(() => task.read(budget))
+      remove(active, task)
+      active.push(task)
+    }
+  }
+
+  /** One token for each generation that has read its prompt. */
+  const stepAll = async (): Promise<void> => {
+    const tasks = active.filter(({ reading, over }) => !reading && !over)
+    if (tasks.length === 0) return
+    try {
+      await exclusive(async () => {
+        const logits = await decoder.step(tasks.map(({ row }) => row))
+        for (const [i, task] of tasks.entries()) task.take(logits[i]!)
+      })
+    } catch {
+      // One that the engine refuses must not take the others with it: each for itself, to see who it is.
+      for (const task of tasks) await exclusive(() => stepAlone(task))
+    }
+  }
+  const stepAlone = async (task: GenerationTask): Promise<void> => {
+    const { sequence, token } = task.row
+    try {
+      task.take(await sequence.append([token]))
+    } catch (error) {
+      task.fail(error)
+    }
+  }
+
+  /** Turns, over and over, until there is nothing to do. */
   const runLoop = async (): Promise<void> => {
     while (active.length + waiting.length > 0) {
       while (active.length < maxActive && waiting.length > 0) active.push(waiting.shift()!)
-      for (const task of [...active]) {
-        const over = await exclusive(() => task.step())
-        if (over) finish(task)
-      }
+      for (const task of active) task.settle()
+      sweep()
+      await readPrompts()
+      sweep()
+      await stepAll()
+      sweep()
       await breathe()
     }
     loop = null
@@ -111,7 +155,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
           }
         }
         const events = new EventQueue<GenerationEvent>(leave)
-        const task = new GenerationTask(request, { decoder, tokenizer, prefillChunk, defaultMaxTokens, events })
+        const task = new GenerationTask(request, { decoder, tokenizer, defaultMaxTokens, events })
         waiting.push(task)
         if (request.signal?.aborted) leave()
         else request.signal?.addEventListener("abort", leave, { once: true })

@@ -25,7 +25,12 @@ export interface FakeSequenceInfo {
 
 /** A decoder with its books open. */
 export interface FakeDecoder extends Decoder {
-  readonly books: { readonly sequences: number; readonly adapters: number; readonly appends: number }
+  readonly books: {
+    readonly sequences: number
+    readonly adapters: number
+    readonly appends: number
+    readonly steps: number
+  }
   readonly disposed: boolean
 }
 
@@ -44,7 +49,7 @@ export function fakeAdapter(seed: string, virtualTokens = 0): LoadedAdapter {
 /** A fresh fake. */
 export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder {
   const contextLength = options.contextLength ?? 4096
-  const counts = { sequences: 0, adapters: 0, appends: 0 }
+  const counts = { sequences: 0, adapters: 0, appends: 0, steps: 0 }
   let disposed = false
   let busy = false
   const exclusively = async <T>(job: () => T | Promise<T>): Promise<T> => {
@@ -58,36 +63,45 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
     }
   }
 
+  /** An append outside the lock, in two parts: what may fail, and what changes the sequence. */
+  interface Halves {
+    check(added: readonly number[]): Promise<void>
+    commit(added: readonly number[], all?: boolean): Float32Array
+  }
+  const halves = new WeakMap<Sequence, Halves>()
+
   const open = (adapter: BoundAdapter | null, capacity: number): Sequence => {
     if (capacity > contextLength) throw new RangeError(`Capacity ${capacity} is over the context`)
     const tokens: number[] = []
     const virtual = adapter?.virtualTokens ?? 0
     let closed = false
     counts.sequences++
-    return {
+    const check = async (added: readonly number[]): Promise<void> => {
+      if (closed) throw new Error("The sequence is closed")
+      if (added.length === 0) throw new Error("Nothing to append")
+      if (virtual + tokens.length + added.length > capacity) throw new RangeError("Over the sequence's capacity")
+      await options.beforeAppend?.(added, { adapter: adapter?.hash ?? null, capacity, tokens: [...tokens, ...added] })
+    }
+    const commit = (added: readonly number[], all = false): Float32Array => {
+      counts.appends++
+      const before = tokens.length
+      tokens.push(...added)
+      const rows = all ? added.length : 1
+      const logits = new Float32Array(rows * fakeVocab)
+      for (let row = 0; row < rows; row++) {
+        const upTo = all ? before + row + 1 : tokens.length
+        fill(logits.subarray(row * fakeVocab, (row + 1) * fakeVocab), adapter?.hash ?? "base", tokens.slice(0, upTo))
+      }
+      return logits
+    }
+    const sequence: Sequence = {
       get length() {
         return virtual + tokens.length
       },
       append: (added, all) =>
         exclusively(async () => {
-          if (closed) throw new Error("The sequence is closed")
-          if (added.length === 0) throw new Error("Nothing to append")
-          if (virtual + tokens.length + added.length > capacity) throw new RangeError("Over the sequence's capacity")
-          counts.appends++
-          const before = tokens.length
-          tokens.push(...added)
-          await options.beforeAppend?.(added, { adapter: adapter?.hash ?? null, capacity, tokens })
-          const rows = all ? added.length : 1
-          const logits = new Float32Array(rows * fakeVocab)
-          for (let row = 0; row < rows; row++) {
-            const upTo = all ? before + row + 1 : tokens.length
-            fill(
-              logits.subarray(row * fakeVocab, (row + 1) * fakeVocab),
-              adapter?.hash ?? "base",
-              tokens.slice(0, upTo),
-            )
-          }
-          return logits
+          await check(added)
+          return commit(added, all)
         }),
       close() {
         if (closed) return
@@ -95,6 +109,8 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
         counts.sequences--
       },
     }
+    halves.set(sequence, { check, commit })
+    return sequence
   }
 
   /** Letters and a blank are likely, everything else is not; only `next` ever says that it ends. */
@@ -128,6 +144,13 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
         }
       }),
     open: (adapter, capacity) => exclusively(() => open(adapter, capacity)),
+    step: (rows) =>
+      exclusively(async () => {
+        if (new Set(rows.map(({ sequence }) => sequence)).size < rows.length) throw new Error("A sequence comes twice")
+        counts.steps++
+        for (const { sequence, token } of rows) await halves.get(sequence)!.check([token])
+        return rows.map(({ sequence, token }) => halves.get(sequence)!.commit([token]))
+      }),
     async dispose() {
       disposed = true
     },

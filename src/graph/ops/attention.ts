@@ -33,11 +33,11 @@ export interface CachedAttentionAttrs {
 }
 
 /**
- * Causal attention of new tokens over a cache and themselves; the new keys and values are written into the cache.
+ * Causal attention of new tokens over a cache and themselves.
  * Inputs: q [B, T, heads * D], k and v [B, T, kvHeads * D], pastK and pastV [B, kvHeads, P, D], last i32 [B] (index of
  * each row's last position after this run), total i32 [1] (positions after this run, the longest row's), and with
- * `rotary` cos and sin [P, D/2], applied to q and k here.
- * Outputs: y [B, T, heads * D] and the caches; given the past's own memory to write into, they are updated in place.
+ * `rotary` cos and sin [P, D/2], applied to q and k here. Rows of more than one token are for B = 1.
+ * Outputs: y [B, T, heads * D], and what the caches become.
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.GroupQueryAttention
  */
 export const cachedAttention = defineOp<CachedAttentionAttrs>({
@@ -52,4 +52,15 @@ export const cachedAttention = defineOp<CachedAttentionAttrs>({
       { domain: microsoft, outputs },
     )
   },
+})
+
+/**
+ * Chosen positions of a cache.
+ * Inputs: cache [B, kvHeads, P, D], places i64 [B, kvHeads, T, 1]. Output: [B, kvHeads, T, D].
+ */
+export const cacheRows = defineOp<Record<string, never>>({
+  name: "cacheRows",
+  infer: ([cache, places]) => [{ dtype: cache!.dtype, shape: [...places!.shape.slice(0, 3), cache!.shape[3]!] }],
+  vjp: null,
+  emit: (e, _node, inputs, outputs) => void e.node("GatherND", inputs, { batch_dims: int(2) }, { outputs }),
 })

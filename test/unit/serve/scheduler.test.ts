@@ -54,7 +54,7 @@ describe("scheduler", () => {
     expect(scheduler.stats()).toMatchObject({ active: 0, waiting: 0, finished: 24, aborted: 0, failed: 0 })
   })
 
-  test("takes turns: a token for each, and a chunk of a long prompt between them", async () => {
+  test("reads prompts in turns, up to a budget of them all, and steps what has been read together", async () => {
     const order: string[] = []
     const { scheduler } = setUp(
       { beforeAppend: (added, { tokens }) => void order.push(`${String.fromCharCode(tokens[0]!)}${added.length}`) },
@@ -63,7 +63,7 @@ describe("scheduler", () => {
     const long = request("LLLLLLLLLL", { maxTokens: 2, eosIds: [] })
     const short = request("s", { maxTokens: 4, eosIds: [] })
     await Promise.all(scheduler.submit([long, short]).map(read))
-    expect(order).toEqual(["L4", "s1", "L4", "s1", "L2", "s1", "L1", "s1"])
+    expect(order).toEqual(["L4", "s1", "L3", "s1", "L3", "s1", "L1", "s1"])
   })
 
   test("ends at the token limit, at an end token and at a stop text, and counts tokens", async () => {
@@ -184,7 +184,7 @@ describe("scheduler refuses", () => {
     expect(error.message).toContain("holds 20 tokens but 21")
     expect(refusal(() => scheduler.submit([request("a".repeat(20), { maxTokens: null })])).param).toBe("prompt")
     expect(released).toBe(1)
-    expect(decoder.books).toEqual({ sequences: 0, adapters: 0, appends: 0 })
+    expect(decoder.books).toEqual({ sequences: 0, adapters: 0, appends: 0, steps: 0 })
     expect(scheduler.stats().waiting).toBe(0)
   })
 

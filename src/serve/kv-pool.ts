@@ -1,0 +1,152 @@
+/**
+ * @module The KV caches of all sequences, side by side, so that the first n of them are one tensor: the batch of a step.
+ * Room grows by doubling, in slots and in positions, as sequences come and grow.
+ */
+import { f32, type Tensor } from "../core/tensor.ts"
+
+/** Sizes of a base that decide its caches. */
+export interface KvShape {
+  readonly layers: number
+  readonly kvHeads: number
+  readonly headDim: number
+}
+
+/** Room for the first sequence, in positions. */
+const FIRST_POSITIONS = 64
+
+/** Slots of positions of keys and values. */
+export class KvPool {
+  readonly #shape: KvShape
+  readonly #maxPositions: number
+  #slots = 0
+  #positions = 0
+  /** Keys of layer 0, values of layer 0, keys of layer 1 and so on: [slots, kvHeads, positions, headDim] each. */
+  #caches: Float32Array[] = []
+  /** Positions filled, by slot. */
+  #lengths: number[] = []
+
+  constructor(shape: KvShape, maxPositions: number) {
+    this.#shape = shape
+    this.#maxPositions = maxPositions
+  }
+
+  /** Bytes held. */
+  get bytes(): number {
+    return this.#caches.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+
+  /** Positions filled in a slot. */
+  length(slot: number): number {
+    return this.#lengths[slot] ?? 0
+  }
+
+  /** Makes room for `slots` slots of `positions` positions; what is filled stays. */
+  reserve(slots: number, positions: number): void {
+    const { layers, kvHeads, headDim } = this.#shape
+    const newSlots = slots <= this.#slots ? this.#slots : Math.max(slots, 2 * this.#slots)
+    const newPositions =
+      positions <= this.#positions
+        ? this.#positions
+        : Math.min(this.#maxPositions, Math.max(positions, 2 * this.#positions, FIRST_POSITIONS))
+    if (newSlots === this.#slots && newPositions === this.#positions) return
+    for (let i = 0; i < 2 * layers; i++) {
+      const cache = new Float32Array(newSlots * kvHeads * newPositions * headDim)
+      const old = this.#caches[i]
+      for (let slot = 0; old && slot < this.#slots; slot++)
+        for (let head = 0; head < kvHeads; head++) {
+          const from = this.#at(slot, head, 0)
+          const filled = this.length(slot) * headDim
+          cache.set(old.subarray(from, from + filled), (slot * kvHeads + head) * newPositions * headDim)
+        }
+      // One after the other, so that not all are held twice.
+      this.#caches[i] = cache
+    }
+    this.#slots = newSlots
+    this.#positions = newPositions
+    while (this.#lengths.length < newSlots) this.#lengths.push(0)
+  }
+
+  /** The caches of `count` slots from one on, [count, kvHeads, positions, headDim], as the decoding graph names them. */
+  views(slot: number, count: number): Record<string, Tensor<"f32">> {
+    const { layers, kvHeads, headDim } = this.#shape
+    const size = kvHeads * this.#positions * headDim
+    const views: Record<string, Tensor<"f32">> = {}
+    for (let layer = 0; layer < layers; layer++)
+      for (const [i, kind] of (["k", "v"] as const).entries())
+        views[`past_${kind}.${layer}`] = f32(
+          [count, kvHeads, this.#positions, headDim],
+          this.#caches[2 * layer + i]!.subarray(slot * size, (slot + count) * size),
+        )
+    return views
+  }
+
+  /**
+   * Appends what a run computed to `count` slots from one on.
+   * @param added [layers * 2 * count, kvHeads, tokens, headDim], as the decoding graph gives it
+   */
+  append(slot: number, count: number, tokens: number, added: Float32Array): void {
+    const { kvHeads, headDim } = this.#shape
+    const size = tokens * headDim
+    let from = 0
+    for (const cache of this.#caches)
+      for (let row = slot; row < slot + count; row++)
+        for (let head = 0; head < kvHeads; head++) {
+          cache.set(added.subarray(from, from + size), this.#at(row, head, this.length(row)))
+          from += size
+        }
+    for (let row = slot; row < slot + count; row++) this.#lengths[row] = this.length(row) + tokens
+  }
+
+  /** Positions [from, to) of a slot, in the order that {@link append} takes one slot's. */
+  read(slot: number, from: number, to: number): Float32Array {
+    const { layers, kvHeads, headDim } = this.#shape
+    const size = (to - from) * headDim
+    const found = new Float32Array(2 * layers * kvHeads * size)
+    let at = 0
+    for (const cache of this.#caches)
+      for (let head = 0; head < kvHeads; head++) {
+        const start = this.#at(slot, head, from)
+        found.set(cache.subarray(start, start + size), at)
+        at += size
+      }
+    return found
+  }
+
+  /** Empties a slot. */
+  clear(slot: number): void {
+    this.#lengths[slot] = 0
+  }
+
+  /** Lets two slots change places. */
+  swap(a: number, b: number): void {
+    const { kvHeads, headDim } = this.#shape
+    const [filled, other] = [this.length(a), this.length(b)]
+    const longer = Math.max(filled, other) * headDim
+    for (const cache of this.#caches)
+      for (let head = 0; head < kvHeads; head++) {
+        const [atA, atB] = [this.#at(a, head, 0), this.#at(b, head, 0)]
+        const kept = filled > 0 && other > 0 ? cache.slice(atA, atA + longer) : null
+        if (kept) {
+          cache.copyWithin(atA, atB, atB + longer)
+          cache.set(kept, atB)
+        } else if (filled > 0) cache.copyWithin(atB, atA, atA + longer)
+        else cache.copyWithin(atA, atB, atB + longer)
+      }
+    this.#lengths[a] = other
+    this.#lengths[b] = filled
+  }
+
+  /** Gives all memory back. */
+  release(): void {
+    this.#slots = 0
+    this.#positions = 0
+    this.#caches = []
+    this.#lengths = []
+  }
+
+  /** Where a position of a slot's head begins. */
+  #at(slot: number, head: number, position: number): number {
+    const { kvHeads, headDim } = this.#shape
+    return ((slot * kvHeads + head) * this.#positions + position) * headDim
+  }
+}

@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test"
+import { rng } from "../../../src/core/rng.ts"
+import { f32, type Tensor } from "../../../src/core/tensor.ts"
+import type { RowFeeds } from "../../../src/serve/decode-hooks.ts"
+import { RowBank } from "../../../src/serve/row-bank.ts"
+
+/** Factors of a rank: A [4, rank] and B [rank, 3]. */
+function factors(rank: number, seed: number): RowFeeds {
+  const random = rng(seed, "factors")
+  const matrix = (height: number, width: number): Tensor<"f32"> =>
+    f32(
+      [height, width],
+      Float32Array.from({ length: height * width }, () => random.normal()),
+    )
+  return { a: matrix(4, rank), b: matrix(rank, 3) }
+}
+
+/** A B, of a row of what the bank feeds or of the factors themselves. */
+function product(a: Tensor<"f32">, b: Tensor<"f32">, row = 0): number[] {
+  const [height, inner] = a.shape.slice(-2) as [number, number]
+  const width = b.shape.at(-1)!
+  const [x, y] = [a.data.subarray(row * height * inner), b.data.subarray(row * inner * width)]
+  return Array.from({ length: height * width }, (_, i) => {
+    let sum = 0
+    for (let k = 0; k < inner; k++) sum += x[Math.floor(i / width) * inner + k]! * y[k * width + (i % width)]!
+    return Math.fround(sum)
+  })
+}
+
+test("each row's product is its own, whatever ranks came before it and sit beside it", () => {
+  const random = rng(3, "bank")
+  const adapters = [1, 2, 8, 5, 16, 3].map((rank, seed) => factors(rank, seed))
+  const bank = new RowBank()
+  for (let turn = 0; turn < 200; turn++) {
+    const rows = Array.from({ length: 1 + random.below(7) }, () => random.pick(adapters.slice(0, 2 + (turn >> 5))))
+    const { a, b } = bank.feeds(rows)
+    expect(a!.shape[0]).toBe(rows.length)
+    expect(b!.shape[1]).toBe(a!.shape[2])
+    for (const [row, feeds] of rows.entries()) expect(product(a!, b!, row)).toEqual(product(feeds.a!, feeds.b!))
+  }
+})
+
+test("a row that keeps its adapter is not written again", () => {
+  const bank = new RowBank()
+  const [one, other] = [factors(2, 1), factors(2, 2)]
+  const { a } = bank.feeds([one, other])
+  a!.data[0] = 123
+  expect(bank.feeds([one, one]).a!.data[0]).toBe(123)
+  expect(bank.feeds([other, one]).a!.data[0]).toBe(other.a!.data[0]!)
+})
+
+test("a bank that was cleared begins anew", () => {
+  const bank = new RowBank()
+  bank.feeds([factors(16, 1)])
+  bank.clear()
+  expect(bank.feeds([factors(2, 1)]).a!.shape).toEqual([1, 4, 2])
+})
