@@ -27,13 +27,15 @@ export interface EngineSettings {
   readonly contextLength?: number
   /** Hold the base's weights in fewer bits. @default as f32 */
   readonly quantize?: Quantization
+  /** Bytes of computed prompts that are kept for those that begin alike. @default {67108864} */
+  readonly prefixCacheBytes?: number
   /** Serve what a run held back, too. @default {false} */
   readonly force?: boolean
 }
 
 /** Opens an engine in this thread. */
 export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
-  const { base: path, backend, threads, contextLength, quantize, force = false } = settings
+  const { base: path, backend, threads, contextLength, prefixCacheBytes, quantize, force = false } = settings
   const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
   const open = await openBase(path, quantize ? { quantize } : {})
   if (!open.tokenizer)
@@ -43,6 +45,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     runtime,
     base: open.base,
     ...(contextLength !== undefined && { contextLength }),
+    ...(prefixCacheBytes !== undefined && { prefixCacheBytes }),
   })
   return createEngine({
     base: open.base.name,

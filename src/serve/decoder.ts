@@ -32,6 +32,14 @@ export interface Sequence {
    * @throws {RangeError} If the context would overflow.
    */
   append(tokens: readonly number[], all?: boolean): Promise<Float32Array>
+  /**
+   * Fills an empty sequence with what was computed before of its first tokens; what it computes itself is kept for
+   * others at its end. Without this call nothing is taken and nothing kept.
+   * @param tokens those that are to come; all of them may be found, so leave out the one whose logits are wanted
+   * @param salt sequences of another salt share nothing with it
+   * @returns how many of them it has now
+   */
+  reuse(tokens: readonly number[], salt: string): number
   /** Gives back the KV cache. Calling it twice is harmless. */
   close(): void
 }

@@ -60,6 +60,8 @@ export interface GenerateRequest {
   readonly ignoreEos?: boolean
   /** Likeliest tokens to name beside each token; `null` for no logprobs. @default {null} */
   readonly logprobs?: number | null
+  /** Whose requests may share computed prompts with this one: those of the same salt. @default {""} */
+  readonly cacheSalt?: string
   /** Begin each choice with a `prompt` event. @default {false} */
   readonly echo?: boolean
 }

@@ -144,6 +144,7 @@ export function createEngine(parts: EngineParts): EngineApi {
         eosIds: request.ignoreEos ? [] : eosIds,
         logprobs: request.logprobs ?? null,
         echo: request.echo ?? false,
+        cacheSalt: request.cacheSalt ?? "",
         signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
       })),
     )

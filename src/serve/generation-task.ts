@@ -36,7 +36,8 @@ export class GenerationTask {
   /** Tokens to generate at most. */
   readonly #limit: number
   #sequence: Sequence | null = null
-  #consumed = 0 // prompt tokens appended
+  #consumed = 0 // prompt tokens in the sequence
+  #cached = 0 // of those, computed before
   #generated = 0
   #pending: number | null = null // picked but not appended
   #abortError: EspalierError | null = null
@@ -55,7 +56,7 @@ export class GenerationTask {
 
   /** What was computed so far. */
   get usage(): Usage {
-    return { promptTokens: this.#consumed, completionTokens: this.#generated }
+    return { promptTokens: this.#consumed, cachedTokens: this.#cached, completionTokens: this.#generated }
   }
 
   /** Ends the generation at its next turn, with an error for whoever still reads. */
@@ -84,9 +85,14 @@ export class GenerationTask {
    * @returns tokens read
    */
   async read(budget: number): Promise<number> {
-    const before = this.#consumed
+    let before = this.#consumed
     try {
-      this.#sequence ??= await this.#open()
+      if (this.#sequence === null) {
+        this.#sequence = await this.#open()
+        if (!this.#isScored) this.#cached = this.#sequence.reuse(this.#request.promptIds.slice(0, -1), this.#salt)
+        this.#consumed = this.#cached
+        before = this.#cached
+      }
       const logits = await this.#prefill(this.#sequence, budget)
       if (logits !== null) this.#pick(logits)
     } catch (error) {
@@ -134,6 +140,15 @@ export class GenerationTask {
     this.onClose()
   }
 
+  /** Whether the logits after every token of the prompt are wanted. */
+  get #isScored(): boolean {
+    return this.#request.echo === true && this.#request.logprobs !== null
+  }
+
+  get #salt(): string {
+    return this.#request.cacheSalt ?? ""
+  }
+
   #open(): Promise<Sequence> {
     const { adapter, promptIds } = this.#request
     const capacity = (adapter?.bound.virtualTokens ?? 0) + promptIds.length + this.#limit
@@ -143,7 +158,7 @@ export class GenerationTask {
   /** Appends the prompt's next chunk. @returns the logits after the last one [V], or `null` before that */
   async #prefill(sequence: Sequence, budget: number): Promise<Float32Array | null> {
     const { promptIds, echo, logprobs } = this.#request
-    const scored = echo === true && logprobs !== null
+    const scored = this.#isScored
     const from = this.#consumed
     const chunk = promptIds.slice(from, from + (scored ? Math.min(scoredChunk, budget) : budget))
     const logits = await sequence.append(chunk, scored)
@@ -154,7 +169,7 @@ export class GenerationTask {
       for (let i = 0; i < chunk.length && from + i + 1 < promptIds.length; i++) {
         const row = logits.subarray(i * vocab, (i + 1) * vocab)
         const id = promptIds[from + i + 1]!
-        this.#echoToken({ id, ...logprobsOf(row, id, logprobs) })
+        this.#echoToken({ id, ...logprobsOf(row, id, logprobs!) })
       }
     }
     if (this.#consumed < promptIds.length) return null
@@ -175,16 +190,22 @@ export class GenerationTask {
   /** Picks the next token and tells of it. */
   #pick(logits: Float32Array): void {
     const { eosIds, logprobs } = this.#request
-    if (this.#limit === 0) return this.#finish("length")
+    if (this.#limit === 0) {
+      this.#finish("length")
+      return
+    }
     const id = this.#sampler.next(logits)
     this.#generated++
     this.#pending = id
-    if (eosIds.includes(id)) return this.#finish("stop")
+    if (eosIds.includes(id)) {
+      this.#finish("stop")
+      return
+    }
     const scores = logprobs === null ? { logprob: null, top: [] } : logprobsOf(logits, id, logprobs)
     const { text, tokens, stopped } = this.#transcript.push({ id, ...scores })
     if (text !== "" || tokens.length > 0) this.#tools.events.push({ type: "text-delta", text, tokens })
-    if (stopped) return this.#finish("stop", false)
-    if (this.#generated >= this.#limit) this.#finish("length")
+    if (stopped) this.#finish("stop", false)
+    else if (this.#generated >= this.#limit) this.#finish("length")
   }
 
   #finish(reason: FinishReason, flush = true): void {

@@ -28,6 +28,8 @@ export interface GenerationRequest {
   readonly eosIds: readonly number[]
   /** How many likeliest tokens to name beside each token; `null` for no logprobs at all. */
   readonly logprobs: number | null
+  /** Requests of another salt share no computed prompts with it: see `Sequence.reuse`. @default {""} */
+  readonly cacheSalt?: string
   /** Begin with a `prompt` event. @default {false} */
   readonly echo?: boolean
   /** Ends the request within two steps. */
@@ -53,6 +55,8 @@ export interface OutputToken extends TokenText {
 /** Tokens that were computed. Virtual tokens are not counted. */
 export interface Usage {
   readonly promptTokens: number
+  /** Those of the prompt that had been computed for an earlier request. */
+  readonly cachedTokens: number
   /** The token that ended the completion included. */
   readonly completionTokens: number
 }

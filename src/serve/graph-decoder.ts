@@ -13,6 +13,7 @@ import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
 import { type DecodeFeature, decodeFeeds, featureOf, type RowFeeds } from "./decode-hooks.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { KvPool } from "./kv-pool.ts"
+import { BLOCK, PrefixCache } from "./prefix-cache.ts"
 import { RowBank } from "./row-bank.ts"
 
 /** What a decoder is made of. */
@@ -21,8 +22,11 @@ export interface GraphDecoderOptions {
   readonly base: Base
   /** The most positions of a sequence. @default the base's context length, at most 8192 */
   readonly contextLength?: number
+  /** Bytes of keys and values of earlier prompts that are kept; 0 keeps none. @default {67108864} 64 MiB */
+  readonly prefixCacheBytes?: number
 }
 
+const PREFIX_CACHE_BYTES = 64 * 1024 * 1024
 const LONGEST_CONTEXT = 8192
 
 /** What an adapter amounts to at serving time. */
@@ -39,10 +43,13 @@ interface Slotted extends Sequence {
   readonly bound: Bound | null
   readonly capacity: number
   slot: number
+  /** Takes note of tokens whose keys and values lie in its cache now. */
+  appended(tokens: readonly number[]): void
 }
 
 /** Opens a decoder; the plain session is made at once, the others when an adapter first needs them. */
-export async function graphDecoder({ runtime, base, contextLength }: GraphDecoderOptions): Promise<Decoder> {
+export async function graphDecoder(options: GraphDecoderOptions): Promise<Decoder> {
+  const { runtime, base, contextLength } = options
   const { config } = base
   const context = Math.min(contextLength ?? Math.min(config.contextLength, LONGEST_CONTEXT), config.contextLength)
   const sessions = new Map<string, Promise<Session>>()
@@ -75,6 +82,7 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
     return bank
   }
   const pool = new KvPool(config, context)
+  const known = new PrefixCache(options.prefixCacheBytes ?? PREFIX_CACHE_BYTES)
   /** Sequences by slot. */
   const slots: (Slotted | null)[] = []
   const place = (sequence: Slotted | null, slot: number): void => {
@@ -190,6 +198,8 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
       pool.reserve(slot + 1, virtual)
       if (bound?.prefix) pool.append(slot, 1, virtual, bound.prefix)
       let open = true
+      /** Tokens so far and the scope to keep them under, once somebody asked for that. */
+      let kept: { readonly scope: string; readonly tokens: number[] } | null = null
       const sequence: Slotted = {
         bound,
         capacity,
@@ -204,10 +214,26 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
           pool.reserve(slots.length, sequence.length + count)
           const input = { input_ids: i64([1, count], tokens), ...(bound && ownFeeds(bound.feeds)) }
           const variant = { embeds: false, features: bound?.features ?? new Set<DecodeFeature>() }
-          return run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
+          const logits = await run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
+          sequence.appended(tokens)
+          return logits
+        },
+        appended: (tokens) => void kept?.tokens.push(...tokens),
+        reuse(tokens, salt) {
+          if (!open || sequence.length > virtual) throw new TypeError("Expected an empty sequence to fill")
+          // By what the adapter is, not by its name, which may come to mean another.
+          const scope = JSON.stringify([bound?.hash ?? null, salt])
+          const blocks = known.find(scope, tokens.slice(0, capacity - virtual))
+          const count = blocks.length * BLOCK
+          pool.reserve(slots.length, virtual + count)
+          for (const block of blocks) pool.append(sequence.slot, 1, BLOCK, block)
+          kept = { scope, tokens: tokens.slice(0, count) }
+          return count
         },
         close() {
           if (!open) return
+          if (kept)
+            known.store(kept.scope, kept.tokens, (from, to) => pool.read(sequence.slot, virtual + from, virtual + to))
           open = false
           pool.clear(sequence.slot)
           slots[sequence.slot] = null
@@ -247,6 +273,7 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
         count: 1,
         all: false,
       })
+      for (const [i, sequence] of sequences.entries()) sequence.appended([rows[i]!.token])
       const { vocabSize } = config
       return sequences.map(({ slot }) => logits.subarray(slot * vocabSize, (slot + 1) * vocabSize))
     },
@@ -254,6 +281,7 @@ export async function graphDecoder({ runtime, base, contextLength }: GraphDecode
     async dispose() {
       for (const session of sessions.values()) await (await session).dispose()
       sessions.clear()
+      known.clear()
     },
   }
 }

@@ -67,7 +67,7 @@ async function collectChat(request: ChatRequest, generation: Generation, head: H
       choice.tokens.push(...event.tokens)
     } else if (event.type === "finish") {
       choice.reason = event.reason
-      usages.push(event.usage)
+      usages[event.choice] = event.usage
     }
   }
   return {
@@ -79,7 +79,7 @@ async function collectChat(request: ChatRequest, generation: Generation, head: H
       logprobs: request.logprobs ? logprobsOf(tokens) : null,
       finish_reason: reason,
     })),
-    usage: usageOf(generation.promptTokens, usages),
+    usage: usageOf(generation.promptTokens, usages, request.n),
   }
 }
 
@@ -110,11 +110,11 @@ async function* streamChat(
         },
       ])
     } else if (event.type === "finish") {
-      usages.push(event.usage)
+      usages[event.choice] = event.usage
       yield chunk([{ index: event.choice, delta: {}, logprobs: null, finish_reason: event.reason }])
     }
   }
-  if (withUsage) yield { ...chunk([]), usage: usageOf(generation.promptTokens, usages) }
+  if (withUsage) yield { ...chunk([]), usage: usageOf(generation.promptTokens, usages, request.n) }
 }
 
 function logprobsOf(tokens: readonly OutputToken[]): ChatLogprobs {

@@ -67,7 +67,7 @@ async function collectCompletion(
     const choice = choices[event.choice]!
     if (event.type === "finish") {
       choice.reason = event.reason
-      usages.push(event.usage)
+      usages[event.choice] = event.usage
     } else {
       choice.text += event.text
       choice.tokens.push(...shift(event))
@@ -81,7 +81,7 @@ async function collectCompletion(
       logprobs: request.logprobs == null ? null : logprobsOf(tokens),
       finish_reason: reason,
     })),
-    usage: usageOf(generation.promptTokens, usages),
+    usage: usageOf(generation.promptTokens, usages, request.n),
   }
 }
 
@@ -95,7 +95,7 @@ async function* streamCompletion(
   const usages: Usage[] = []
   for await (const event of generation.events) {
     const finished = event.type === "finish"
-    if (finished) usages.push(event.usage)
+    if (finished) usages[event.choice] = event.usage
     yield {
       ...head,
       choices: [
@@ -109,7 +109,7 @@ async function* streamCompletion(
       ...(withUsage ? { usage: null } : {}),
     }
   }
-  if (withUsage) yield { ...head, choices: [], usage: usageOf(generation.promptTokens, usages) }
+  if (withUsage) yield { ...head, choices: [], usage: usageOf(generation.promptTokens, usages, request.n) }
 }
 
 /** Counts a completion's offsets from the beginning of an echoed prompt, each choice for itself. */

@@ -94,12 +94,21 @@ export function fingerprintOf({ engine }: ServiceContext, adapter: Generation["a
   return adapter === null ? base : `${base}_${adapter.hash.slice(0, 12)}`
 }
 
-/** Usage of all choices; a prompt counts once however many completions it gets. */
-export function usageOf(promptTokens: number, finished: readonly Usage[]): UsageBody {
+/**
+ * Usage of all choices; a prompt counts once however many completions it gets, and as cached only what none of them
+ * computed.
+ * @param finished by choice
+ * @param n completions of each prompt
+ */
+export function usageOf(promptTokens: number, finished: readonly Usage[], n: number): UsageBody {
+  let cachedTokens = 0
+  for (let first = 0; first < finished.length; first += n)
+    cachedTokens += Math.min(...finished.slice(first, first + n).map((usage) => usage.cachedTokens))
   const completionTokens = finished.reduce((total, usage) => total + usage.completionTokens, 0)
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
   }
 }

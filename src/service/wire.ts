@@ -157,6 +157,7 @@ export interface UsageBody {
   readonly prompt_tokens: number
   readonly completion_tokens: number
   readonly total_tokens: number
+  readonly prompt_tokens_details: { readonly cached_tokens: number }
 }
 
 /** Why a choice ended; `null` while it goes on. */

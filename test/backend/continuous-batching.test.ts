@@ -137,3 +137,31 @@ test("a sequence over its capacity is refused, and no other of the step has chan
   await decoder.dispose()
   await runtime.dispose()
 })
+
+test("a sequence that reuses what was computed has the logits of one that computes it", async () => {
+  writeTinyBase(join(folder, "reuse"), 1)
+  const { base } = await openBase(join(folder, "reuse"), { cacheFolder: null })
+  const { runtime } = await openRuntime("native", { threads: 1 })
+  const decoder = await graphDecoder({ runtime, base })
+  const one = await decoder.bind(adapterOf(base, 2, 1, 3))
+  const tokens = Array.from({ length: 40 }, (_, i) => (7 * i) % base.config.vocabSize)
+  const logitsOf = async (adapter: BoundAdapter | null, salt: string | null) => {
+    const sequence = await decoder.open(adapter, 60)
+    const reused = salt === null ? 0 : sequence.reuse(tokens.slice(0, -1), salt)
+    const logits = (await sequence.append(tokens.slice(reused))).slice()
+    sequence.close()
+    return { reused, logits }
+  }
+  for (const adapter of [one, null]) {
+    const alone = await logitsOf(adapter, null)
+    const first = await logitsOf(adapter, "salt")
+    const second = await logitsOf(adapter, "salt")
+    expect([alone, first, second].map(({ reused }) => reused)).toEqual([0, 0, 32])
+    expect(first.logits).toEqual(alone.logits)
+    const largest = alone.logits.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+    for (const [i, x] of second.logits.entries()) expect(Math.abs(x - alone.logits[i]!)).toBeLessThan(1e-5 * largest)
+    expect((await logitsOf(adapter, "other")).reused).toBe(0)
+  }
+  await decoder.dispose()
+  await runtime.dispose()
+})

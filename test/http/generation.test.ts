@@ -36,7 +36,12 @@ describe("POST /v1/chat/completions", () => {
         },
       ],
       // <m>user:hi\n<m>assistant: and Hello there</s>
-      usage: { prompt_tokens: 20, completion_tokens: 12, total_tokens: 32 },
+      usage: {
+        prompt_tokens: 20,
+        completion_tokens: 12,
+        total_tokens: 32,
+        prompt_tokens_details: { cached_tokens: 0 },
+      },
     })
   })
 
@@ -65,7 +70,11 @@ describe("POST /v1/chat/completions", () => {
       [{ content: "é" }, null, null],
       [{ content: "!" }, null, null],
       [{}, "stop", null],
-      [undefined, undefined, { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25 }],
+      [
+        undefined,
+        undefined,
+        { prompt_tokens: 20, completion_tokens: 5, total_tokens: 25, prompt_tokens_details: { cached_tokens: 0 } },
+      ],
     ])
     const plain = await readEvents(await app.post("/v1/chat/completions", { model: "base", messages, stream: true }))
     expect(plain.some((event) => event.includes("usage"))).toBe(false)
@@ -78,7 +87,12 @@ describe("POST /v1/chat/completions", () => {
     const texts = whole.choices.map((choice: { message: { content: string } }) => choice.message.content)
     expect(whole.choices.map(({ index }: { index: number }) => index)).toEqual([0, 1, 2])
     expect(new Set(texts).size).toBe(3)
-    expect(whole.usage).toEqual({ prompt_tokens: 20, completion_tokens: 36, total_tokens: 56 })
+    expect(whole.usage).toEqual({
+      prompt_tokens: 20,
+      completion_tokens: 36,
+      total_tokens: 56,
+      prompt_tokens_details: { cached_tokens: 0 },
+    })
     const streamed = ["", "", ""]
     for (const event of await readEvents(await app.post("/v1/chat/completions", { ...request, stream: true }))) {
       if (event === "[DONE]") break
@@ -158,7 +172,7 @@ describe("POST /v1/completions", () => {
       model: "base",
       system_fingerprint: "fp_bbbbbbbbbbbb",
       choices: [{ index: 0, text: "abc", logprobs: null, finish_reason: "stop" }],
-      usage: { prompt_tokens: 1, completion_tokens: 4, total_tokens: 5 },
+      usage: { prompt_tokens: 1, completion_tokens: 4, total_tokens: 5, prompt_tokens_details: { cached_tokens: 0 } },
     })
   })
 

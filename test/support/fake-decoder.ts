@@ -98,6 +98,7 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
       get length() {
         return virtual + tokens.length
       },
+      reuse: () => 0,
       append: (added, all) =>
         exclusively(async () => {
           await check(added)

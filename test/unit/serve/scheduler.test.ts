@@ -74,15 +74,15 @@ describe("scheduler", () => {
     }
     expect(await finish({ maxTokens: 5 })).toEqual([
       "one t",
-      { type: "finish", reason: "length", usage: { promptTokens: 4, completionTokens: 5 } },
+      { type: "finish", reason: "length", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 5 } },
     ])
     expect(await finish({ maxTokens: 100 })).toEqual([
       "one two three",
-      { type: "finish", reason: "stop", usage: { promptTokens: 4, completionTokens: 14 } },
+      { type: "finish", reason: "stop", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 14 } },
     ])
     expect(await finish({ maxTokens: 100, stop: ["zzz", "two"] })).toEqual([
       "one ",
-      { type: "finish", reason: "stop", usage: { promptTokens: 4, completionTokens: 7 } },
+      { type: "finish", reason: "stop", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 7 } },
     ])
   })
 
@@ -150,7 +150,7 @@ describe("scheduler", () => {
     expect(events.at(-1)).toEqual({
       type: "finish",
       reason: "length",
-      usage: { promptTokens: 4, completionTokens: 6 },
+      usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 6 },
     })
   })
 })
