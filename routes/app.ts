@@ -10,6 +10,7 @@ import { chatRoutes } from "./chat.ts"
 import { completionRoutes } from "./completions.ts"
 import type { AppTypes, RouteEnvironment } from "./environment.ts"
 import { errorResponse } from "./errors.ts"
+import { fileRoutes } from "./files.ts"
 import { healthRoutes } from "./health.ts"
 import { bearerAuth } from "./middleware/auth.ts"
 import { localOnly } from "./middleware/local-only.ts"
@@ -51,14 +52,22 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions and /v1/adapters",
+        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/adapters, /v1/files",
       }),
     ),
   )
   app.use(requestId())
   if (options.localOnly ?? options.apiKey === undefined) app.use(localOnly())
   if (options.apiKey !== undefined) app.use(bearerAuth(options.apiKey, ["/health"]))
-  for (const routes of [healthRoutes, modelRoutes, chatRoutes, completionRoutes, adapterRoutes, vllmRoutes]) {
+  for (const routes of [
+    healthRoutes,
+    modelRoutes,
+    chatRoutes,
+    completionRoutes,
+    adapterRoutes,
+    vllmRoutes,
+    fileRoutes,
+  ]) {
     app.route("/", routes(environment))
   }
   return app

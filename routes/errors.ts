@@ -57,6 +57,8 @@ export function errorBody(error: unknown): ErrorBody {
 function headOf(error: unknown): { status: number; headers: Record<string, string> } {
   if (!isEspalierError(error)) return { status: 500, headers: {} }
   const headers = error instanceof HttpError ? { ...error.headers } : {}
+  // The official clients try again after any 409, and what is taken stays taken.
+  if (error.code === "conflict") headers["x-should-retry"] = "false"
   if (error.code === "queue_full") headers["retry-after"] = `${retryAfterSeconds}`
   return { status: error.status, headers }
 }

@@ -10,6 +10,7 @@ import { openEngineWorker } from "../presets/open-engine.ts"
 import { checkName } from "../service/adapters.ts"
 import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
+import { openServedStore } from "./serve-store.ts"
 import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
 const options = {
@@ -24,6 +25,12 @@ const options = {
     value: "folder",
     description: "adapters may be loaded over HTTP from below this folder",
     default: "adapters-out",
+  },
+  store: {
+    type: "string",
+    value: "folder",
+    description: "where uploaded files, fine-tuning jobs and their adapters are kept; off for none",
+    default: "espalier-store",
   },
   force: { type: "boolean", description: "serve adapters that a run held back by --max-forgetting, too" },
   host: {
@@ -67,8 +74,10 @@ export const serveCommand = defineCommand({
         checkName(name, engine.info.base)
         await engine.load(name, { path: resolve(path) })
       }
+      const store = await openServedStore(values.store, io)
       const service = createService({
         engine,
+        ...(store && { store }),
         adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },
       })
       const app = createApp(service, apiKey === undefined ? {} : { apiKey })

@@ -1,6 +1,7 @@
 /**
  * @module What every part of the service works with.
  */
+import type { JobStore } from "../jobs/job-store.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
 
@@ -9,6 +10,10 @@ export interface ServiceOptions {
   readonly engine: EngineApi
   /** Where adapters may be loaded from by request; without it none may. */
   readonly adapterRoot?: AdapterRoot
+  /** Where files and jobs are kept; closed with the service. Without it there are none. */
+  readonly store?: JobStore
+  /** Bytes of an uploaded file at most. @default {104857600} 100 MiB */
+  readonly maxFileBytes?: number
   /** Milliseconds since 1970. @default {Date.now} */
   readonly now?: () => number
   /** A fresh, unguessable id. @default {crypto.randomUUID} without its dashes */

@@ -5,6 +5,7 @@ import * as adapters from "./adapters.ts"
 import { chat } from "./chat.ts"
 import { complete } from "./completions.ts"
 import { createContext, type ServiceOptions } from "./context.ts"
+import { createFileService, type FileService } from "./files.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
 import * as models from "./models.ts"
 import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
@@ -31,6 +32,8 @@ export interface Service {
   retrieveAdapter(name: string): Promise<AdapterCard>
   loadAdapter(request: adapters.LoadRequest): Promise<AdapterCard>
   unloadAdapter(name: string): Promise<void>
+  /** Training files; null where the server keeps none. */
+  readonly files: FileService | null
   /** Ends what is in flight and frees the engine. */
   close(): Promise<void>
 }
@@ -38,6 +41,7 @@ export interface Service {
 /** A service over an engine. */
 export function createService(options: ServiceOptions): Service {
   const context = createContext(options)
+  const { store } = options
   return {
     async health() {
       const { active, waiting, adapters } = await context.engine.stats()
@@ -51,6 +55,10 @@ export function createService(options: ServiceOptions): Service {
     retrieveAdapter: (name) => adapters.retrieveAdapter(context, name),
     loadAdapter: (request) => adapters.loadAdapter(context, request),
     unloadAdapter: (name) => adapters.unloadAdapter(context, name),
-    close: () => context.engine.close(),
+    files: store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null,
+    async close() {
+      await context.engine.close()
+      store?.database.close()
+    },
   }
 }

@@ -27,7 +27,7 @@ async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
 const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 5 })
 
 /** Flushes a folder's entries, where the system can. */
-async function flushFolder(path: string): Promise<void> {
+export async function flushFolder(path: string): Promise<void> {
   try {
     const handle = await open(path, "r")
     try {

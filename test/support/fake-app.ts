@@ -3,6 +3,7 @@
  */
 
 import { type AppOptions, createApp } from "../../routes/app.ts"
+import type { JobStore } from "../../src/jobs/job-store.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
 import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
@@ -12,6 +13,9 @@ import { createFakeEngine, type FakeEngineOptions, fakeRoot } from "./fake-engin
 export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
   /** Adapters to load before anything else. */
   readonly adapters?: readonly string[]
+  /** Where files and jobs are kept; without it there are none. */
+  readonly store?: JobStore
+  readonly maxFileBytes?: number
 }
 
 /** An app that can be called without a network. */
@@ -35,6 +39,8 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
     engine,
     adapterRoot: { path: fakeRoot },
     now: () => 1_700_000_000_000,
+    ...(options.store && { store: options.store }),
+    ...(options.maxFileBytes !== undefined && { maxFileBytes: options.maxFileBytes }),
   })
   const reported: unknown[] = []
   const app = createApp(service, { onError: (error) => void reported.push(error), ...options })

@@ -1,0 +1,100 @@
+/**
+ * @module Opens a SQLite database file by the library that this runtime has: `bun:sqlite` on Bun, `node:sqlite` on Deno
+ * and on Node from 22.13 on. It is checked before it is used, and one process at a time has it.
+ */
+import { mkdir, rename } from "node:fs/promises"
+import { dirname } from "node:path"
+import { EspalierError, messageOf } from "../core/errors.ts"
+import { type Database, databaseOver, type SqliteLibrary } from "../store/database.ts"
+
+/** A database that was opened. */
+export interface OpenedDatabase {
+  readonly database: Database
+  /** Where a file went that was found damaged; null where it was sound. */
+  readonly quarantined: string | null
+}
+
+/** Files that belong to a database. */
+const PARTS = ["", "-wal", "-shm", "-journal"]
+
+/**
+ * Opens or makes a database. What was acknowledged is on disk (WAL, `synchronous = FULL`). A file that is damaged is
+ * moved aside, never deleted and never written over.
+ * @throws {EspalierError} `conflict` if another process has it open, `unavailable` where there is no SQLite.
+ */
+export async function openDatabase(path: string): Promise<OpenedDatabase> {
+  const open = await library()
+  await mkdir(dirname(path), { recursive: true })
+  const first = tryOpen(open, path)
+  if (typeof first !== "string") return { database: first, quarantined: null }
+  const aside = `${path}.damaged-${Date.now().toString(36)}`
+  for (const part of PARTS) await rename(`${path}${part}`, `${aside}${part}`).catch(ignoreMissing)
+  const second = tryOpen(open, path)
+  if (typeof second !== "string") return { database: second, quarantined: aside }
+  throw new EspalierError("unavailable", `The job store can't be opened: ${second}`, {
+    hint: "Keep another folder with --store",
+  })
+}
+
+/** The database, or what is wrong with its file. @throws {EspalierError} `conflict` if another process has it open. */
+function tryOpen(open: (path: string) => SqliteLibrary, path: string): Database | string {
+  let opened: SqliteLibrary | null = null
+  try {
+    opened = open(path)
+    opened.exec("PRAGMA busy_timeout = 0")
+    // One process keeps the lock for as long as it lives: two servers would run each job twice.
+    opened.exec("PRAGMA locking_mode = EXCLUSIVE")
+    opened.exec("PRAGMA journal_mode = WAL")
+    opened.exec("PRAGMA synchronous = FULL")
+    opened.exec("BEGIN IMMEDIATE; COMMIT")
+    const database = databaseOver(opened)
+    const found = database.get("PRAGMA integrity_check(1)")?.["integrity_check"]
+    if (found === "ok") return database
+    database.close()
+    return String(found)
+  } catch (error) {
+    opened?.close()
+    if (/locked|busy/i.test(messageOf(error))) {
+      throw new EspalierError("conflict", `Another server has the job store ${path} open`, {
+        hint: "End that server, or keep another folder with --store",
+        param: "store",
+        cause: error,
+      })
+    }
+    if (
+      /unable to open|read-?only|disk/i.test(messageOf(error)) &&
+      !/malformed|not a database/i.test(messageOf(error))
+    ) {
+      throw new EspalierError("unavailable", `The job store ${path} can't be opened: ${messageOf(error)}`, {
+        hint: "Give a folder that can be written with --store",
+        param: "store",
+        cause: error,
+      })
+    }
+    return messageOf(error)
+  }
+}
+
+/** Opens a path by whichever library is there. @throws {EspalierError} `unavailable` where there is none. */
+async function library(): Promise<(path: string) => SqliteLibrary> {
+  // By a name in a variable, as no type check and no bundler of another runtime knows both.
+  const name = "Bun" in globalThis ? "bun:sqlite" : "node:sqlite"
+  try {
+    const found = (await import(name)) as {
+      readonly Database?: new (path: string, options: object) => SqliteLibrary
+      readonly DatabaseSync?: new (path: string) => SqliteLibrary
+    }
+    const { Database, DatabaseSync } = found
+    return (path) => (Database ? new Database(path, { create: true, readwrite: true }) : new DatabaseSync!(path))
+  } catch (cause) {
+    throw new EspalierError("unavailable", "Files and fine-tuning jobs need SQLite, which this runtime does not have", {
+      hint: "Run on Bun, on Deno, or on Node 22.13 or later; or leave them out with --store off",
+      param: "store",
+      cause,
+    })
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if ((error as { code?: unknown }).code !== "ENOENT") throw error
+}

@@ -1,0 +1,110 @@
+/**
+ * @module A SQLite database behind one small interface, whichever library a runtime has (`presets/open-database.ts` picks
+ * it). Statements are synchronous: what is written is on disk when the call returns, and two callers never interleave
+ * inside a transaction.
+ */
+import { EspalierError } from "../core/errors.ts"
+
+/** What a column holds. */
+export type SqlValue = string | number | null
+
+/** A row by its columns' names. */
+export type SqlRow = Readonly<Record<string, SqlValue>>
+
+/** An open database. */
+export interface Database {
+  /** Runs one statement. @returns how many rows it changed */
+  run(sql: string, ...values: readonly SqlValue[]): number
+  /** Every row that a query gives. */
+  all(sql: string, ...values: readonly SqlValue[]): readonly SqlRow[]
+  /** The first row, or null. */
+  get(sql: string, ...values: readonly SqlValue[]): SqlRow | null
+  /** Runs `work` as a whole or not at all; inside another transaction as a part of that one. */
+  transaction<T>(work: () => T): T
+  /** Calling it twice is harmless. */
+  close(): void
+}
+
+/** What {@link databaseOver} needs of a library; `bun:sqlite` and `node:sqlite` both fit. */
+export interface SqliteLibrary {
+  exec(sql: string): unknown
+  prepare(sql: string): SqliteStatement
+  close(): void
+}
+
+/** A prepared statement of such a library. */
+export interface SqliteStatement {
+  all(...values: SqlValue[]): unknown[]
+  run(...values: SqlValue[]): { readonly changes: number | bigint }
+  /** Bun keeps a file open until each of its statements is gone; Node ends them itself. */
+  finalize?(): void
+}
+
+/** The interface over an open library. Statements are prepared once. */
+export function databaseOver(library: SqliteLibrary): Database {
+  const prepared = new Map<string, SqliteStatement>()
+  let depth = 0
+  let isOpen = true
+  const statement = (sql: string): SqliteStatement => {
+    if (!isOpen) throw new EspalierError("unavailable", "The job store has been closed")
+    const known = prepared.get(sql)
+    if (known) return known
+    const made = library.prepare(sql)
+    prepared.set(sql, made)
+    return made
+  }
+  const all = (sql: string, values: readonly SqlValue[]): readonly SqlRow[] =>
+    statement(sql).all(...values) as readonly SqlRow[]
+  return {
+    run: (sql, ...values) => Number(statement(sql).run(...values).changes),
+    all: (sql, ...values) => all(sql, values),
+    get: (sql, ...values) => all(sql, values)[0] ?? null,
+    transaction(work) {
+      if (depth > 0) return work()
+      statement("BEGIN IMMEDIATE").run()
+      depth++
+      try {
+        const result = work()
+        statement("COMMIT").run()
+        return result
+      } catch (error) {
+        // A full disk may have ended the transaction already; the first error is the one to tell.
+        try {
+          library.exec("ROLLBACK")
+        } catch {}
+        throw error
+      } finally {
+        depth--
+      }
+    },
+    close() {
+      if (!isOpen) return
+      isOpen = false
+      for (const each of prepared.values()) each.finalize?.()
+      prepared.clear()
+      library.close()
+    },
+  }
+}
+
+/**
+ * Makes a fresh or an older database what this version expects: `steps[n]` takes version n to n + 1, each as a whole.
+ * @throws {EspalierError} `unsupported` for a database of a later version.
+ */
+export function migrate(database: Database, steps: readonly string[]): void {
+  const version = Number(database.get("PRAGMA user_version")?.["user_version"] ?? 0)
+  if (version > steps.length) {
+    throw new EspalierError(
+      "unsupported",
+      `The job store is of version ${version}, and this program knows versions up to ${steps.length}`,
+      { hint: "Start the version that wrote it, or keep another folder with --store" },
+    )
+  }
+  for (const [i, step] of steps.entries()) {
+    if (i < version) continue
+    database.transaction(() => {
+      for (const sql of step.split(";")) if (sql.trim() !== "") database.run(sql)
+      database.run(`PRAGMA user_version = ${i + 1}`)
+    })
+  }
+}
