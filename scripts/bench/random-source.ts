@@ -4,7 +4,7 @@
 import { sizeOf } from "../../src/core/tensor.ts"
 import type { Base } from "../../src/models/base.ts"
 import { llama } from "../../src/models/llama.ts"
-import { int8Weights, type Quantization } from "../../src/models/quantization.ts"
+import { heldWeights, type Quantization } from "../../src/models/quantization.ts"
 import { cacheFolder } from "../../src/store/cache.ts"
 import { packWeights, type WeightSource } from "../../src/store/weights-file.ts"
 
@@ -40,7 +40,7 @@ export async function randomBase(shape: BaseShape, quantize: Quantization | null
   }
   const packed = await packWeights(source, groups, {
     cacheFolder: cacheFolder(process.env),
-    ...(quantize && { int8: int8Weights(llama, config) }),
+    ...(quantize && { held: heldWeights(llama, config, quantize) }),
   })
   const base = { name: "random", architecture: llama, config, ...packed, hash, read: source.readF32 }
   return quantize ? { ...base, quantization: quantize } : base

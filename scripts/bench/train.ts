@@ -12,7 +12,7 @@ import { sizeOf } from "../../src/core/tensor.ts"
 import { type Batch, countLabelled, IGNORE } from "../../src/data/batch.ts"
 import type { Base } from "../../src/models/base.ts"
 import { llama } from "../../src/models/llama.ts"
-import { int8Weights, type Quantization } from "../../src/models/quantization.ts"
+import { heldWeights, type Quantization } from "../../src/models/quantization.ts"
 import { methodEnv } from "../../src/presets/method-env.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
@@ -87,7 +87,7 @@ export async function benchTrain(bench: TrainBench): Promise<TrainFigures> {
     const source = randomSource(llama.weights(config).flatMap(({ parts }) => parts))
     const packed = await packWeights(source, llama.weights(config), {
       cacheFolder: folder,
-      ...(bench.quantize && { int8: int8Weights(llama, config) }),
+      ...(bench.quantize && { held: heldWeights(llama, config, bench.quantize) }),
     })
     const base: Base = {
       name: "random",

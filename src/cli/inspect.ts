@@ -5,11 +5,11 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
 import { architectureOf } from "../models/mod.ts"
-import { int8Weights } from "../models/quantization.ts"
+import { heldWeights, quantizations } from "../models/quantization.ts"
 import { openAdapterFolder } from "../store/adapter-folder.ts"
 import { openCheckpoint } from "../store/checkpoint-reader.ts"
 import { fsFolder } from "../store/folder.ts"
-import { blobSize, type Int8Weights } from "../store/weights-file.ts"
+import { blobSize, type HeldWeights } from "../store/weights-file.ts"
 import { formatBytes } from "../train/progress.ts"
 import { defineCommand, exitCodes } from "./command.ts"
 
@@ -93,7 +93,7 @@ async function inspectBase(path: string) {
   const checkpoint = await openCheckpoint(folder)
   const rows = [...checkpoint.tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
   const dtypes = [...new Set(rows.map(({ dtype }) => dtype))].join(", ")
-  const held = (int8?: Int8Weights) => formatBytes(blobSize(architecture.weights(config), int8))
+  const held = (weights?: HeldWeights) => formatBytes(blobSize(architecture.weights(config), weights))
   return {
     rows,
     facts: {
@@ -102,8 +102,11 @@ async function inspectBase(path: string) {
       parameters: countOf(rows),
       tensors: rows.length,
       dtypes,
-      // What the weights take in memory: as they are, and by `--quantize int8`.
-      held_as: { f32: held(), int8: held(int8Weights(architecture, config)) },
+      // What the weights take in memory: as they are, and by `--quantize`.
+      held_as: {
+        f32: held(),
+        ...Object.fromEntries(quantizations.map((name) => [name, held(heldWeights(architecture, config, name))])),
+      },
       hash: await checkpoint.hash(),
     },
   }

@@ -2,11 +2,13 @@
  * @module The fluent builder that methods and architectures write in: each call adds a node (or finds the same one again)
  * and returns its value. A builder runs nothing.
  */
+import type { CodeBits } from "../core/codes.ts"
 import { type DType, f32, type Tensor } from "../core/tensor.ts"
 import { type Dim, product, type Shape, sameDim, sameShape } from "./dim.ts"
 import type { GraphModel, GraphOutput, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
 import type { Op } from "./op.ts"
 import { type CachedAttentionAttrs, cachedAttention, cacheRows, causalMask } from "./ops/attention.ts"
+import { codesProduct, codesProductRounded, codesRows, dequantize } from "./ops/codes.ts"
 import { detach } from "./ops/detach.ts"
 import { linearDivergence } from "./ops/divergence.ts"
 import {
@@ -25,7 +27,6 @@ import {
   sub,
   tanh,
 } from "./ops/elementwise.ts"
-import { dequantize, type Int8ProductAttrs, int8Product, int8ProductRounded, int8Rows } from "./ops/int8.ts"
 import { keep } from "./ops/keep.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
@@ -53,8 +54,9 @@ export interface RopeTables {
   readonly negativeSin: Value
 }
 
-/** A matrix held as 8-bit codes, with a scale for each block: see {@link int8Product}. */
-export interface Int8Value {
+/** A matrix held as codes, with a scale for each block: see {@link codesProduct}. */
+export interface CodesValue {
+  readonly bits: CodeBits
   readonly codes: Value
   readonly scales: Value
 }
@@ -159,20 +161,20 @@ export class GraphBuilder {
    * A matrix held as codes, as f32 of `shape`: see {@link dequantize}.
    * @param after made shortly before the matrix is wanted: until then it takes no memory
    */
-  dequantize({ codes, scales }: Int8Value, shape: Shape, after: Value): Value {
-    return this.apply(dequantize, [codes, scales, after], { shape })[0]!
+  dequantize({ codes, scales, bits }: CodesValue, shape: Shape, after: Value): Value {
+    return this.apply(dequantize, [codes, scales, after], { shape, bits })[0]!
   }
-  /** Rows of a table held as codes: see {@link int8Rows}. */
-  int8Rows({ codes, scales }: Int8Value, indices: Value, columns: number): Value {
-    return this.apply(int8Rows, [codes, scales, indices], { columns })[0]!
+  /** Rows of a table held as codes: see {@link codesRows}. */
+  codesRows({ codes, scales, bits }: CodesValue, indices: Value, columns: number): Value {
+    return this.apply(codesRows, [codes, scales, indices], { columns, bits })[0]!
   }
-  /** x W^T, or x W, with W held as codes: see {@link int8Product}. */
-  int8Product(x: Value, { codes, scales }: Int8Value, attrs: Int8ProductAttrs = { transposed: false }): Value {
-    return this.apply(int8Product, [x, codes, scales], attrs)[0]!
+  /** x W^T, or x W, with W held as codes: see {@link codesProduct}. */
+  codesProduct(x: Value, { codes, scales, bits }: CodesValue, { transposed } = { transposed: false }): Value {
+    return this.apply(codesProduct, [x, codes, scales], { transposed, bits })[0]!
   }
-  /** x W^T with both in 8 bits, for decoding: see {@link int8ProductRounded}. */
-  int8ProductRounded(x: Value, { codes, scales }: Int8Value): Value {
-    return this.apply(int8ProductRounded, [x, codes, scales], {})[0]!
+  /** x W^T with both in 8 bits, for decoding: see {@link codesProductRounded}. */
+  codesProductRounded(x: Value, { codes, scales, bits }: CodesValue): Value {
+    return this.apply(codesProductRounded, [x, codes, scales], { bits })[0]!
   }
 
   reduceSum(x: Value, axes: readonly number[], keep = false): Value {

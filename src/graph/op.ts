@@ -16,6 +16,8 @@ export type Attributes = Readonly<Record<string, OnnxAttribute>>
 
 /** Attribute constructors. */
 export const int = (value: number): OnnxAttribute => ({ kind: "int", value })
+/** A text attribute. */
+export const string = (value: string): OnnxAttribute => ({ kind: "string", value })
 export const float = (value: number): OnnxAttribute => ({ kind: "float", value })
 export const ints = (value: readonly number[]): OnnxAttribute => ({ kind: "ints", value })
 

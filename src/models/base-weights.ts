@@ -1,18 +1,20 @@
 /**
  * @module The frozen weights of a base as a graph sees them: as f32 values, as products, as rows of a table, whichever
- * form they are held in (f32, or 8-bit codes with a scale for each block: `src/core/int8.ts`).
+ * form they are held in (f32, or codes with a scale for each block: `src/core/codes.ts`).
  */
-import { INT8_BLOCK } from "../core/int8.ts"
-import type { GraphBuilder, Int8Value } from "../graph/builder.ts"
+import { blockBytes, CODE_BLOCK, type CodeBits } from "../core/codes.ts"
+import type { CodesValue, GraphBuilder } from "../graph/builder.ts"
 import type { Value, WeightRange } from "../graph/ir.ts"
 
 /** Where a weight of a base lies, in bytes. */
 export interface WeightPlace extends WeightRange {
   /** Its shape in the checkpoint. */
   readonly shape: readonly number[]
-  /** Where it is held as 8-bit codes [out, in]: where their scales [out, in / 32] lie, and whether `shape` is [in, out]. */
-  readonly int8?: { readonly scales: WeightRange; readonly transposed: boolean }
+  /** Where it is held as codes [out, in]: their bits, where their scales [out, in / 32] lie, whether `shape` is [in, out]. */
+  readonly held?: { readonly bits: CodeBits; readonly scales: WeightRange; readonly transposed: boolean }
 }
+
+type Held = NonNullable<WeightPlace["held"]>
 
 /** Where the weights of a base lie, by checkpoint name. */
 export type WeightLayout = ReadonlyMap<string, WeightPlace>
@@ -27,13 +29,13 @@ export interface NamedPlace {
 export class BaseWeights {
   readonly #g: GraphBuilder
   readonly #layout: WeightLayout
-  readonly #roundInt8: boolean
+  readonly #roundInputs: boolean
 
-  /** @param roundInt8 let products with codes round their input to 8 bits too: see `ForwardOptions` */
-  constructor(g: GraphBuilder, layout: WeightLayout, roundInt8: boolean) {
+  /** @param roundInputs let products with codes round their input to 8 bits too: see `ForwardOptions` */
+  constructor(g: GraphBuilder, layout: WeightLayout, roundInputs: boolean) {
     this.#g = g
     this.#layout = layout
-    this.#roundInt8 = roundInt8
+    this.#roundInputs = roundInputs
   }
 
   /** A weight by its checkpoint name. @throws {TypeError} If the base has none of that name. */
@@ -47,13 +49,14 @@ export class BaseWeights {
   join(names: readonly string[]): NamedPlace | null {
     const places = names.map((name) => this.find(name).place)
     const range = joined(places)
-    const held = places.flatMap(({ int8 }) => int8 ?? [])
+    const held = places.flatMap((place) => place.held ?? [])
     const scales = joined(held.map((each) => each.scales))
     if (!range || !scales || (held.length > 0 && held.length < places.length)) return null
+    if (held.some(({ bits }) => bits !== held[0]!.bits)) return null
     const shape = [places.reduce((total, place) => total + place.shape[0]!, 0), ...places[0]!.shape.slice(1)]
     return {
       name: names.join("+"),
-      place: { ...range, shape, ...(held.length > 0 && { int8: { scales, transposed: false } }) },
+      place: { ...range, shape, ...(held.length > 0 && { held: { bits: held[0]!.bits, scales, transposed: false } }) },
     }
   }
 
@@ -62,18 +65,18 @@ export class BaseWeights {
    * @param after made shortly before the weight is wanted: one that is held as codes takes no memory until then
    */
   value({ name, place }: NamedPlace, after: Value): Value {
-    const { shape, int8 } = place
-    if (!int8) return this.#g.weight(name, shape, place)
-    const codes = this.#blocks(name, place, int8.scales)
-    if (!int8.transposed) return this.#g.dequantize(codes, shape, after)
+    const { shape, held } = place
+    if (!held) return this.#g.weight(name, shape, place)
+    const codes = this.#blocks(name, place, held)
+    if (!held.transposed) return this.#g.dequantize(codes, shape, after)
     return this.#g.transpose(this.#g.dequantize(codes, [...shape].reverse(), after), [1, 0])
   }
 
   /** Rows of a table [entries, features]: i64 [...] to f32 [..., features]. */
   rows({ name, place }: NamedPlace, indices: Value): Value {
-    const { shape, int8 } = place
-    if (!int8) return this.#g.gather(this.#g.weight(name, shape, place), indices)
-    return this.#g.int8Rows(this.#blocks(name, place, int8.scales), indices, shape[1]!)
+    const { shape, held } = place
+    if (!held) return this.#g.gather(this.#g.weight(name, shape, place), indices)
+    return this.#g.codesRows(this.#blocks(name, place, held), indices, shape[1]!)
   }
 
   /**
@@ -82,32 +85,36 @@ export class BaseWeights {
    */
   product({ name, place }: NamedPlace, x: Value, transposed: boolean, bias: Value | null): Value {
     const g = this.#g
-    if (!place.int8) {
+    if (!place.held) {
       const weight = g.weight(name, place.shape, place)
       return g.gemm(x, weight, { transB: !transposed, ...(bias && { c: bias }) })
     }
-    const { scales } = place.int8
-    const y = this.#roundInt8
-      ? g.int8ProductRounded(x, this.#blockRows(name, place, scales, x.shape[1] as number))
-      : g.int8Product(x, this.#blocks(name, place, scales))
+    const y = this.#roundInputs
+      ? g.codesProductRounded(x, this.#blockRows(name, place, place.held, x.shape[1] as number))
+      : g.codesProduct(x, this.#blocks(name, place, place.held))
     return bias ? g.add(y, bias) : y
   }
 
-  /** Codes as blocks one after the other, [blocks, 32]. */
-  #blocks(name: string, place: WeightRange, scales: WeightRange): Int8Value {
-    const blocks = place.length / INT8_BLOCK
+  /** Codes as blocks one after the other, [blocks, bytes of a block]. */
+  #blocks(name: string, place: WeightRange, { bits, scales }: Held): CodesValue {
+    const width = blockBytes(bits)
+    const blocks = place.length / width
     return {
-      codes: this.#g.weight(`${name}.codes`, [blocks, INT8_BLOCK], place, "u8"),
+      bits,
+      codes: this.#g.weight(`${name}.codes`, [blocks, width], place, "u8"),
       scales: this.#g.weight(`${name}.scales`, [blocks], scales),
     }
   }
 
-  /** Codes by rows, [out, in / 32, 32]. */
-  #blockRows(name: string, place: WeightRange, scales: WeightRange, columns: number): Int8Value {
-    const shape = [place.length / columns, columns / INT8_BLOCK, INT8_BLOCK]
+  /** Codes by rows, [out, in / 32, bytes of a block]. */
+  #blockRows(name: string, place: WeightRange, { bits, scales }: Held, columns: number): CodesValue {
+    const width = blockBytes(bits)
+    const perRow = columns / CODE_BLOCK
+    const blocks = place.length / width
     return {
-      codes: this.#g.weight(`${name}.code_rows`, shape, place, "u8"),
-      scales: this.#g.weight(`${name}.scales`, [place.length / INT8_BLOCK], scales),
+      bits,
+      codes: this.#g.weight(`${name}.code_rows`, [blocks / perRow, perRow, width], place, "u8"),
+      scales: this.#g.weight(`${name}.scales`, [blocks], scales),
     }
   }
 }

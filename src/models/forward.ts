@@ -37,7 +37,7 @@ export interface ForwardOptions {
    * for it: elsewhere, and for gradients, such weights become f32 for each product.
    * @default {false}
    */
-  readonly roundInt8?: boolean
+  readonly roundInputs?: boolean
   /** Dropout of a layer's input, in training. @default none */
   readonly dropout?: (site: LinearSite | NormSite, x: Value, p: number) => Value
   /** Made once the forward pass exists, as attention may need its tables. */
@@ -64,7 +64,7 @@ export class Forward {
     this.batch = options.positions.shape[0]!
     this.length = options.positions.shape[1]!
     this.#sites = new Map(options.architecture.sites(options.config).map((site) => [`${site.kind}:${site.path}`, site]))
-    this.#frozen = new BaseWeights(options.g, options.layout, options.roundInt8 ?? false)
+    this.#frozen = new BaseWeights(options.g, options.layout, options.roundInputs ?? false)
     this.#attend = options.attend(this)
   }
 

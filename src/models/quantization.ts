@@ -2,26 +2,40 @@
  * @module Which weights of a base may be held in fewer bits: those of linear layers and the token embedding, which are
  * nearly all of them. Norms, biases and learned positions stay f32.
  */
-import { INT8_BLOCK } from "../core/int8.ts"
-import type { Architecture, ModelConfig } from "./architecture.ts"
+import { CODE_BLOCK, type CodeBits } from "../core/codes.ts"
+import { type Architecture, headWeight, type ModelConfig } from "./architecture.ts"
 
-/** Ways to hold a base's weights in fewer bits: `int8` is 8 bits with a scale for every 32 numbers. */
-export const quantizations = ["int8"] as const
+/** Ways to hold a base's weights in fewer bits: codes of so many bits, with a scale for every 32 numbers. */
+export const quantizations = ["int8", "int4"] as const
 
 /** One of {@link quantizations}. */
 export type Quantization = (typeof quantizations)[number]
 
+/** How a weight is held. */
+export interface HeldWeight {
+  readonly bits: CodeBits
+  /** Whether it is [in, out] in the checkpoint. */
+  readonly transposed: boolean
+}
+
 /**
- * Weights to hold as 8-bit codes, by checkpoint name, and whether each is [in, out] there. Rows that are not whole blocks
- * are left out.
+ * Weights to hold as codes, by checkpoint name. Rows that are not whole blocks are left out. With `int4` the token
+ * embedding and the output layer have 8 bits, as llama.cpp's Q4_0 gives them more: each logit stands on a single row.
  */
-export function int8Weights(architecture: Architecture, config: ModelConfig): Map<string, { transposed: boolean }> {
-  const found = new Map<string, { transposed: boolean }>()
+export function heldWeights(
+  architecture: Architecture,
+  config: ModelConfig,
+  quantization: Quantization,
+): Map<string, HeldWeight> {
+  const found = new Map<string, HeldWeight>()
+  const bits = quantization === "int4" ? 4 : 8
+  const head = headWeight(architecture, config)
   for (const site of architecture.sites(config)) {
-    if (site.kind === "linear" && site.inFeatures % INT8_BLOCK === 0)
-      found.set(`${site.path}.weight`, { transposed: site.transposed })
-    if (site.kind === "embedding" && site.role === "tokens" && site.features % INT8_BLOCK === 0)
-      found.set(`${site.path}.weight`, { transposed: false })
+    const name = `${site.path}.weight`
+    if (site.kind === "linear" && site.inFeatures % CODE_BLOCK === 0)
+      found.set(name, { bits: name === head ? 8 : bits, transposed: site.transposed })
+    if (site.kind === "embedding" && site.role === "tokens" && site.features % CODE_BLOCK === 0)
+      found.set(name, { bits: 8, transposed: false })
   }
   return found
 }

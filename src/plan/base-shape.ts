@@ -4,7 +4,7 @@
  */
 import type { Architecture, ModelConfig } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
-import { int8Weights, type Quantization } from "../models/quantization.ts"
+import { heldWeights, type Quantization } from "../models/quantization.ts"
 import { weightsLayout } from "../store/weights-file.ts"
 
 /** A base without weights. Reading one throws a `TypeError`. */
@@ -14,8 +14,8 @@ export function baseShape(
   config: ModelConfig,
   quantization: Quantization | null,
 ): Base {
-  const int8 = quantization ? int8Weights(architecture, config) : undefined
-  const { layout, size } = weightsLayout(architecture.weights(config), int8)
+  const held = quantization ? heldWeights(architecture, config, quantization) : undefined
+  const { layout, size } = weightsLayout(architecture.weights(config), held)
   const none = async (): Promise<never> => {
     throw new TypeError(`Base "${name}" was opened without its weights`)
   }

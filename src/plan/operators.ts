@@ -5,8 +5,8 @@
  */
 import type { Node } from "../graph/ir.ts"
 import { causalMask } from "../graph/ops/attention.ts"
+import { type CodesProductAttrs, codesProduct } from "../graph/ops/codes.ts"
 import * as elementwise from "../graph/ops/elementwise.ts"
-import { int8Product } from "../graph/ops/int8.ts"
 import { linearCrossEntropy, minusOneHot } from "../graph/ops/loss.ts"
 import { type RowsAttrs, reshape, scatterAdd } from "../graph/ops/movement.ts"
 import { layerNorm, rmsNorm } from "../graph/ops/norm.ts"
@@ -48,9 +48,12 @@ export function unread({ op }: Node, output: number): "absent" | "freed" | "held
 /** Bytes that are held while a node is computed, beside inputs and outputs: see the operators' `emit`. */
 export function workspaceOf({ op, attrs, inputs, outputs }: Node, sizes: Sizes): number {
   switch (op.name) {
-    // The 8-bit weight as f32.
-    case int8Product.name:
-      return 4 * sizes.bytes(inputs[1]!)
+    // The weight as f32; of 4 bits a code a byte before that.
+    case codesProduct.name: {
+      const { bits } = attrs as CodesProductAttrs
+      const numbers = (sizes.bytes(inputs[1]!) * 8) / bits
+      return 4 * numbers + (bits === 4 ? numbers : 0)
+    }
     // An index of 8 bytes for each element of f32.
     case scatterAdd.name:
       return (attrs as RowsAttrs).distinct ? 0 : 2 * sizes.bytes(inputs[2]!)

@@ -5,6 +5,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Method } from "../method.ts"
+import { type Quantization, quantizations } from "../models/quantization.ts"
 import type { TrainingPlan } from "./training.ts"
 
 /** A choice of what to train with. */
@@ -16,7 +17,7 @@ export interface Choice {
   /** Batches of an optimizer step. */
   readonly accumulation: number
   readonly length: number
-  readonly quantize: "int8" | null
+  readonly quantize: Quantization | null
 }
 
 /** A choice that fits, with its plan and what it gave up, for people. */
@@ -69,13 +70,13 @@ function* waysDown(wanted: Choice, others: readonly Method[]): Generator<{ choic
     }
   }
   yield* down(fewerRows)
-  yield* down(eightBits)
+  yield* down(fewerBits)
   yield* down(lowerRank)
   for (const method of others) {
     if (method.name === choice.method.name) continue
     choice = { ...choice, method, settings: {} }
     yield given(choice)
-    yield* down(eightBits)
+    yield* down(fewerBits)
     yield* down(lowerRank)
   }
   yield* down(shorterRows)
@@ -88,9 +89,11 @@ const fewerRows = (from: Choice): Choice | null => {
   return { ...from, rows, accumulation: Math.ceil((from.accumulation * from.rows) / rows) }
 }
 
-/** Eight bits, where the method leaves the base's own weights alone. */
-const eightBits = (from: Choice): Choice | null =>
-  from.quantize !== null || from.method.peft === null ? null : { ...from, quantize: "int8" }
+/** Fewer bits, where the method leaves the base's own weights alone. */
+const fewerBits = (from: Choice): Choice | null => {
+  const next = quantizations[quantizations.indexOf(from.quantize as Quantization) + 1]
+  return next === undefined || from.method.peft === null ? null : { ...from, quantize: next }
+}
 
 const lowerRank = (from: Choice): Choice | null => {
   const rank = rankOf(from)
@@ -113,7 +116,8 @@ function differences(wanted: Choice, choice: Choice): string[] {
   const found: string[] = []
   if (choice.rows < wanted.rows)
     found.push(`rows at a time: ${choice.rows} instead of ${wanted.rows}, ${choice.accumulation} batches to a step`)
-  if (choice.quantize !== wanted.quantize) found.push("the base's weights in 32 bits: int8 instead")
+  if (choice.quantize !== wanted.quantize)
+    found.push(`the base's weights in ${wanted.quantize ?? "32 bits"}: ${choice.quantize} instead`)
   const isSame = choice.method.name === wanted.method.name
   if (!isSame) found.push(`the method: ${choice.method.name} instead of ${wanted.method.name}`)
   const [before, after] = [rankOf(isSame ? wanted : { ...choice, settings: {} }), rankOf(choice)]

@@ -44,7 +44,7 @@ export function planServing({
   const constants = calibrations[backend]
   const { layers, kvHeads, headDim } = base.config
   const resident = method.peftType === null ? 0 : adapters
-  const repacks = backend === "native" && base.quantization === "int8"
+  const repacks = backend === "native" && base.quantization !== undefined
   const graph = decodeGraph(base, { embeds: false, features: new Set() }, length, repacks)
   // A prompt is read whole at most, or each sequence gets a token.
   const reading = graphMemory(graph, { B: 1, T: length, P: length, R: 1 })

@@ -8,7 +8,7 @@ import { parseGenerationConfig } from "../formats/hf-config.ts"
 import type { Architecture } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
 import { architectureOf, architectures } from "../models/mod.ts"
-import { int8Weights, type Quantization } from "../models/quantization.ts"
+import { heldWeights, type Quantization } from "../models/quantization.ts"
 import { cacheFolder } from "../store/cache.ts"
 import { openCheckpoint } from "../store/checkpoint-reader.ts"
 import { type Folder, fsFolder } from "../store/folder.ts"
@@ -57,7 +57,7 @@ export async function openBase(path: string, options: OpenBaseOptions = {}): Pro
   const checkpoint = await openCheckpoint(folder)
   const { quantize } = options
   const packed = await packWeights(checkpoint, architecture.weights(config), {
-    ...(quantize && { int8: int8Weights(architecture, config) }),
+    ...(quantize && { held: heldWeights(architecture, config, quantize) }),
     cacheFolder: options.cacheFolder === undefined ? cacheFolder(process.env) : options.cacheFolder,
   })
   const tokenizer = files.includes("tokenizer.json") ? await openTokenizer(folder, files) : null

@@ -54,7 +54,7 @@ async function openNative({ threads = defaultThreads(), workFolder }: RuntimeOpt
     lowering: "fused",
     threads,
     deterministic: true,
-    int8Products: true,
+    integerProducts: true,
     async createSession(spec) {
       try {
         return ortSession(await create(spec), { Tensor: ort.Tensor, writesInPlace: true })

@@ -68,7 +68,7 @@ export interface Runtime {
    * repacked: several times as fast as making them f32 for each product.
    * @default {false}
    */
-  readonly int8Products?: boolean
+  readonly integerProducts?: boolean
   createSession(spec: SessionSpec): Promise<Session>
   dispose(): Promise<void>
 }

@@ -29,9 +29,14 @@ export const variantName = ({ embeds, features }: DecodeVariant): string =>
 
 /**
  * Builds a variant, for rows of up to `maxPositions`.
- * @param roundInt8 let products with 8-bit weights round their input to 8 bits too: see `ForwardOptions`
+ * @param roundInputs let products with 8-bit weights round their input to 8 bits too: see `ForwardOptions`
  */
-export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: number, roundInt8: boolean): GraphModel {
+export function decodeGraph(
+  base: Base,
+  variant: DecodeVariant,
+  maxPositions: number,
+  roundInputs: boolean,
+): GraphModel {
   const g = new GraphBuilder()
   const { architecture, config } = base
   const { heads, kvHeads, headDim, hiddenSize } = config
@@ -65,7 +70,7 @@ export function decodeGraph(base: Base, variant: DecodeVariant, maxPositions: nu
     positions,
     maxPositions,
     join: true,
-    roundInt8,
+    roundInputs,
     attend,
   })
   const hidden = architecture.forward(f, config)

@@ -59,9 +59,9 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     if (!session) {
       // Kernels for 8-bit weights want them repacked, in a copy of the session's own. What runs once for an adapter
       // (its virtual tokens) does without.
-      const int8Products = base.quantization === "int8" && runtime.int8Products === true && !variant.embeds
-      const model = encodeModel(lower(decodeGraph(base, variant, context, int8Products), runtime.lowering))
-      session = runtime.createSession({ model, weights: base.weights, prepack: int8Products })
+      const integerProducts = base.quantization !== undefined && runtime.integerProducts === true && !variant.embeds
+      const model = encodeModel(lower(decodeGraph(base, variant, context, integerProducts), runtime.lowering))
+      session = runtime.createSession({ model, weights: base.weights, prepack: integerProducts })
       sessions.set(name, session)
     }
     return session

@@ -1,5 +1,5 @@
 /**
- * @module Packs a base into one little-endian blob of f32 weights, or of 8-bit codes and their scales, that ONNX graphs
+ * @module Packs a base into one little-endian blob of f32 weights, or of codes and their scales, that ONNX graphs
  * point into. On disk it is written once for a base and a form, and mapped by every session; without files it stays in
  * memory.
  */
@@ -7,8 +7,8 @@ import { createHash } from "node:crypto"
 import { open, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { bytesOf } from "../core/bytes.ts"
+import { CODE_BLOCK, type CodeBits, quantizeCodes, transposed } from "../core/codes.ts"
 import { EspalierError } from "../core/errors.ts"
-import { INT8_BLOCK, quantizeInt8, transposed } from "../core/int8.ts"
 import { sizeOf } from "../core/tensor.ts"
 import { assertFinite } from "../formats/as-f32.ts"
 import type { FrozenWeights } from "../runtime/runtime.ts"
@@ -32,22 +32,22 @@ export interface ByteRange {
 export interface WeightPlace extends ByteRange {
   /** Its shape in the checkpoint. */
   readonly shape: readonly number[]
-  /** Where it is held as 8-bit codes [out, in]: where their scales [out, in / 32] lie, and whether `shape` is [in, out]. */
-  readonly int8?: { readonly scales: ByteRange; readonly transposed: boolean }
+  /** Where it is held as codes [out, in]: their bits, where their scales [out, in / 32] lie, whether `shape` is [in, out]. */
+  readonly held?: { readonly bits: CodeBits; readonly scales: ByteRange; readonly transposed: boolean }
 }
 
 /**
- * Weights to be held as 8-bit codes, by checkpoint name, and whether each is [in, out] there. Their rows [out, in] must
- * be whole blocks.
+ * Weights to be held as codes, by checkpoint name: of how many bits, and whether each is [in, out] there. Their rows
+ * [out, in] must be whole blocks.
  */
-export type Int8Weights = ReadonlyMap<string, { readonly transposed: boolean }>
+export type HeldWeights = ReadonlyMap<string, { readonly bits: CodeBits; readonly transposed: boolean }>
 
 /** Settings of {@link packWeights}. */
 export interface PackOptions {
   /** Where the blob is kept; null keeps it in memory. */
   readonly cacheFolder: string | null
-  /** Weights to be held as 8-bit codes. @default none */
-  readonly int8?: Int8Weights
+  /** Weights to be held as codes. @default none */
+  readonly held?: HeldWeights
 }
 
 /** A packed base. */
@@ -76,11 +76,11 @@ const LOCATION = "weights.bin"
 export async function packWeights(
   source: WeightSource,
   groups: readonly WeightGroup[],
-  { cacheFolder, int8 = new Map() }: PackOptions,
+  { cacheFolder, held = new Map() }: PackOptions,
 ): Promise<PackedWeights> {
   checkShapes(source, groups)
-  const { layout, size } = layOut(groups, int8)
-  const form = int8.size > 0 ? `\0int8/${INT8_BLOCK}\0${JSON.stringify([...int8])}` : ""
+  const { layout, size } = layOut(groups, held)
+  const form = held.size > 0 ? `\0codes/${CODE_BLOCK}\0${JSON.stringify([...held])}` : ""
   const key = createHash("sha256")
     .update(`${LAYOUT_VERSION}\0${await source.hash()}\0${JSON.stringify(groups)}${form}`)
     .digest("hex")
@@ -104,14 +104,14 @@ export async function packWeights(
 }
 
 /** Bytes of the blob that {@link packWeights} makes of these groups. */
-export const blobSize = (groups: readonly WeightGroup[], int8: Int8Weights = new Map()): number =>
-  layOut(groups, int8).size
+export const blobSize = (groups: readonly WeightGroup[], held: HeldWeights = new Map()): number =>
+  layOut(groups, held).size
 
 /** Where each weight lies in the blob that {@link packWeights} makes of these groups, and the blob's bytes. */
 export const weightsLayout = (
   groups: readonly WeightGroup[],
-  int8: Int8Weights = new Map(),
-): { readonly layout: ReadonlyMap<string, WeightPlace>; readonly size: number } => layOut(groups, int8)
+  held: HeldWeights = new Map(),
+): { readonly layout: ReadonlyMap<string, WeightPlace>; readonly size: number } => layOut(groups, held)
 
 /** A source over tensors in memory. */
 export function memorySource(
@@ -144,7 +144,7 @@ function checkShapes({ tensors }: WeightSource, groups: readonly WeightGroup[]):
   throw new EspalierError("invalid_file", `The base's weights don't fit its config.json:\n  ${shown.join("\n  ")}`)
 }
 
-function layOut(groups: readonly WeightGroup[], int8: Int8Weights): { layout: Map<string, WeightPlace>; size: number } {
+function layOut(groups: readonly WeightGroup[], held: HeldWeights): { layout: Map<string, WeightPlace>; size: number } {
   const layout = new Map<string, WeightPlace>()
   let at = 0
   const take = (length: number): ByteRange => {
@@ -156,12 +156,12 @@ function layOut(groups: readonly WeightGroup[], int8: Int8Weights): { layout: Ma
     at = Math.ceil(at / PAGE) * PAGE
     // Codes of a group lie side by side, and so do their scales behind them: both are joined along axis 0.
     for (const { name, shape } of parts)
-      layout.set(name, { shape, ...take(int8.has(name) ? sizeOf(shape) : sizeOf(shape) * 4) })
+      layout.set(name, { shape, ...take((sizeOf(shape) * (held.get(name)?.bits ?? 32)) / 8) })
     for (const { name, shape } of parts) {
-      const held = int8.get(name)
-      if (!held) continue
-      const scales = take((sizeOf(shape) / INT8_BLOCK) * 4)
-      layout.set(name, { ...layout.get(name)!, int8: { scales, transposed: held.transposed } })
+      const how = held.get(name)
+      if (!how) continue
+      const scales = take((sizeOf(shape) / CODE_BLOCK) * 4)
+      layout.set(name, { ...layout.get(name)!, held: { ...how, scales } })
     }
   }
   return { layout, size: at }
@@ -169,17 +169,17 @@ function layOut(groups: readonly WeightGroup[], int8: Int8Weights): { layout: Ma
 
 /** The blob's content, stretch by stretch. */
 async function* pieces(source: WeightSource, layout: ReadonlyMap<string, WeightPlace>) {
-  for (const [name, { offset, shape, int8 }] of layout) {
+  for (const [name, { offset, shape, held }] of layout) {
     const data = await source.readF32(name)
     assertFinite(data, name, "The base")
-    if (!int8) {
+    if (!held) {
       yield { offset, bytes: bytesOf(data) }
       continue
     }
     const [rows, columns] = shape as [number, number]
-    const matrix = quantizeInt8(int8.transposed ? transposed(data, rows, columns) : data)
+    const matrix = quantizeCodes(held.transposed ? transposed(data, rows, columns) : data, held.bits)
     yield { offset, bytes: matrix.codes }
-    yield { offset: int8.scales.offset, bytes: bytesOf(matrix.scales) }
+    yield { offset: held.scales.offset, bytes: bytesOf(matrix.scales) }
   }
 }
 

@@ -6,7 +6,7 @@ import { native } from "../../src/runtime/native.ts"
 import { webgpu } from "../../src/runtime/webgpu.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
-import { int8Fixture } from "../support/int8-bases.ts"
+import { codedFixture } from "../support/coded-bases.ts"
 import { loraGradients, loraWithDropout } from "../support/lora-step.ts"
 
 const found = await webgpu.probe()
@@ -23,13 +23,13 @@ test("webgpu opens for the standard lowering, or says why it can't", async () =>
 })
 
 /** What a base held as 8-bit codes gives here, against an f32 base of what the codes stand for on the CPU. */
-const int8Case = (): void =>
+const codesCase = (): void =>
   test("webgpu computes with weights held as codes, losses, gradients and logits", async () => {
-    const { int8, rounded } = await int8Fixture("llama")
+    const { held, rounded } = await codedFixture("llama", "int8")
     const results = []
     for (const [backend, base] of [
       [native, rounded],
-      [webgpu, int8],
+      [webgpu, held],
     ] as const) {
       const runtime = await backend.open({ threads: 1 })
       const { loss, gradients } = await loraGradients(runtime, base)
@@ -47,7 +47,7 @@ const int8Case = (): void =>
 /** Masks are inputs, and what they keep is computed by operators that this backend has. */
 const dropoutCase = (): void =>
   test("webgpu has the losses and gradients of LoRA with dropout as the CPU has them", async () => {
-    const { f32 } = await int8Fixture("llama")
+    const { f32 } = await codedFixture("llama", "int8")
     const results = []
     for (const backend of [native, webgpu]) {
       const runtime = await backend.open({ threads: 1 })
@@ -61,6 +61,6 @@ const dropoutCase = (): void =>
 
 if (found.ok) {
   runtimeCases(webgpu)
-  int8Case()
+  codesCase()
   dropoutCase()
 } else test.skipIf(true)(`the webgpu backend: ${found.reason}`, () => {})

@@ -2,9 +2,10 @@
  * @module One row per operator: how to build it and on which inputs. The backend tests check each row's gradient against
  * finite differences under both lowerings; a new operator joins by a row.
  */
+import { blockBytes, type CodeBits } from "../../src/core/codes.ts"
 import { rng } from "../../src/core/rng.ts"
 import { i64, type Tensor } from "../../src/core/tensor.ts"
-import type { GraphBuilder, Int8Value } from "../../src/graph/builder.ts"
+import type { CodesValue, GraphBuilder } from "../../src/graph/builder.ts"
 import type { Shape } from "../../src/graph/dim.ts"
 import type { Value } from "../../src/graph/ir.ts"
 
@@ -31,13 +32,14 @@ const rotation = (g: GraphBuilder, inputs: readonly Value[]): Value => {
   return g.rope(inputs[0]!, tables, indices(g, [0, 1, 2, 2, 3, 4], [2, 3]), 4)
 }
 
-/** A matrix of so many blocks as 8-bit codes, of numbers up to 0.13. */
-const int8Matrix = (g: GraphBuilder, blocks: number): Int8Value => {
+/** A matrix of so many blocks as codes, of numbers up to 0.13. */
+const codesMatrix = (g: GraphBuilder, blocks: number, bits: CodeBits): CodesValue => {
   const random = rng(blocks, "op-case:codes")
-  const codes = Uint8Array.from({ length: blocks * 32 }, () => 1 + random.below(255))
-  const scales = Float32Array.from({ length: blocks }, () => 0.0005 + 0.0005 * random.next())
+  const codes = Uint8Array.from({ length: blocks * blockBytes(bits) }, () => 1 + random.below(255))
+  const scales = Float32Array.from({ length: blocks }, () => (0.0005 + 0.0005 * random.next()) * (bits === 4 ? 16 : 1))
   return {
-    codes: g.constant({ dtype: "u8", shape: [blocks, 32], data: codes }),
+    bits,
+    codes: g.constant({ dtype: "u8", shape: [blocks, blockBytes(bits)], data: codes }),
     scales: g.constant({ dtype: "f32", shape: [blocks], data: scales }),
   }
 }
@@ -112,23 +114,29 @@ export const opCases: readonly OpCase[] = [
       }),
     ),
   ),
-  { name: "int8Product", shapes: [[3, 64]], build: (g, [x]) => g.int8Product(x!, int8Matrix(g, 10)) },
-  {
-    name: "int8Product, symbolic rows",
-    shapes: [[3, 64]],
-    declared: [["N", 64]],
-    build: (g, [x]) => g.int8Product(x!, int8Matrix(g, 10)),
-  },
-  {
-    name: "int8Product, transposed",
-    shapes: [[3, 5]],
-    build: (g, [x]) => g.int8Product(x!, int8Matrix(g, 10), { transposed: true }),
-  },
-  {
-    name: "gemm by a dequantized matrix",
-    shapes: [[3, 64]],
-    build: (g, [x]) => g.gemm(x!, g.dequantize(int8Matrix(g, 10), [5, 64], x!), { transB: true }),
-  },
+  ...([8, 4] as const).flatMap((bits): OpCase[] => [
+    {
+      name: `codesProduct of ${bits} bits`,
+      shapes: [[3, 64]],
+      build: (g, [x]) => g.codesProduct(x!, codesMatrix(g, 10, bits)),
+    },
+    {
+      name: `codesProduct of ${bits} bits, symbolic rows`,
+      shapes: [[3, 64]],
+      declared: [["N", 64]],
+      build: (g, [x]) => g.codesProduct(x!, codesMatrix(g, 10, bits)),
+    },
+    {
+      name: `codesProduct of ${bits} bits, transposed`,
+      shapes: [[3, 5]],
+      build: (g, [x]) => g.codesProduct(x!, codesMatrix(g, 10, bits), { transposed: true }),
+    },
+    {
+      name: `gemm by a dequantized matrix of ${bits} bits`,
+      shapes: [[3, 64]],
+      build: (g, [x]) => g.gemm(x!, g.dequantize(codesMatrix(g, 10, bits), [5, 64], x!), { transB: true }),
+    },
+  ]),
   {
     name: "matmul, one matrix for a batch",
     shapes: [

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { gpt2 } from "../../../src/models/gpt2.ts"
 import { llama } from "../../../src/models/llama.ts"
-import { int8Weights } from "../../../src/models/quantization.ts"
+import { heldWeights } from "../../../src/models/quantization.ts"
 
 const llamaConfig = (extra: Record<string, unknown>) =>
   llama.parseConfig({
@@ -14,8 +14,8 @@ const llamaConfig = (extra: Record<string, unknown>) =>
     ...extra,
   })
 
-test("int8Weights() takes linear layers, the token embedding and an output layer of its own, and no norms", () => {
-  const names = [...int8Weights(llama, llamaConfig({})).keys()]
+test("heldWeights() takes linear layers, the token embedding and an output layer of its own, and no norms", () => {
+  const names = [...heldWeights(llama, llamaConfig({}), "int8").keys()]
   const block = "model.layers.0"
   expect(names.sort()).toEqual(
     [
@@ -27,21 +27,30 @@ test("int8Weights() takes linear layers, the token embedding and an output layer
   )
 })
 
-test("int8Weights() leaves out rows that are not whole blocks", () => {
-  const names = [...int8Weights(llama, llamaConfig({ intermediate_size: 100 })).keys()]
+test("heldWeights() leaves out rows that are not whole blocks", () => {
+  const names = [...heldWeights(llama, llamaConfig({ intermediate_size: 100 }), "int8").keys()]
   expect(names.filter((name) => name.includes("mlp"))).toEqual([
     "model.layers.0.mlp.gate_proj.weight",
     "model.layers.0.mlp.up_proj.weight",
   ])
-  expect(int8Weights(llama, llamaConfig({ hidden_size: 48, intermediate_size: 100 })).size).toBe(0)
+  expect(heldWeights(llama, llamaConfig({ hidden_size: 48, intermediate_size: 100 }), "int8").size).toBe(0)
 })
 
-test("int8Weights() says which weights are [in, out], and leaves learned positions as they are", () => {
-  const held = int8Weights(
+test("heldWeights() says which weights are [in, out], and leaves learned positions as they are", () => {
+  const held = heldWeights(
     gpt2,
     gpt2.parseConfig({ vocab_size: 64, n_embd: 32, n_layer: 1, n_head: 2, n_positions: 32 }),
+    "int8",
   )
-  expect(held.get("transformer.h.0.attn.c_attn.weight")).toEqual({ transposed: true })
-  expect(held.get("transformer.wte.weight")).toEqual({ transposed: false })
+  expect(held.get("transformer.h.0.attn.c_attn.weight")).toEqual({ bits: 8, transposed: true })
+  expect(held.get("transformer.wte.weight")).toEqual({ bits: 8, transposed: false })
   expect(held.has("transformer.wpe.weight")).toBe(false)
+})
+
+test("heldWeights() gives int4's token embedding and output layer 8 bits", () => {
+  for (const tied of [true, false]) {
+    const held = heldWeights(llama, llamaConfig({ tie_word_embeddings: tied }), "int4")
+    const wide = [...held].filter(([, { bits }]) => bits === 8).map(([name]) => name)
+    expect(wide.sort()).toEqual(["model.embed_tokens.weight", ...(tied ? [] : ["lm_head.weight"])].sort())
+  }
 })

@@ -65,7 +65,7 @@ describe("peakOf()", () => {
     const g = new GraphBuilder()
     const codes = g.weight("w.codes", [64, 32], { offset: 0, length: 2048 }, "u8")
     const scales = g.weight("w.scales", [64], { offset: 2048, length: 256 })
-    g.output("y", g.int8Product(g.input("x", "f32", ["N", 32]), { codes, scales }))
+    g.output("y", g.codesProduct(g.input("x", "f32", ["N", 32]), { codes, scales, bits: 8 }))
     expect(peakOf(g.finish("g"), new Sizes({ N: 10 })).bytes).toBe(64 * 32 * 4)
   })
 

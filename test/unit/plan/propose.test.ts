@@ -16,7 +16,7 @@ const wanted: Choice = {
 /** A made-up price, so that each thing that can be given up has a weight of its own. */
 const planOf = ({ method, settings, rows, length, quantize }: Choice): TrainingPlan => {
   const { rank = 0 } = method.prepare(settings).config as { rank?: number }
-  const total = (method.name === "full" ? 10_000 : 0) + rows * 100 + (quantize ? 100 : 400) + rank * 10 + length
+  const total = (method.name === "full" ? 10_000 : 0) + rows * 100 + { int8: 100, int4: 50, none: 400 }[quantize ?? "none"] + rank * 10 + length
   return { method: method.name, trainable: 1, rowsAtOnce: rows, parts: [], total }
 }
 const within = (budget: number, from: Choice = wanted) => propose(from, [method("lora")], budget, planOf)
@@ -34,26 +34,27 @@ describe("propose()", () => {
     expect(gaveUp).toEqual(["rows at a time: 4 instead of 8, 2 batches to a step"])
   })
 
-  test("then holds the base in 8 bits, then lowers the rank, then cuts rows", () => {
+  test("then holds the base in 8 bits, then in 4, then lowers the rank, then cuts rows", () => {
     expect(within(700).choice).toEqual({ ...wanted, rows: 1, accumulation: 8, quantize: "int8" })
-    expect(within(550).choice).toEqual({
+    expect(within(600).choice).toEqual({ ...wanted, rows: 1, accumulation: 8, quantize: "int4" })
+    expect(within(500).choice).toEqual({
       ...wanted,
       settings: { rank: 8, alpha: 32 },
       rows: 1,
       accumulation: 8,
-      quantize: "int8",
+      quantize: "int4",
     })
-    const { choice, gaveUp } = within(400)
+    const { choice, gaveUp } = within(350)
     expect(choice).toMatchObject({ settings: { rank: 4 }, length: 128 })
     expect(gaveUp).toEqual([
       "rows at a time: 1 instead of 8, 8 batches to a step",
-      "the base's weights in 32 bits: int8 instead",
+      "the base's weights in 32 bits: int4 instead",
       "rank: 4 instead of 16",
       "length: rows are cut at 128 tokens, not 256",
     ])
   })
 
-  test("goes over to another method before it cuts rows, and never holds in 8 bits what is trained", () => {
+  test("goes over to another method before it cuts rows, and never holds in fewer bits what is trained", () => {
     const { choice, gaveUp } = within(2000, { ...wanted, method: method("full"), settings: {} })
     expect(choice).toMatchObject({ method: { name: "lora" }, rows: 1, length: 256, quantize: null })
     expect(gaveUp.at(-1)).toBe("the method: lora instead of full")

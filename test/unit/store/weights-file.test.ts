@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { bytesOf } from "../../../src/core/bytes.ts"
-import { type Int8Matrix, quantizeInt8, transposed } from "../../../src/core/int8.ts"
+import { type CodeMatrix, quantizeCodes, transposed } from "../../../src/core/codes.ts"
 import { rng } from "../../../src/core/rng.ts"
 import { f32 } from "../../../src/core/tensor.ts"
 import { blobSize, memorySource, packWeights, type WeightSource } from "../../../src/store/weights-file.ts"
@@ -127,14 +127,14 @@ describe("packWeights() with 8-bit codes", () => {
     },
     { name: "t", parts: [{ name: "t", shape: [32, 3] }] },
   ]
-  const int8 = new Map([
-    ["q", { transposed: false }],
-    ["k", { transposed: false }],
-    ["t", { transposed: true }],
-  ])
+  const codes = new Map([
+    ["q", { bits: 8, transposed: false }],
+    ["k", { bits: 8, transposed: false }],
+    ["t", { bits: 4, transposed: true }],
+  ] as const)
 
   test("holds a group's codes side by side, its scales behind them, and the rest as f32", async () => {
-    const { layout, weights } = await packWeights(memorySource(wide), wideGroups, { cacheFolder: null, int8 })
+    const { layout, weights } = await packWeights(memorySource(wide), wideGroups, { cacheFolder: null, held: codes })
     expect([...layout]).toEqual([
       ["norm", { shape: [64], offset: 0, length: 256 }],
       [
@@ -143,43 +143,54 @@ describe("packWeights() with 8-bit codes", () => {
           shape: [2, 64],
           offset: 4096,
           length: 128,
-          int8: { scales: { offset: 4288, length: 16 }, transposed: false },
+          held: { bits: 8, scales: { offset: 4288, length: 16 }, transposed: false },
         },
       ],
       [
         "k",
-        { shape: [1, 64], offset: 4224, length: 64, int8: { scales: { offset: 4304, length: 8 }, transposed: false } },
+        {
+          shape: [1, 64],
+          offset: 4224,
+          length: 64,
+          held: { bits: 8, scales: { offset: 4304, length: 8 }, transposed: false },
+        },
       ],
       [
         "t",
-        { shape: [32, 3], offset: 8192, length: 96, int8: { scales: { offset: 8288, length: 12 }, transposed: true } },
+        {
+          shape: [32, 3],
+          offset: 8192,
+          length: 48,
+          held: { bits: 4, scales: { offset: 8240, length: 12 }, transposed: true },
+        },
       ],
     ])
-    expect(weights.size).toBe(8300)
-    expect(blobSize(wideGroups, int8)).toBe(8300)
+    expect(weights.size).toBe(8252)
+    expect(blobSize(wideGroups, codes)).toBe(8252)
     const blob = await weights.bytes()
-    const held = (name: string): Int8Matrix => {
-      const { offset, length, int8: how } = layout.get(name)!
-      const { scales } = how!
+    const held = (name: string): CodeMatrix => {
+      const { offset, length, held: how } = layout.get(name)!
+      const { bits, scales } = how!
       return {
+        bits,
         codes: blob.slice(offset, offset + length),
         scales: new Float32Array(blob.slice(scales.offset, scales.offset + scales.length).buffer),
       }
     }
     expect([...blob.slice(0, 256)]).toEqual([...bytesOf(wide.get("norm")!.data)])
-    for (const name of ["q", "k"]) expect(held(name)).toEqual(quantizeInt8(wide.get(name)!.data))
-    expect(held("t")).toEqual(quantizeInt8(transposed(wide.get("t")!.data, 32, 3)))
+    for (const name of ["q", "k"]) expect(held(name)).toEqual(quantizeCodes(wide.get(name)!.data, 8))
+    expect(held("t")).toEqual(quantizeCodes(transposed(wide.get("t")!.data, 32, 3), 4))
   })
 
   test("keeps them in a file of their own beside the f32 one, written once", async () => {
     const cacheFolder = join(root, "int8")
     const first = counted(wide)
-    const packed = await packWeights(first, wideGroups, { cacheFolder, int8 })
+    const packed = await packWeights(first, wideGroups, { cacheFolder, held: codes })
     expect(first.reads).toBe(4)
-    const inMemory = await packWeights(counted(wide), wideGroups, { cacheFolder: null, int8 })
+    const inMemory = await packWeights(counted(wide), wideGroups, { cacheFolder: null, held: codes })
     expect([...readFileSync(packed.weights.path!)]).toEqual([...(await inMemory.weights.bytes())])
     const again = counted(wide)
-    expect((await packWeights(again, wideGroups, { cacheFolder, int8 })).weights.path).toBe(packed.weights.path)
+    expect((await packWeights(again, wideGroups, { cacheFolder, held: codes })).weights.path).toBe(packed.weights.path)
     expect(again.reads).toBe(0)
     const plain = await packWeights(counted(wide), wideGroups, { cacheFolder })
     expect(plain.weights.path).not.toBe(packed.weights.path)

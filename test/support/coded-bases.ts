@@ -1,65 +1,65 @@
 /**
- * @module One base in three forms: f32, 8-bit codes, and f32 of what those codes stand for, which is what computing with
+ * @module One base in three forms: f32, codes of 8 or 4 bits, and f32 of what those codes stand for, which is what computing with
  * codes is held against.
  */
 import { join } from "node:path"
-import { dequantizeInt8, quantizeInt8, transposed } from "../../src/core/int8.ts"
+import { dequantizeCodes, quantizeCodes, transposed } from "../../src/core/codes.ts"
 import { f32, type Tensor } from "../../src/core/tensor.ts"
 import type { Architecture, ModelConfig } from "../../src/models/architecture.ts"
 import type { Base } from "../../src/models/base.ts"
-import { int8Weights } from "../../src/models/quantization.ts"
+import { heldWeights, type Quantization } from "../../src/models/quantization.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { memorySource, packWeights } from "../../src/store/weights-file.ts"
 
 /** The three. */
-export interface Int8Bases {
+export interface CodedBases {
   readonly f32: Base
-  readonly int8: Base
-  /** f32 of the numbers that `int8` holds. */
+  readonly held: Base
+  /** f32 of the numbers that `held` holds. */
   readonly rounded: Base
 }
 
 /** A base of these weights, in memory. */
-export async function int8Bases(
+export async function codedBases(
   architecture: Architecture,
   config: ModelConfig,
   weights: ReadonlyMap<string, Tensor<"f32">>,
-): Promise<Int8Bases> {
+  quantization: Quantization,
+): Promise<CodedBases> {
   const groups = architecture.weights(config)
-  const held = int8Weights(architecture, config)
+  const held = heldWeights(architecture, config, quantization)
   const rounded = new Map(
     [...weights].map(([name, { shape, data }]) => {
       const how = held.get(name)
       if (!how) return [name, f32(shape, data)] as const
       const [rows, columns] = shape as [number, number]
-      const back = how.transposed
-        ? transposed(dequantizeInt8(quantizeInt8(transposed(data, rows, columns))), columns, rows)
-        : dequantizeInt8(quantizeInt8(data))
+      const there = (numbers: Float32Array): Float32Array => dequantizeCodes(quantizeCodes(numbers, how.bits))
+      const back = how.transposed ? transposed(there(transposed(data, rows, columns)), columns, rows) : there(data)
       return [name, f32(shape, back)] as const
     }),
   )
   const baseOf = async (tensors: ReadonlyMap<string, Tensor<"f32">>, quantize: boolean): Promise<Base> => {
     const source = memorySource(tensors)
-    const packed = await packWeights(source, groups, { cacheFolder: null, ...(quantize && { int8: held }) })
+    const packed = await packWeights(source, groups, { cacheFolder: null, ...(quantize && { held }) })
     return {
       name: architecture.modelType,
       architecture,
       config,
       ...packed,
-      ...(quantize && { quantization: "int8" as const }),
+      ...(quantize && { quantization }),
       hash: await source.hash(),
       read: (name) => source.readF32(name),
     }
   }
-  return { f32: await baseOf(weights, false), int8: await baseOf(weights, true), rounded: await baseOf(rounded, false) }
+  return { f32: await baseOf(weights, false), held: await baseOf(weights, true), rounded: await baseOf(rounded, false) }
 }
 
 /** The small base of a parity case, in three forms. */
-export async function int8Fixture(name: "llama" | "qwen2" | "gpt2"): Promise<Int8Bases> {
+export async function codedFixture(name: "llama" | "qwen2" | "gpt2", quantization: Quantization): Promise<CodedBases> {
   const folder = join(import.meta.dir, "..", "fixtures", "parity", name, "base")
   const { base } = await openBase(folder, { cacheFolder: null })
   const weights = new Map<string, Tensor<"f32">>()
   for (const { name: weight, shape } of base.architecture.weights(base.config).flatMap(({ parts }) => parts))
     weights.set(weight, f32(shape, await base.read(weight)))
-  return int8Bases(base.architecture, base.config, weights)
+  return codedBases(base.architecture, base.config, weights, quantization)
 }
