@@ -24,7 +24,8 @@ export const engineOptions = {
   },
   quantize: {
     type: "string",
-    description: "hold the base's weights in fewer bits: int8 takes a third of the memory and answers nearly the same, int4 a sixth",
+    description:
+      "hold the base's weights in fewer bits: int8 takes a third of the memory and answers nearly the same, int4 a sixth",
     choices: ["none", ...quantizations],
     default: "none",
   },

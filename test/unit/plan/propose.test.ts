@@ -16,7 +16,12 @@ const wanted: Choice = {
 /** A made-up price, so that each thing that can be given up has a weight of its own. */
 const planOf = ({ method, settings, rows, length, quantize }: Choice): TrainingPlan => {
   const { rank = 0 } = method.prepare(settings).config as { rank?: number }
-  const total = (method.name === "full" ? 10_000 : 0) + rows * 100 + { int8: 100, int4: 50, none: 400 }[quantize ?? "none"] + rank * 10 + length
+  const total =
+    (method.name === "full" ? 10_000 : 0) +
+    rows * 100 +
+    { int8: 100, int4: 50, none: 400 }[quantize ?? "none"] +
+    rank * 10 +
+    length
   return { method: method.name, trainable: 1, rowsAtOnce: rows, parts: [], total }
 }
 const within = (budget: number, from: Choice = wanted) => propose(from, [method("lora")], budget, planOf)
