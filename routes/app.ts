@@ -8,6 +8,7 @@ import type { Service } from "../src/service/service.ts"
 import { adapterRoutes } from "./adapters.ts"
 import { chatRoutes } from "./chat.ts"
 import { completionRoutes } from "./completions.ts"
+import { embeddingRoutes } from "./embeddings.ts"
 import type { AppTypes, RouteEnvironment } from "./environment.ts"
 import { errorResponse } from "./errors.ts"
 import { fileRoutes } from "./files.ts"
@@ -52,7 +53,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/adapters, /v1/files",
+        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files",
       }),
     ),
   )
@@ -64,6 +65,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     modelRoutes,
     chatRoutes,
     completionRoutes,
+    embeddingRoutes,
     adapterRoutes,
     vllmRoutes,
     fileRoutes,

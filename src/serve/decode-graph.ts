@@ -6,7 +6,7 @@
  * places i64 [B, kvHeads, T, 1] (the positions of the new tokens, for each head), take i64 [R] (of the B * T rows, those
  * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D], and what the variant's features feed
  * (`decode-hooks.ts`).
- * Outputs: logits [R, vocabulary] and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0, values of layer 0, keys of
+ * Outputs: logits [R, vocabulary] (or states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0, values of layer 0, keys of
  * layer 1 and so on. The caches are read only, and their owner writes what is new into them: an engine that hands its
  * outputs out as copies would else copy whole caches for every token.
  */
@@ -20,12 +20,14 @@ import { type DecodeFeature, decodeHooks } from "./decode-hooks.ts"
 export interface DecodeVariant {
   /** Embeddings go in instead of token ids. */
   readonly embeds: boolean
+  /** Hidden states come out instead of logits. @default {false} */
+  readonly states?: boolean
   readonly features: ReadonlySet<DecodeFeature>
 }
 
 /** A name for a variant: variants of one name are the same graph. */
-export const variantName = ({ embeds, features }: DecodeVariant): string =>
-  [embeds ? "embeds" : "ids", ...[...features].sort()].join("+")
+export const variantName = ({ embeds, states = false, features }: DecodeVariant): string =>
+  [embeds ? "embeds" : "ids", ...(states ? ["states"] : []), ...[...features].sort()].join("+")
 
 /**
  * Builds a variant, for rows of up to `maxPositions`.
@@ -75,7 +77,8 @@ export function decodeGraph(
   })
   const hidden = architecture.forward(f, config)
   const rows = g.gather(hidden, g.input("take", "i64", ["R"]))
-  g.output("logits", f.logits(rows))
+  if (variant.states) g.output("states", rows)
+  else g.output("logits", f.logits(rows))
   g.output("new_kv", g.concat(added, 0))
   return g.finish(`decode-${variantName(variant)}`)
 }

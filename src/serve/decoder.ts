@@ -9,6 +9,8 @@ export interface DecoderInfo {
   readonly vocabSize: number
   /** Positions the base can hold: prompt, virtual tokens and completion together. */
   readonly contextLength: number
+  /** Features of a hidden state. */
+  readonly hiddenSize: number
 }
 
 /** A loaded adapter, bound to a decoder's base and ready to be fed. */
@@ -32,6 +34,13 @@ export interface Sequence {
    * @throws {RangeError} If the context would overflow.
    */
   append(tokens: readonly number[], all?: boolean): Promise<Float32Array>
+  /**
+   * Appends tokens and computes the hidden states that they end in, after the last norm.
+   * @param tokens at least one id
+   * @returns f32 [tokens.length, hidden]; valid until the next call
+   * @throws {RangeError} If the context would overflow.
+   */
+  states(tokens: readonly number[]): Promise<Float32Array>
   /**
    * Fills an empty sequence with what was computed before of its first tokens; what it computes itself is kept for
    * others at its end. Without this call nothing is taken and nothing kept.

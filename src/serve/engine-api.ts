@@ -82,6 +82,23 @@ export interface Generation {
   readonly events: AsyncIterable<ChoiceEvent>
 }
 
+/** Texts to turn into vectors, all on one adapter version. */
+export interface EmbedRequest {
+  readonly inputs: readonly PromptInput[]
+  /** The adapter's name; `null` for the bare base. */
+  readonly adapter: string | null
+}
+
+/** Vectors of texts. */
+export interface Embeddings {
+  /** The adapter version that was used; `null` for the base. */
+  readonly adapter: { readonly name: string; readonly hash: string } | null
+  /** Tokens of all inputs. */
+  readonly promptTokens: number
+  /** f32 [hidden] of length 1 for each input. */
+  readonly vectors: readonly Float32Array[]
+}
+
 /** Counters of an engine. */
 export interface EngineStats extends SchedulerStats {
   readonly adapters: number
@@ -105,6 +122,11 @@ export interface EngineApi {
    * @throws {EspalierError} `not_found` (no such adapter), `invalid_request`, `queue_full`, `unavailable`
    */
   generate(request: GenerateRequest, options?: { readonly signal?: AbortSignal }): Promise<Generation>
+  /**
+   * Turns texts into vectors: the mean of their last hidden states.
+   * @throws {EspalierError} `not_found` (no such adapter), `invalid_request`, `queue_full`, `unavailable`
+   */
+  embed(request: EmbedRequest, options?: { readonly signal?: AbortSignal }): Promise<Embeddings>
   stats(): Promise<EngineStats>
   /** Ends generations with `unavailable`, frees everything. */
   close(): Promise<void>

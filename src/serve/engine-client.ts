@@ -95,6 +95,17 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
     unload: async (name) => void (await call<"unload">({ type: "unload", name })),
     list: () => call<"list">({ type: "list" }),
     stats: () => call<"stats">({ type: "stats" }),
+    async embed(request, { signal } = {}) {
+      if (signal?.aborted) throw new EspalierError("aborted", "The request was aborted")
+      const id = nextId++
+      const abort = (): void => endpoint.post({ type: "abort", id } satisfies ToWorker)
+      signal?.addEventListener("abort", abort, { once: true })
+      try {
+        return await call<"embed">({ type: "embed", request }, id)
+      } finally {
+        signal?.removeEventListener("abort", abort)
+      }
+    },
     async generate(request, { signal } = {}) {
       const id = nextId++
       const abort = (): void => endpoint.post({ type: "abort", id } satisfies ToWorker)

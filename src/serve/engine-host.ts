@@ -3,7 +3,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Endpoint } from "./endpoint.ts"
-import type { EngineApi } from "./engine-api.ts"
+import type { Embeddings, EngineApi } from "./engine-api.ts"
 import { type Answers, type FromWorker, type ToWorker, toWireError } from "./protocol.ts"
 
 /**
@@ -33,6 +33,16 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
     }
   }
 
+  const embed = async (message: Extract<ToWorker, { type: "embed" }>): Promise<Embeddings> => {
+    const controller = new AbortController()
+    aborts.set(message.id, controller)
+    try {
+      return await ready().embed(message.request, { signal: controller.signal })
+    } finally {
+      aborts.delete(message.id)
+    }
+  }
+
   const answer = async (
     message: Exclude<ToWorker, { type: "abort" | "generate" }>,
   ): Promise<Answers[keyof Answers]> => {
@@ -49,6 +59,8 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
         return ready().list()
       case "stats":
         return ready().stats()
+      case "embed":
+        return embed(message)
       case "close":
         await engine?.close()
         engine = null

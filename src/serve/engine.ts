@@ -9,11 +9,12 @@ import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { type AdapterBinder, createAdapterTable, type NamedHold } from "./adapter-table.ts"
 import type { Decoder } from "./decoder.ts"
+import { embed } from "./embedding.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
 import { createRequestMerges, type PreparedMerge } from "./request-merges.ts"
 import { defaultSampling } from "./sampling.ts"
-import { createScheduler, type SchedulerOptions } from "./scheduler.ts"
+import { checkPrompt, createScheduler, type SchedulerOptions } from "./scheduler.ts"
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -39,6 +40,9 @@ export interface EngineParts {
   readonly now?: () => number
 }
 
+/** Texts that may be embedded or wait for it at once. */
+const MOST_EMBEDDING = 4096
+
 /** An engine in this thread. */
 export function createEngine(parts: EngineParts): EngineApi {
   const { decoder, tokenizer } = parts
@@ -50,6 +54,8 @@ export function createEngine(parts: EngineParts): EngineApi {
   const table = createAdapterTable(binder, parts.maxAdapters ?? 256, parts.now ?? Date.now)
   const merges = createRequestMerges(table, binder, parts.maxMerges ?? 8)
   let closed = false
+  /** Texts that are being embedded, or wait for it. */
+  let embedding = 0
   let knownLead: string | null = null
   const chatLead = (): string => {
     knownLead ??= answerLead(tokenizer)
@@ -96,6 +102,34 @@ export function createEngine(parts: EngineParts): EngineApi {
         }
       } finally {
         merge?.release()
+      }
+    },
+
+    async embed({ inputs, adapter }, { signal } = {}) {
+      if (closed) throw new EspalierError("unavailable", "The engine has been closed")
+      const texts = inputs.map((input) => encodePrompt(input, parts))
+      if (embedding + texts.length > MOST_EMBEDDING)
+        throw new EspalierError("queue_full", `The queue is full: ${embedding} texts are being embedded`, {
+          hint: "Try again in a moment",
+        })
+      const held = adapter === null ? null : table.hold(adapter)
+      embedding += texts.length
+      try {
+        const bound = held?.bound ?? null
+        for (const ids of texts) checkPrompt(ids, decoder)
+        const vectors: Float32Array[] = []
+        for (const ids of texts) {
+          if (signal?.aborted) throw new EspalierError("aborted", "The request was aborted")
+          vectors.push(await embed(decoder, scheduler.exclusive, ids, bound))
+        }
+        return {
+          adapter: held && { name: held.name, hash: held.bound.hash },
+          promptTokens: texts.reduce((total, ids) => total + ids.length, 0),
+          vectors,
+        }
+      } finally {
+        embedding -= texts.length
+        held?.release()
       }
     },
 

@@ -92,7 +92,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
   /**
    * One run over caches: `count` new positions for each of the `rows` sequences from a slot on.
-   * @returns the logits of the last position of each, or with `all` of every one
+   * @returns the logits (or the hidden states) of the last position of each, or with `all` of every one
    */
   const run = async (
     variant: DecodeVariant,
@@ -109,7 +109,11 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       : lengths.map((_, row) => (row + 1) * count - 1)
     const ends = lengths.map((length) => length + count)
     const session = await sessionOf(variant)
-    const { logits, new_kv: added } = await session.run({
+    const {
+      logits,
+      states,
+      new_kv: added,
+    } = await session.run({
       ...input,
       ...caches.views(slot, rows),
       position_ids: i64([rows, count], positions),
@@ -122,7 +126,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       take: i64([wanted.length], wanted),
     })
     caches.append(slot, rows, count, added!.data as Float32Array)
-    return logits!.data as Float32Array
+    return (logits ?? states)!.data as Float32Array
   }
 
   /** What one sequence feeds, as a batch of one. */
@@ -175,7 +179,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   }
 
   return {
-    info: { vocabSize: config.vocabSize, contextLength: context },
+    info: { vocabSize: config.vocabSize, contextLength: context, hiddenSize: config.hiddenSize },
 
     async bind({ forms, hash }: LoadedAdapter): Promise<Bound> {
       checkForms(base, forms, context)
@@ -200,6 +204,17 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       let open = true
       /** Tokens so far and the scope to keep them under, once somebody asked for that. */
       let kept: { readonly scope: string; readonly tokens: number[] } | null = null
+      const add = async (tokens: readonly number[], all: boolean, states: boolean): Promise<Float32Array> => {
+        if (!open) throw new TypeError("The sequence is closed")
+        const count = tokens.length
+        checkRoom(sequence, count)
+        pool.reserve(slots.length, sequence.length + count)
+        const input = { input_ids: i64([1, count], tokens), ...(bound && ownFeeds(bound.feeds)) }
+        const variant = { embeds: false, states, features: bound?.features ?? new Set<DecodeFeature>() }
+        const found = await run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
+        sequence.appended(tokens)
+        return found
+      }
       const sequence: Slotted = {
         bound,
         capacity,
@@ -207,17 +222,8 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
         get length() {
           return open ? pool.length(sequence.slot) : 0
         },
-        async append(tokens, all = false) {
-          if (!open) throw new TypeError("The sequence is closed")
-          const count = tokens.length
-          checkRoom(sequence, count)
-          pool.reserve(slots.length, sequence.length + count)
-          const input = { input_ids: i64([1, count], tokens), ...(bound && ownFeeds(bound.feeds)) }
-          const variant = { embeds: false, features: bound?.features ?? new Set<DecodeFeature>() }
-          const logits = await run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
-          sequence.appended(tokens)
-          return logits
-        },
+        append: (tokens, all = false) => add(tokens, all, false),
+        states: (tokens) => add(tokens, true, true),
         appended: (tokens) => void kept?.tokens.push(...tokens),
         reuse(tokens, salt) {
           if (!open || sequence.length > virtual) throw new TypeError("Expected an empty sequence to fill")

@@ -7,6 +7,8 @@ import type {
   AdapterInfo,
   AdapterSource,
   ChoiceEvent,
+  Embeddings,
+  EmbedRequest,
   EngineInfo,
   EngineStats,
   GenerateRequest,
@@ -27,6 +29,7 @@ export type ToWorker =
   | { readonly type: "list"; readonly id: number }
   | { readonly type: "stats"; readonly id: number }
   | { readonly type: "generate"; readonly id: number; readonly request: GenerateRequest }
+  | { readonly type: "embed"; readonly id: number; readonly request: EmbedRequest }
   | { readonly type: "abort"; readonly id: number }
   | { readonly type: "close"; readonly id: number }
 
@@ -38,6 +41,7 @@ export interface Answers {
   list: readonly AdapterInfo[]
   stats: EngineStats
   generate: Omit<Generation, "events">
+  embed: Embeddings
   close: null
 }
 

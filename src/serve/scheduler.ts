@@ -176,19 +176,24 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
   }
 }
 
-/** Whether prompt, virtual tokens and completion fit the context and the ids are the base's. */
-function checkRequest(request: GenerationRequest, decoder: Decoder): void {
-  const { contextLength, vocabSize } = decoder.info
-  const virtual = request.adapter?.bound.virtualTokens ?? 0
-  const prompt = request.promptIds.length
-  if (prompt === 0) throw new EspalierError("invalid_request", "The prompt has no tokens", { param: "prompt" })
-  for (const id of request.promptIds) {
+/** Whether a prompt has tokens, and all of them are the base's. @throws {EspalierError} `invalid_request` */
+export function checkPrompt(ids: readonly number[], { info: { vocabSize } }: Decoder): void {
+  if (ids.length === 0) throw new EspalierError("invalid_request", "The prompt has no tokens", { param: "prompt" })
+  for (const id of ids) {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
       throw new EspalierError("invalid_request", `Expected token ids from 0 to ${vocabSize - 1} but found ${id}`, {
         param: "prompt",
       })
     }
   }
+}
+
+/** Whether prompt, virtual tokens and completion fit the context and the ids are the base's. */
+function checkRequest(request: GenerationRequest, decoder: Decoder): void {
+  const { contextLength, vocabSize } = decoder.info
+  const virtual = request.adapter?.bound.virtualTokens ?? 0
+  const prompt = request.promptIds.length
+  checkPrompt(request.promptIds, decoder)
   for (const [id] of request.sampling.logitBias) {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
       throw new EspalierError("invalid_request", `Expected token ids from 0 to ${vocabSize - 1} but found ${id}`, {

@@ -44,13 +44,23 @@ export async function startGeneration(
     stop: typeof request.stop === "string" ? [request.stop] : (request.stop ?? []),
     ignoreEos: request.ignore_eos,
   }
+  return orUnknownModel({ engine }, generation.adapter, () =>
+    engine.generate(generation, signal === undefined ? {} : { signal }),
+  )
+}
+
+/** What `call` gives; where it finds no adapter of that name, the error names the models there are. */
+export async function orUnknownModel<T>(
+  context: Pick<ServiceContext, "engine">,
+  adapter: string | null,
+  call: () => Promise<T>,
+): Promise<T> {
   try {
-    return await engine.generate(generation, signal === undefined ? {} : { signal })
+    return await call()
   } catch (error) {
     // A merge by request names the adapter that it lacks itself.
-    if (isEspalierError(error, "not_found") && generation.adapter !== null && !/[*+]/.test(generation.adapter)) {
-      throw await unknownModel({ engine }, generation.adapter)
-    }
+    if (isEspalierError(error, "not_found") && adapter !== null && !/[*+]/.test(adapter))
+      throw await unknownModel(context, adapter)
     throw error
   }
 }

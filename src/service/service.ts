@@ -5,6 +5,7 @@ import * as adapters from "./adapters.ts"
 import { chat } from "./chat.ts"
 import { complete } from "./completions.ts"
 import { createContext, type ServiceOptions } from "./context.ts"
+import { type EmbeddingList, embeddings } from "./embeddings.ts"
 import { createFileService, type FileService } from "./files.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
 import * as models from "./models.ts"
@@ -28,6 +29,8 @@ export interface Service {
   chat(body: unknown, options?: CallOptions): Promise<Outcome<ChatCompletion, ChatCompletionChunk>>
   /** @param body parsed JSON, checked here */
   complete(body: unknown, options?: CallOptions): Promise<Outcome<Completion, Completion>>
+  /** @param body parsed JSON, checked here */
+  embeddings(body: unknown, options?: CallOptions): Promise<Outcome<EmbeddingList, never>>
   listAdapters(): Promise<ListBody<AdapterCard>>
   retrieveAdapter(name: string): Promise<AdapterCard>
   loadAdapter(request: adapters.LoadRequest): Promise<AdapterCard>
@@ -51,6 +54,7 @@ export function createService(options: ServiceOptions): Service {
     retrieveModel: (id) => models.retrieveModel(context, id),
     chat: (body, call) => chat(context, body, call),
     complete: (body, call) => complete(context, body, call),
+    embeddings: (body, call) => embeddings(context, body, call),
     listAdapters: () => adapters.listAdapters(context),
     retrieveAdapter: (name) => adapters.retrieveAdapter(context, name),
     loadAdapter: (request) => adapters.loadAdapter(context, request),

@@ -99,6 +99,13 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
         return virtual + tokens.length
       },
       reuse: () => 0,
+      // Two features: how many tokens there are, and their sum.
+      states: (added) =>
+        exclusively(async () => {
+          await check(added)
+          commit(added)
+          return Float32Array.from(added.flatMap((token) => [1, token]))
+        }),
       append: (added, all) =>
         exclusively(async () => {
           await check(added)
@@ -126,7 +133,7 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
   }
 
   return {
-    info: { vocabSize: fakeVocab, contextLength },
+    info: { vocabSize: fakeVocab, contextLength, hiddenSize: 2 },
     bind: (adapter) =>
       exclusively(() => {
         const odd = adapter.forms.find((form) => form.form !== "prompt")

@@ -46,6 +46,10 @@ describe("engineClient() over a MessageChannel", () => {
     for (const name of [null, "a", "b"]) {
       expect(await greedyText(engine, "hello", name)).toBe(await greedyText(local, "hello", name))
     }
+    const texts = { inputs: [{ text: "hello" }, { ids: [1, 2] }], adapter: "a" }
+    expect(await engine.embed(texts)).toEqual(await local.embed(texts))
+    const aborted = engine.embed(texts, { signal: AbortSignal.abort() })
+    expect((await failureOf(aborted)).code).toBe("aborted")
     const request = {
       prompts: [{ text: "x" }],
       choices: 2,
