@@ -11,6 +11,7 @@ import { examplesBench } from "./examples.ts"
 import { firstTokenBench } from "./first-token.ts"
 import { machine } from "./machine.ts"
 import { memoryBench } from "./memory.ts"
+import { serveBench } from "./serve.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { sprigBench } from "./sprig.ts"
 import { swapBench } from "./swap.ts"
@@ -91,7 +92,16 @@ function benchOf(values: Values): TrainBench {
   }
 }
 
-const benches = [trainBench, decodeBench, swapBench, examplesBench, firstTokenBench, memoryBench, sprigBench]
+const benches = [
+  trainBench,
+  decodeBench,
+  serveBench,
+  swapBench,
+  examplesBench,
+  firstTokenBench,
+  memoryBench,
+  sprigBench,
+]
 const io = processIo()
 try {
   const [name, ...rest] = process.argv.slice(2)
