@@ -10,14 +10,17 @@ import process from "node:process"
 import { parseArgs } from "node:util"
 import { openBase } from "../../src/presets/open-base.ts"
 import { machine } from "../bench/machine.ts"
+import { studyForgetting } from "./forgetting.ts"
 import { studyMerging } from "./merging.ts"
 import { studyMethods } from "./methods.ts"
 import { type StudyFigures, studyFiles } from "./page.ts"
+import { studyTasks } from "./tasks.ts"
 
 const { values } = parseArgs({
   options: {
     task: { type: "string", default: "json-report" },
     other: { type: "string", default: "answer-card" },
+    third: { type: "string", default: "labels-desk" },
     items: { type: "string", default: "10" },
     figures: { type: "string", default: "docs/study/figures.json" },
     render: { type: "boolean", default: false },
@@ -25,9 +28,11 @@ const { values } = parseArgs({
   },
 })
 if (values.help) {
-  console.log(`Usage: bun run study [--task json-report] [--other answer-card] [--items 10] [--figures docs/study/figures.json] [--render]
+  console.log(`Usage: bun run study [--task json-report] [--other answer-card] [--third labels-desk]
+                     [--items 10] [--figures docs/study/figures.json] [--render]
 
-Trains every method on a task, merges two tasks by every method, and writes docs/study.md, its charts and its figures.
+Trains every method on a task; three tasks at once and one after another; one with the remedies against forgetting; merges
+two by every method. Writes docs/study.md, its charts and its figures.
 --render writes the page anew from the figures that are there.`)
   process.exit(0)
 }
@@ -46,6 +51,8 @@ async function measured(): Promise<StudyFigures> {
       task,
       suite_items: items,
       methods: await studyMethods({ task, folder, items, say }),
+      tasks: await studyTasks({ tasks: [values.other, task, values.third], folder, say }),
+      forgetting: await studyForgetting({ task, folder, items: 24 * items, say }),
       merging: await studyMerging({ tasks: [task, values.other], folder, say }),
     }
   } finally {

@@ -4,8 +4,10 @@
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import type { Machine } from "../bench/machine.ts"
 import { type Bar, barChart } from "./chart.ts"
+import type { ForgettingFigures } from "./forgetting.ts"
 import type { MergeFigures } from "./merging.ts"
 import type { MethodFigures } from "./methods.ts"
+import type { TasksFigures } from "./tasks.ts"
 
 /** Everything that a run of the study found. */
 export interface StudyFigures {
@@ -16,6 +18,8 @@ export interface StudyFigures {
   readonly task: string
   readonly suite_items: number
   readonly methods: readonly MethodFigures[]
+  readonly tasks: TasksFigures
+  readonly forgetting: readonly ForgettingFigures[]
   readonly merging: readonly MergeFigures[]
 }
 
@@ -64,8 +68,9 @@ export function studyFiles(figures: StudyFigures): Map<string, string> {
   ])
 }
 
-function page({ machine, command, base, task, suite_items, methods, merging }: StudyFigures): string {
-  const tasks = merging.length > 0 ? Object.keys(merging[0]!.scores) : []
+function page(figures: StudyFigures): string {
+  const { machine, command, base, task, suite_items, methods, merging } = figures
+  const merged = merging.length > 0 ? Object.keys(merging[0]!.scores) : []
   return [
     "# The study",
     "",
@@ -93,20 +98,61 @@ function page({ machine, command, base, task, suite_items, methods, merging }: S
     "",
     `Settings are the methods' own, with these: ${methods.map(({ method, settings }) => `\`${method}\` ${settings.join(" ")}`).join("; ")}.`,
     "",
+    ...tasksSection(figures.tasks),
+    ...forgettingSection(task, figures.forgetting),
     ...(merging.length > 0
       ? [
           "## Merging",
           "",
-          `A LoRA of ${tasks.map((each) => `\`${each}\``).join(" and one of ")}, summed with weights 1 and 1 by each method (\`slerp\`: halfway between the two).`,
+          `A LoRA of ${merged.map((each) => `\`${each}\``).join(" and one of ")}, summed with weights 1 and 1 by each method (\`slerp\`: halfway between the two).`,
           "",
-          `| | error against the true sum | file | ${tasks.join(" | ")} |`,
-          `|---|---|---|${tasks.map(() => "---|").join("")}`,
+          `| | error against the true sum | file | ${merged.join(" | ")} |`,
+          `|---|---|---|${merged.map(() => "---|").join("")}`,
           ...merging.map(
             ({ name, error, file_bytes, scores }) =>
-              `| ${name} | ${error === null ? "" : error < 1e-4 ? "0" : percent(error)} | ${formatBytes(file_bytes)} | ${tasks.map((each) => percent(scores[each]!)).join(" | ")} |`,
+              `| ${name} | ${error === null ? "" : error < 1e-4 ? "0" : percent(error)} | ${formatBytes(file_bytes)} | ${merged.map((each) => percent(scores[each]!)).join(" | ")} |`,
           ),
           "",
         ]
       : []),
   ].join("\n")
+}
+
+/** Several tasks by one adapter. */
+function tasksSection({ tasks, before, mixed, sequential, backward_transfer, forgetting }: TasksFigures): string[] {
+  const row = (name: string, scores: readonly number[]): string => `| ${name} | ${scores.map(percent).join(" | ")} |`
+  const mean = (scores: readonly number[]): number => scores.reduce((sum, score) => sum + score, 0) / scores.length
+  return [
+    "## Several tasks",
+    "",
+    "One LoRA for three tasks: rows of all in every batch, or one task after another. Held-out answers exactly right:",
+    "",
+    `| | ${tasks.map((task) => `\`${task}\``).join(" | ")} |`,
+    `|---|${tasks.map(() => "---|").join("")}`,
+    row("before", before),
+    row("at once", mixed),
+    ...sequential.map((scores, i) => row(`in a row, after \`${tasks[i]}\``, scores)),
+    "",
+    `In a row, backward transfer is ${(100 * backward_transfer).toFixed(1)} points and forgetting ${(100 * forgetting).toFixed(1)} (of each earlier task, its best score less its last).`,
+    `Mean over the tasks at the end: ${percent(mean(mixed))} at once, ${percent(mean(sequential.at(-1)!))} in a row.`,
+    "",
+  ]
+}
+
+/** What the remedies give back. */
+function forgettingSection(task: string, runs: readonly ForgettingFigures[]): string[] {
+  return [
+    "## Forgetting",
+    "",
+    `\`${task}\` with the remedies of [forgetting.md](forgetting.md): what is learned, what is left of the base's own suite, and the`,
+    "loss of neutral texts.",
+    "",
+    "| | options | right | suite | loss of texts |",
+    "|---|---|---|---|---|",
+    ...runs.map(
+      (run) =>
+        `| ${run.name} | ${run.options.length > 0 ? `\`${run.options.join(" ")}\`` : ""} | ${percent(run.right)} | ${percent(run.suite_before)} to ${percent(run.suite_after)} | ${run.loss_before.toFixed(3)} to ${run.loss_after.toFixed(3)} |`,
+    ),
+    "",
+  ]
 }
