@@ -12,6 +12,7 @@ import { embeddingRoutes } from "./embeddings.ts"
 import type { AppTypes, RouteEnvironment } from "./environment.ts"
 import { errorResponse } from "./errors.ts"
 import { fileRoutes } from "./files.ts"
+import { fineTuningRoutes } from "./fine-tuning.ts"
 import { healthRoutes } from "./health.ts"
 import { bearerAuth } from "./middleware/auth.ts"
 import { localOnly } from "./middleware/local-only.ts"
@@ -53,7 +54,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files",
+        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files and /v1/fine_tuning/jobs",
       }),
     ),
   )
@@ -69,6 +70,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     adapterRoutes,
     vllmRoutes,
     fileRoutes,
+    fineTuningRoutes,
   ]) {
     app.route("/", routes(environment))
   }

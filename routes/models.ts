@@ -1,5 +1,5 @@
 /**
- * @module GET /v1/models and GET /v1/models/:id, where an id may hold slashes.
+ * @module GET /v1/models, and GET and DELETE /v1/models/:id, where an id may hold slashes.
  */
 import { Hono } from "hono"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
@@ -10,6 +10,7 @@ export function modelRoutes({ service }: RouteEnvironment): Hono<AppTypes> {
   app.get("/v1/models", async (c) => c.json(await service.listModels()))
   app.all("/v1/models", onlyMethods("GET"))
   app.get("/v1/models/:id{.+}", async (c) => c.json(await service.retrieveModel(c.req.param("id"))))
-  app.all("/v1/models/:id{.+}", onlyMethods("GET"))
+  app.delete("/v1/models/:id{.+}", async (c) => c.json(await service.deleteModel(c.req.param("id"))))
+  app.all("/v1/models/:id{.+}", onlyMethods("GET", "DELETE"))
   return app
 }

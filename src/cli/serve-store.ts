@@ -4,9 +4,19 @@
 import { resolve } from "node:path"
 import { isEspalierError } from "../core/errors.ts"
 import type { JobStore } from "../jobs/job-store.ts"
-import { openStore } from "../presets/open-store.ts"
+import { openStore, openTraining } from "../presets/open-store.ts"
+import type { TrainerSettings } from "../presets/run-job.ts"
+import { trainingThreads } from "../presets/training-thread.ts"
+import type { EngineApi } from "../serve/engine-api.ts"
+import type { Training } from "../service/context.ts"
 import type { Io } from "./command.ts"
 import { describeError } from "./io.ts"
+
+/** A store and its folder. */
+export interface ServedStore {
+  readonly store: JobStore
+  readonly folder: string
+}
 
 /** Where the store is unless `--store` says otherwise. */
 const DEFAULT_FOLDER = "espalier-store"
@@ -17,19 +27,30 @@ const DEFAULT_FOLDER = "espalier-store"
  * @param given `--store`
  * @throws {EspalierError} If the folder that was asked for can't be used.
  */
-export async function openServedStore(given: string | undefined, io: Io): Promise<JobStore | null> {
+export async function openServedStore(given: string | undefined, io: Io): Promise<ServedStore | null> {
   if (given === "off") return null
   try {
-    const { store, quarantined } = await openStore(resolve(given ?? DEFAULT_FOLDER))
+    const folder = resolve(given ?? DEFAULT_FOLDER)
+    const { store, quarantined } = await openStore(folder)
     if (quarantined !== null) {
       io.err(
         `The job store was damaged and has been moved to ${quarantined}. A new one was begun: files and jobs of before are not listed, their contents and adapters are still there\n`,
       )
     }
-    return store
+    return { store, folder }
   } catch (error) {
     if (given !== undefined || !isEspalierError(error)) throw error
     io.err(`Without files and fine-tuning jobs. ${describeError(error)}`)
     return null
   }
+}
+
+/** Goes on with the store's jobs, each in a thread of its own. */
+export function openServedTraining(
+  { store, folder }: ServedStore,
+  engine: EngineApi,
+  settings: Omit<TrainerSettings, "store">,
+): Promise<Training> {
+  const worker = new URL("../entry/training-worker.ts", import.meta.url)
+  return openTraining({ store, folder, engine, runner: trainingThreads(worker, { ...settings, store: folder }) })
 }

@@ -2,15 +2,17 @@
  * @module `espalier serve`.
  */
 import { realpath } from "node:fs/promises"
+import { availableParallelism } from "node:os"
 import { resolve } from "node:path"
 import { createApp } from "../../routes/app.ts"
 import { checkAddress, serveHttp } from "../entry/http-server.ts"
 import { untilSignal } from "../entry/shutdown.ts"
 import { openEngineWorker } from "../presets/open-engine.ts"
+import type { TrainerSettings } from "../presets/run-job.ts"
 import { checkName } from "../service/adapters.ts"
 import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
-import { openServedStore } from "./serve-store.ts"
+import { openServedStore, openServedTraining } from "./serve-store.ts"
 import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
 const options = {
@@ -31,6 +33,11 @@ const options = {
     value: "folder",
     description: "where uploaded files, fine-tuning jobs and their adapters are kept; off for none",
     default: "espalier-store",
+  },
+  "train-threads": {
+    type: "number",
+    description: "threads of a fine-tuning job",
+    default: "half of the machine's cores",
   },
   force: { type: "boolean", description: "serve adapters that a run held back by --max-forgetting, too" },
   host: {
@@ -74,10 +81,12 @@ export const serveCommand = defineCommand({
         checkName(name, engine.info.base)
         await engine.load(name, { path: resolve(path) })
       }
-      const store = await openServedStore(values.store, io)
+      const kept = await openServedStore(values.store, io)
+      const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
       const service = createService({
         engine,
-        ...(store && { store }),
+        ...(kept && { store: kept.store }),
+        ...(training && { training }),
         adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },
       })
       const app = createApp(service, apiKey === undefined ? {} : { apiKey })
@@ -94,7 +103,8 @@ export const serveCommand = defineCommand({
       )
       await untilSignal(
         async () => {
-          await server.close()
+          // A run that stops at its checkpoint meanwhile, and streams of events that end, keep nobody waiting.
+          await Promise.all([service.jobs?.close(), server.close()])
           await service.close()
         },
         (name) => io.err(`\n${name}: finishing what is in flight. Once more ends at once\n`),
@@ -106,3 +116,12 @@ export const serveCommand = defineCommand({
     }
   },
 })
+
+/** How jobs are trained: as the engine computes, on fewer threads. */
+function trainerSettings(values: Values): Omit<TrainerSettings, "store"> {
+  const threads = values["train-threads"] ?? Math.max(1, Math.floor(availableParallelism() / 2))
+  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024)
+    throw new RangeError(`Expected train-threads to be a whole number from 1 to 1024 but found ${threads}`)
+  const { base, backend, quantize } = engineSettings(values)
+  return { base, backend, threads, ...(quantize && { quantize }), force: values.force === true }
+}

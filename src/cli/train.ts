@@ -11,9 +11,10 @@ import { compareRetention, type RetentionSet, retentionLines } from "../eval/ret
 import { methodEnv } from "../presets/method-env.ts"
 import { openBase } from "../presets/open-base.ts"
 import { openRuntime } from "../presets/open-runtime.ts"
-import type { BackendName, Runtime } from "../runtime/runtime.ts"
+import type { BackendName } from "../runtime/runtime.ts"
+import { runFacts } from "../service/run-facts.ts"
 import { saveTrained, type Trained } from "../service/save-adapter.ts"
-import { openTrainingRun, type TrainingRun } from "../service/training-run.ts"
+import { openTrainingRun } from "../service/training-run.ts"
 import { lossChart } from "../train/chart.ts"
 import { formatBytes, formatDuration, progressReporter } from "../train/progress.ts"
 import { defineCommand, exitCodes, type Io } from "./command.ts"
@@ -23,7 +24,7 @@ import { baseFolder, quantizeSetting } from "./shared-options.ts"
 import { loraSettings, settingsOf, type TrainValues, trainOptions } from "./train-options.ts"
 import { askedOf, curriculumFigures, retentionFacts, scored, taskFigures, taskScores } from "./train-scores.ts"
 import { expandTasks, replayOf, tasksOf } from "./train-tasks.ts"
-import { matrixTable, nextSteps, percent, samplesText, type TaskFigures, taskTable } from "./train-text.ts"
+import { matrixTable, nextSteps, percent, samplesText, taskTable } from "./train-text.ts"
 
 export const trainCommand = defineCommand({
   name: "train",
@@ -146,7 +147,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   const figures = taskFigures(run.tasks, run.shares, result.tasks, before, after)
   const curriculum = curriculumFigures(result, taskScores(asked, before))
   const facts = {
-    ...factsOf(run, trained(), runtime, figures),
+    ...runFacts(run, trained(), runtime, figures),
     ...(curriculum && { curriculum }),
     ...(kept && { retention: retentionFacts(kept, retention!.set) }),
     ...(limit !== null && { max_forgetting: limit, promoted: !isHeldBack }),
@@ -217,32 +218,4 @@ function checkedLimit(limit: number | undefined, retention: RetentionSet | null)
     param: "max-forgetting",
     hint: "Give some that this base can answer with --retention file (docs/forgetting.md)",
   })
-}
-
-/** espalier.json: what the adapter was made of, without anything that differs between two equal runs. */
-function factsOf(
-  { tasks, settings, replay }: TrainingRun,
-  { base, method }: Trained,
-  runtime: Runtime,
-  figures: readonly TaskFigures[],
-) {
-  const [only] = figures
-  const files = tasks.map(({ dataset, apart }) => ({
-    name: dataset.name,
-    sha256: dataset.sha256,
-    rows: dataset.report.used,
-    heldout: apart?.name ?? null,
-  }))
-  return {
-    format: 1,
-    method: { name: method.name, settings: method.config },
-    base: { name: base.name, hash: base.hash, ...(base.quantization && { quantization: base.quantization }) },
-    ...(tasks.length === 1
-      ? { data: files[0] }
-      : { tasks: figures.map(({ name, share, loss, score }, i) => ({ name, data: files[i], share, loss, score })) }),
-    ...(replay && { replay: { name: replay.name, sha256: replay.sha256, rows: replay.report.used } }),
-    settings,
-    runtime: { backend: runtime.name, detail: runtime.detail, threads: runtime.threads },
-    ...(tasks.length === 1 && only?.score && { score: only.score }),
-  }
 }

@@ -13,6 +13,8 @@ export interface JobStore {
   readonly contents: ContentStore
   /** Held while contents are kept or removed, so that none is removed that is about to be needed. */
   readonly tidying: Exclusive
+  /** Removes those contents that nothing needs any longer. */
+  removeUnneeded(hashes: readonly (string | undefined)[]): Promise<void>
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** A fresh, unguessable id in lower-case hex. */
@@ -40,10 +42,17 @@ export async function openJobStore(
 ): Promise<JobStore> {
   migrate(database, storeSchema)
   if (options.sweep ?? true) await sweep(database, contents)
+  const tidying = createExclusive()
   return {
     database,
     contents,
-    tidying: createExclusive(),
+    tidying,
+    removeUnneeded: (hashes) =>
+      tidying.run(async () => {
+        for (const sha256 of hashes) {
+          if (sha256 !== undefined && !isContentNeeded(database, sha256)) await contents.remove(sha256)
+        }
+      }),
     now: options.now ?? Date.now,
     newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),
   }

@@ -26,6 +26,7 @@ export const storeSchema: readonly string[] = [
     paused INTEGER NOT NULL DEFAULT 0,
     base_hash TEXT NOT NULL,
     spec TEXT NOT NULL,
+    model_name TEXT NOT NULL UNIQUE,
     metadata TEXT,
     training_sha256 TEXT NOT NULL,
     validation_sha256 TEXT,
@@ -37,7 +38,8 @@ export const storeSchema: readonly string[] = [
     fine_tuned_model TEXT,
     model_deleted INTEGER NOT NULL DEFAULT 0,
     result_file TEXT,
-    error TEXT
+    error TEXT,
+    crashes INTEGER NOT NULL DEFAULT 0
   );
   CREATE INDEX jobs_status ON jobs (status);
   CREATE TABLE events (

@@ -1,9 +1,19 @@
 /**
  * @module What every part of the service works with.
  */
+import type { AdapterShelf } from "../jobs/adapter-shelf.ts"
 import type { JobStore } from "../jobs/job-store.ts"
+import type { JobQueue } from "../jobs/queue.ts"
+import type { JobRunner } from "../jobs/runner.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
+
+/** What trains the jobs of a store. */
+export interface Training {
+  readonly queue: JobQueue
+  readonly runner: JobRunner
+  readonly shelf: AdapterShelf
+}
 
 /** What a service is made of. */
 export interface ServiceOptions {
@@ -12,6 +22,8 @@ export interface ServiceOptions {
   readonly adapterRoot?: AdapterRoot
   /** Where files and jobs are kept; closed with the service. Without it there are none. */
   readonly store?: JobStore
+  /** What trains the jobs of `store`; without it there are none. */
+  readonly training?: Training
   /** Bytes of an uploaded file at most. @default {104857600} 100 MiB */
   readonly maxFileBytes?: number
   /** Milliseconds since 1970. @default {Date.now} */
@@ -24,6 +36,8 @@ export interface ServiceOptions {
 export interface ServiceContext {
   readonly engine: EngineApi
   readonly adapterRoot: AdapterRoot | null
+  readonly store: JobStore | null
+  readonly training: Training | null
   readonly now: () => number
   readonly newId: () => string
   /** When the service began, milliseconds since 1970. */
@@ -36,6 +50,8 @@ export function createContext(options: ServiceOptions): ServiceContext {
   return {
     engine: options.engine,
     adapterRoot: options.adapterRoot ?? null,
+    store: options.store ?? null,
+    training: options.training ?? null,
     now,
     newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),
     startedAt: now(),

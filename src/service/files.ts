@@ -6,7 +6,7 @@ import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { sha256Hex } from "../core/hash.ts"
 import { checkDataFile } from "../data/check-file.ts"
-import { addFile, type FileRecord, findFile, isContentNeeded, listFiles, removeFile } from "../jobs/file-table.ts"
+import { addFile, type FileRecord, findFile, listFiles, removeFile } from "../jobs/file-table.ts"
 import { createOnce } from "../jobs/idempotency.ts"
 import type { JobStore } from "../jobs/job-store.ts"
 import type { Arrived } from "../store/content-store.ts"
@@ -81,9 +81,7 @@ export function createFileService(store: JobStore, maxFileBytes: number): FileSe
     async delete(id, caller) {
       const { sha256, owner } = found(id, caller)
       removeFile(database, owner, id)
-      await store.tidying.run(async () => {
-        if (!isContentNeeded(database, sha256)) await contents.remove(sha256)
-      })
+      await store.removeUnneeded([sha256])
       return { id, object: "file", deleted: true }
     },
   }

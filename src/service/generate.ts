@@ -2,6 +2,7 @@
  * @module What chat and text completions have in common: from a checked request to an accepted generation.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
+import type { ShelvedModel } from "../jobs/adapter-shelf.ts"
 import type { GenerateRequest, Generation, PromptInput } from "../serve/engine-api.ts"
 import type { Usage } from "../serve/generation.ts"
 import type { ServiceContext } from "./context.ts"
@@ -31,11 +32,12 @@ export interface GenerationPlan {
  * @throws {EspalierError} `not_found` that names the models there are, and whatever the engine refuses it for
  */
 export async function startGeneration(
-  { engine }: ServiceContext,
+  context: ServiceContext,
   request: ChatRequest | CompletionRequest,
   plan: GenerationPlan,
   { signal }: CallOptions,
 ): Promise<Generation> {
+  const { engine } = context
   const generation: GenerateRequest = {
     ...plan,
     choices: request.n,
@@ -44,25 +46,63 @@ export async function startGeneration(
     stop: typeof request.stop === "string" ? [request.stop] : (request.stop ?? []),
     ignoreEos: request.ignore_eos,
   }
-  return orUnknownModel({ engine }, generation.adapter, () =>
+  return orUnknownModel(context, generation.adapter, () =>
     engine.generate(generation, signal === undefined ? {} : { signal }),
   )
 }
 
-/** What `call` gives; where it finds no adapter of that name, the error names the models there are. */
+/**
+ * What `call` gives, a model that a job made being loaded for it if need be; where it finds no adapter of that name, the
+ * error names the models there are.
+ */
 export async function orUnknownModel<T>(
-  context: Pick<ServiceContext, "engine">,
+  context: ServiceContext,
   adapter: string | null,
   call: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await call()
+    try {
+      return await call()
+    } catch (error) {
+      if (!(await loadShelved(context, adapter, error))) throw error
+      return await call()
+    }
   } catch (error) {
     // A merge by request names the adapter that it lacks itself.
     if (isEspalierError(error, "not_found") && adapter !== null && !/[*+]/.test(adapter))
       throw await unknownModel(context, adapter)
     throw error
   }
+}
+
+/**
+ * Loads a model that a job made, if that is what was missing.
+ * @returns whether it is there now
+ * @throws {EspalierError} What keeps it from being loaded.
+ */
+async function loadShelved(
+  { engine, training }: ServiceContext,
+  name: string | null,
+  missing: unknown,
+): Promise<boolean> {
+  const shelved = name === null ? null : (training?.shelf.find(name) ?? null)
+  if (shelved === null || !isEspalierError(missing, "not_found")) return false
+  try {
+    await engine.load(shelved.name, { path: shelved.path })
+  } catch (error) {
+    // Another request was faster.
+    if (!(await engine.list()).some((adapter) => adapter.name === name)) throw withoutPaths(error, shelved)
+  }
+  if (training?.shelf.find(shelved.name)) return true
+  // It was deleted meanwhile.
+  await engine.unload(shelved.name)
+  return false
+}
+
+/** The same error without where the model lies. */
+function withoutPaths(error: unknown, { name, path }: ShelvedModel): unknown {
+  if (!isEspalierError(error)) return error
+  return new EspalierError(error.code, error.message.replaceAll(path, name), { param: "model", cause: error })
 }
 
 /** The error for a model that is not there. */

@@ -7,8 +7,11 @@ import { complete } from "./completions.ts"
 import { createContext, type ServiceOptions } from "./context.ts"
 import { type EmbeddingList, embeddings } from "./embeddings.ts"
 import { createFileService, type FileService } from "./files.ts"
+import { createJobService, type JobService } from "./fine-tuning.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
+import type { DeletedBody } from "./jobs-wire.ts"
 import * as models from "./models.ts"
+import { deleteModel } from "./shelved-models.ts"
 import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
 
 /** How the server is, for whoever watches it. */
@@ -25,6 +28,8 @@ export interface Service {
   health(): Promise<Health>
   listModels(): Promise<ListBody<ModelCard>>
   retrieveModel(id: string): Promise<ModelCard>
+  /** @throws {EspalierError} `not_found`, or `conflict` for what no job of this server made */
+  deleteModel(id: string): Promise<DeletedBody<"model">>
   /** @param body parsed JSON, checked here */
   chat(body: unknown, options?: CallOptions): Promise<Outcome<ChatCompletion, ChatCompletionChunk>>
   /** @param body parsed JSON, checked here */
@@ -37,6 +42,8 @@ export interface Service {
   unloadAdapter(name: string): Promise<void>
   /** Training files; null where the server keeps none. */
   readonly files: FileService | null
+  /** Fine-tuning jobs; null where the server runs none. */
+  readonly jobs: JobService | null
   /** Ends what is in flight and frees the engine. */
   close(): Promise<void>
 }
@@ -44,7 +51,9 @@ export interface Service {
 /** A service over an engine. */
 export function createService(options: ServiceOptions): Service {
   const context = createContext(options)
-  const { store } = options
+  const { store, training } = options
+  const files = store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null
+  const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
   return {
     async health() {
       const { active, waiting, adapters } = await context.engine.stats()
@@ -52,6 +61,7 @@ export function createService(options: ServiceOptions): Service {
     },
     listModels: () => models.listModels(context),
     retrieveModel: (id) => models.retrieveModel(context, id),
+    deleteModel: (id) => deleteModel(context, id),
     chat: (body, call) => chat(context, body, call),
     complete: (body, call) => complete(context, body, call),
     embeddings: (body, call) => embeddings(context, body, call),
@@ -59,8 +69,10 @@ export function createService(options: ServiceOptions): Service {
     retrieveAdapter: (name) => adapters.retrieveAdapter(context, name),
     loadAdapter: (request) => adapters.loadAdapter(context, request),
     unloadAdapter: (name) => adapters.unloadAdapter(context, name),
-    files: store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null,
+    files,
+    jobs,
     async close() {
+      await jobs?.close()
       await context.engine.close()
       store?.database.close()
     },

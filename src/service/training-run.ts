@@ -84,6 +84,8 @@ export interface TrainingOutcome extends TrainResult {
 export interface RunHooks {
   onEvent?(event: TrainEvent): void
   readonly signal?: AbortSignal
+  /** Called with the values that the step holds before a checkpoint of them is written, which waits for it. */
+  onCheckpoint?(step: number): Promise<void>
   /** Held-out answers before training, for the metrics. */
   readonly before?: readonly TaskScore[]
   /** Scores held-out answers with the values that the step now holds; called after each of the tasks of a curriculum. */
@@ -228,7 +230,7 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
         checkpoints: steps > (settings.train.checkpointEvery ?? Infinity),
       })
     },
-    async start({ onEvent, signal, before, score }) {
+    async start({ onEvent, signal, onCheckpoint, before, score }) {
       // Before the checkpoint's values are in place, so that a resumed run has the same figures.
       const first = isMany ? await evaluateTasks(step, heldout, 0) : null
       const resumedAt = snapshot && stepsBefore(snapshot.curriculum?.stage ?? 0) + snapshot.progress.step
@@ -239,7 +241,10 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
       }
       const hooks: TrainHooks = {
         onEvent: tell,
-        saveCheckpoint: (state) => checkpoint.save(state),
+        async saveCheckpoint(state) {
+          await onCheckpoint?.(state.progress.step)
+          await checkpoint.save(state)
+        },
         ...(signal && { signal }),
       }
       const from = snapshot ?? undefined

@@ -35,6 +35,8 @@ export interface ContentStore {
   receive(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Arrived>
   /** The whole content, checked. @throws {EspalierError} `invalid_file` if it is missing or its bytes have changed. */
   read(sha256: string): Promise<Uint8Array>
+  /** Reads it through. @throws {EspalierError} `invalid_file` if it is missing or its bytes have changed. */
+  verify(sha256: string): Promise<void>
   /** The content in pieces, not checked. @throws {EspalierError} `invalid_file` if it is missing. */
   stream(sha256: string): AsyncIterable<Uint8Array>
   /** That there is none is fine. */
@@ -52,10 +54,7 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
   const incoming = join(folder, "incoming")
   await rm(incoming, { recursive: true, force: true })
   await mkdir(incoming, { recursive: true })
-  const pathOf = (sha256: string): string => {
-    if (!/^[\da-f]{64}$/.test(sha256)) throw new TypeError("Expected a sha256 in hex")
-    return join(folder, sha256)
-  }
+  const pathOf = (sha256: string): string => contentPath(folder, sha256)
   return {
     async receive(chunks, maxBytes) {
       const beside = join(incoming, `${process.pid}-${count++}`)
@@ -94,13 +93,11 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
         },
       }
     },
-    async read(sha256) {
-      const bytes = new Uint8Array(await readFile(pathOf(sha256)).catch((cause) => Promise.reject(missing(cause))))
-      const found = createHash("sha256").update(bytes).digest("hex")
-      if (found === sha256) return bytes
-      throw new EspalierError("invalid_file", `Expected a file with sha256 ${sha256} but found ${found}`, {
-        hint: "Its bytes on disk have changed: upload it again",
-      })
+    read: (sha256) => readContent(folder, sha256),
+    async verify(sha256) {
+      const hash = createHash("sha256")
+      for await (const piece of pieces(pathOf(sha256))) hash.update(piece)
+      checkHash(sha256, hash.digest("hex"))
     },
     stream: (sha256) => pieces(pathOf(sha256)),
     remove: (sha256) => rm(pathOf(sha256), { force: true }),
@@ -110,6 +107,29 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
       return names.filter((_, i) => kinds[i]!.isFile()).sort()
     },
   }
+}
+
+function contentPath(folder: string, sha256: string): string {
+  if (!/^[\da-f]{64}$/.test(sha256)) throw new TypeError("Expected a sha256 in hex")
+  return join(folder, sha256)
+}
+
+/**
+ * A whole content of a folder that perhaps another thread has open.
+ * @throws {EspalierError} `invalid_file` if it is missing or its bytes have changed.
+ */
+export async function readContent(folder: string, sha256: string): Promise<Uint8Array> {
+  const path = contentPath(folder, sha256)
+  const bytes = new Uint8Array(await readFile(path).catch((cause) => Promise.reject(missing(cause))))
+  checkHash(sha256, createHash("sha256").update(bytes).digest("hex"))
+  return bytes
+}
+
+function checkHash(expected: string, found: string): void {
+  if (found === expected) return
+  throw new EspalierError("invalid_file", `Expected a file with sha256 ${expected} but found ${found}`, {
+    hint: "Its bytes on disk have changed: upload it again",
+  })
 }
 
 async function* pieces(path: string): AsyncGenerator<Uint8Array, void, undefined> {

@@ -4,10 +4,12 @@
 
 import { type AppOptions, createApp } from "../../routes/app.ts"
 import type { JobStore } from "../../src/jobs/job-store.ts"
+import { openTraining } from "../../src/presets/open-store.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
-import { createService } from "../../src/service/service.ts"
+import { createService, type Service } from "../../src/service/service.ts"
 import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
 import { createFakeEngine, type FakeEngineOptions, fakeRoot } from "./fake-engine.ts"
+import { createFakeRunner, type FakeRunner } from "./fake-runner.ts"
 
 /** What to make it of. */
 export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
@@ -15,6 +17,8 @@ export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
   readonly adapters?: readonly string[]
   /** Where files and jobs are kept; without it there are none. */
   readonly store?: JobStore
+  /** Its folder, for jobs; without it there are none. */
+  readonly storeFolder?: string
   readonly maxFileBytes?: number
 }
 
@@ -23,6 +27,9 @@ export interface FakeApp {
   readonly fetch: (request: Request) => Response | Promise<Response>
   readonly engine: EngineApi
   readonly decoder: FakeDecoder
+  readonly service: Service
+  /** What trains jobs; without a store's folder it trains none. */
+  readonly runner: FakeRunner
   /** Errors that the app told its owner of. */
   readonly reported: unknown[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
@@ -35,20 +42,35 @@ export interface FakeApp {
 export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeApp> {
   const { engine, decoder } = createFakeEngine(options)
   for (const name of options.adapters ?? []) await engine.load(name, { adapter: fakeAdapter(name) })
+  const { store, storeFolder } = options
+  const runner = createFakeRunner(storeFolder ?? "", engine.info.baseHash)
+  const reported: unknown[] = []
+  const training =
+    store && storeFolder !== undefined
+      ? await openTraining({
+          store,
+          folder: storeFolder,
+          engine,
+          runner,
+          onError: (error) => void reported.push(error),
+        })
+      : null
   const service = createService({
     engine,
     adapterRoot: { path: fakeRoot },
     now: () => 1_700_000_000_000,
-    ...(options.store && { store: options.store }),
+    ...(store && { store }),
+    ...(training && { training }),
     ...(options.maxFileBytes !== undefined && { maxFileBytes: options.maxFileBytes }),
   })
-  const reported: unknown[] = []
   const app = createApp(service, { onError: (error) => void reported.push(error), ...options })
   const send = async (path: string, init: RequestInit): Promise<Response> => app.request(path, init)
   return {
     fetch: (request) => app.fetch(request),
     engine,
     decoder,
+    service,
+    runner,
     reported,
     send,
     get: (path, headers = {}) => send(path, { headers }),
