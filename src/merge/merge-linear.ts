@@ -4,9 +4,10 @@
 import { EspalierError } from "../core/errors.ts"
 import { rng } from "../core/rng.ts"
 import { f32 } from "../core/tensor.ts"
-import type { Form, LowrankForm } from "../forms/form.ts"
+import type { BiasForm, Form, LowrankForm } from "../forms/form.ts"
 import type { LinearSite } from "../models/site.ts"
 import { combine, isElementwise, slerpWeights } from "./combine.ts"
+import { combineVectors } from "./combine-vectors.ts"
 import { type Delta, denseOf, factored, innerProduct, normOf, sumOf, type Term } from "./delta.ts"
 import { linearChange } from "./linear-change.ts"
 import { matrix } from "./matrix.ts"
@@ -70,15 +71,19 @@ export async function layerDeltas(
   return { site, deltas: changes.map(({ weight }) => weight), biases: changes.map(({ bias }) => bias) }
 }
 
-/** Low-rank updates that merge several adapters. @throws {EspalierError} `unsupported` where a bias would change too */
+/**
+ * Low-rank updates that merge several adapters, and biases where theirs change.
+ * @throws {EspalierError} `unsupported` where a norm's bias would change too
+ */
 export async function mergeLinear(sources: readonly MergeSource[], recipe: Recipe, base: MergeBase): Promise<Merged> {
   const report = reportBuilder(sources)
-  const forms: LowrankForm[] = []
+  const forms: (LowrankForm | BiasForm)[] = []
   const norms = new Set(base.sites.flatMap((site) => (site.kind === "norm" ? [site.path] : [])))
   const onNorm = sources.flatMap((source) => source.forms).find((form) => "path" in form && norms.has(form.path))
   if (onNorm && "path" in onNorm) throw biasError(onNorm.path)
   for await (const { site, deltas, biases } of changedLayers(sources, base)) {
-    if (biases.some((bias) => bias !== null)) throw biasError(site.path)
+    const bias = mergedBias(site, sources, biases, recipe)
+    if (bias) forms.push(bias)
     if (deltas.every((delta) => delta === null)) continue
     const wanted = wantedDelta(site.path, sources, deltas, recipe)
     const form = only(sources, site.path, recipe) ?? asForm(site.path, truncated(wanted, deltas, recipe))
@@ -94,8 +99,20 @@ export async function mergeLinear(sources: readonly MergeSource[], recipe: Recip
   return { forms, report: report.finish() }
 }
 
+/** The biases' changes, merged as a method merges vectors; null where there are none. */
+function mergedBias(
+  { path, outFeatures }: LinearSite,
+  sources: readonly MergeSource[],
+  biases: readonly (Float64Array | null)[],
+  recipe: Recipe,
+): BiasForm | null {
+  if (biases.every((bias) => bias === null)) return null
+  const merged = combineVectors(`${path}.bias`, sources, biases, recipe)
+  return { form: "bias", path, vector: f32([outFeatures], Float32Array.from(merged)) }
+}
+
 const biasError = (path: string): EspalierError =>
-  new EspalierError("unsupported", `Merging would change the bias of ${path}, which no low-rank update can`, {
+  new EspalierError("unsupported", `Merging would change the bias of ${path}, which no update of linear layers can`, {
     hint: "Take --fuse, which adds everything to the base",
   })
 

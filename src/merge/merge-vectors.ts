@@ -3,12 +3,11 @@
  * changes nothing: 1, 0, and the base's own weight.
  */
 import { EspalierError } from "../core/errors.ts"
-import { rng } from "../core/rng.ts"
 import { f32 } from "../core/tensor.ts"
 import type { BiasForm, Form, ScaleForm, WeightsForm } from "../forms/form.ts"
-import { combine, isElementwise, slerpWeights } from "./combine.ts"
+import { combineVectors } from "./combine-vectors.ts"
 import type { Delta } from "./delta.ts"
-import { frobenius, matrix } from "./matrix.ts"
+import { matrix } from "./matrix.ts"
 import type { Merged } from "./merge-linear.ts"
 import type { Recipe } from "./recipe.ts"
 import { reportBuilder } from "./report.ts"
@@ -99,31 +98,12 @@ function wantedVector(
   sources: readonly MergeSource[],
   values: readonly (Float64Array | null)[],
   neutral: Float64Array,
-  { method, density = 0.5, seed = 0 }: Recipe,
+  recipe: Recipe,
 ): Float64Array {
-  if (method === "product") return productOf(place, sources, values)
+  if (recipe.method === "product") return productOf(place, sources, values)
   const changes = values.map((value) => value?.map((x, i) => x - neutral[i]!) ?? null)
-  const present = changes.flatMap((change, i) => (change ? [{ values: change, source: sources[i]! }] : []))
-  if (isElementwise(method)) {
-    const parts = present.map(({ values, source: { name, weight } }) => ({
-      values,
-      weight,
-      random: rng(seed, `merge:${name}:${place}`),
-    }))
-    const change = combine(method, parts, density)
-    return neutral.map((x, i) => x + change[i]!)
-  }
-  const weights = method === "slerp" ? arc(sources, changes) : sources.map(({ weight }) => weight)
-  const sum = neutral.slice()
-  for (const [k, change] of changes.entries())
-    if (change) for (let i = 0; i < sum.length; i++) sum[i]! += weights[k]! * change[i]!
-  return sum
-}
-
-function arc(sources: readonly MergeSource[], changes: readonly (Float64Array | null)[]): [number, number] {
-  const [x, y] = changes as [Float64Array | null, Float64Array | null]
-  const dot = x && y ? x.reduce((sum, value, i) => sum + value * y[i]!, 0) : 0
-  return slerpWeights(dot, [x ? frobenius(x) : 0, y ? frobenius(y) : 0], [sources[0]!.weight, sources[1]!.weight])
+  const change = combineVectors(place, sources, changes, recipe)
+  return neutral.map((x, i) => x + change[i]!)
 }
 
 /** The product of value ^ weight. @throws {EspalierError} `invalid_request` for a root of a negative number */

@@ -4,7 +4,8 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
-import type { Form, LowrankForm } from "../forms/form.ts"
+import type { BiasForm, Form, LowrankForm } from "../forms/form.ts"
+import type { LinearSite } from "../models/site.ts"
 import { bottleneckFiles } from "./peft-bottleneck.ts"
 import { isTransposed, type PeftBase, type PeftFiles, targetNames } from "./peft-parts.ts"
 import { biasFiles, ia3Files, normFiles } from "./peft-vectors.ts"
@@ -15,8 +16,8 @@ export function peftFiles(forms: readonly Form[], base: PeftBase): PeftFiles {
   const kinds = [...new Set(forms.map(({ form }) => form))]
   const only = <F extends Form["form"]>(kind: F): Extract<Form, { form: F }>[] | null =>
     kinds.length === 1 && kinds[0] === kind ? (forms as Extract<Form, { form: F }>[]) : null
-  const lowrank = only("lowrank")
-  if (lowrank) return loraFiles(lowrank, base)
+  if (kinds.includes("lowrank") && kinds.every((kind) => kind === "lowrank" || kind === "bias"))
+    return loraFiles(forms as readonly (LowrankForm | BiasForm)[], base)
   const scales = only("scale")
   if (scales) return ia3Files(scales, base)
   const biases = only("bias")
@@ -32,10 +33,27 @@ export function peftFiles(forms: readonly Form[], base: PeftBase): PeftFiles {
   throw new EspalierError("unsupported", `An adapter folder can't hold ${kinds.join(" and ") || "nothing"}`)
 }
 
-function loraFiles(forms: readonly LowrankForm[], { sites }: PeftBase): PeftFiles {
+/**
+ * Low-rank updates, and biases as `lora_bias`, which all layers have or none: zeros stand where there is only one of the
+ * two.
+ */
+function loraFiles(forms: readonly (LowrankForm | BiasForm)[], { sites }: PeftBase): PeftFiles {
   const tensors = new Map<string, Tensor<"f32">>()
   const ranks = new Map<string, number>()
-  for (const { path, a, b, scale } of forms) {
+  const biases = new Map(forms.flatMap((form) => (form.form === "bias" ? [[form.path, form.vector]] : [])))
+  const updated = new Set(forms.flatMap((form) => (form.form === "lowrank" ? [form.path] : [])))
+  const lowrank = [
+    ...forms.filter((form) => form.form === "lowrank"),
+    ...sites.flatMap((site) =>
+      site.kind === "linear" && biases.has(site.path) && !updated.has(site.path) ? [idle(site)] : [],
+    ),
+  ]
+  for (const { path, a, b, scale } of lowrank) {
+    if (biases.size > 0)
+      tensors.set(
+        `base_model.model.${path}.lora_B.bias`,
+        biases.get(path) ?? f32([b.shape[0]!], new Float32Array(b.shape[0]!)),
+      )
     ranks.set(path, a.shape[0]!)
     tensors.set(`base_model.model.${path}.lora_A.weight`, a)
     const scaled =
@@ -61,7 +79,7 @@ function loraFiles(forms: readonly LowrankForm[], { sites }: PeftBase): PeftFile
       layers_pattern: null,
       layers_to_transform: null,
       lora_alpha: rank,
-      lora_bias: false,
+      lora_bias: biases.size > 0,
       lora_dropout: 0,
       modules_to_save: null,
       peft_type: "LORA",
@@ -78,6 +96,15 @@ function loraFiles(forms: readonly LowrankForm[], { sites }: PeftBase): PeftFile
     tensors,
   }
 }
+
+/** An update that changes nothing. */
+const idle = ({ path, inFeatures, outFeatures }: LinearSite): LowrankForm => ({
+  form: "lowrank",
+  path,
+  a: f32([1, inFeatures], new Float32Array(inFeatures)),
+  b: f32([outFeatures, 1], new Float32Array(outFeatures)),
+  scale: 1,
+})
 
 /** The number that occurs most often, the first of them. */
 function commonest(numbers: readonly number[]): number {

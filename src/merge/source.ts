@@ -22,7 +22,7 @@ export interface MergeBase {
 }
 
 /**
- * What an adapter is made of, as merging sees it. `dense` is whatever changes weights by more than a low-rank sum, such as
+ * What an adapter is made of, as merging sees it. Low-rank updates may have biases beside them. `dense` is whatever changes weights by more than a low-rank sum, such as
  * DoRA: its change is known only with the base's weight.
  */
 export type MergeKind = "lowrank" | "dense" | "scale" | "bias" | "norm" | "prompt" | "prefix" | "bottleneck"
@@ -77,14 +77,14 @@ function kindOfOne(name: string, forms: readonly Form[]): MergeKind {
   const has = (form: Form["form"]): boolean => found.has(form)
   const only = (...allowed: Form["form"][]): boolean => [...found].every((form) => allowed.includes(form))
   if (found.size === 0) throw new EspalierError("invalid_request", `Adapter "${name}" is empty`)
-  if (only("lowrank")) return "lowrank"
+  if (has("lowrank") && only("lowrank", "bias")) return "lowrank"
   if (only("scale")) return "scale"
   if (only("bias")) return "bias"
   if (only("weights")) return "norm"
   if (only("prompt")) return "prompt"
   if (only("prefix")) return "prefix"
   if (only("bottleneck")) return "bottleneck"
-  if (only("lowrank", "scale", "bias") && (has("lowrank") || has("scale"))) return "dense"
+  if (only("lowrank", "scale", "bias") && has("scale")) return "dense"
   throw new EspalierError("unsupported", `Adapter "${name}" mixes ${[...found].join(", ")}, which can't be merged`)
 }
 

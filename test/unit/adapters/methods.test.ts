@@ -108,6 +108,7 @@ describe("lora", () => {
       alphaPattern: { q_proj: 1 },
       rsLora: true,
       dropout: 0.05,
+      loraBias: true,
     }
     const json = lora.prepare(settings).writePeft(env)!
     expect(lora.peft!.read(json)).toEqual({ ...settings, targets: ["q_proj", "v_proj"] })
@@ -128,12 +129,7 @@ describe("lora", () => {
     )
   })
   test("refuses PEFT options that change what is computed", () => {
-    for (const option of [
-      { bias: "all" },
-      { lora_bias: true },
-      { modules_to_save: ["lm_head"] },
-      { use_qalora: true },
-    ]) {
+    for (const option of [{ bias: "all" }, { modules_to_save: ["lm_head"] }, { use_qalora: true }]) {
       expect(() => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })).toThrow(
         /is not supported/,
       )

@@ -193,8 +193,34 @@ describe("merging DoRA, whose change depends on the base", () => {
     const whole: Form[] = [...forms, { form: "bias", path: q, vector: back }]
     const { report } = await mergeAdapters([source("dora", whole, 1)], { method: "svd", rank: 16 }, biased)
     expect(report!.error).toBeLessThan(1e-5)
-    const without = mergeAdapters([source("dora", forms, 1)], { method: "svd", rank: 16 }, biased)
-    expect(without).rejects.toMatchObject({ code: "unsupported", hint: expect.stringContaining("--fuse") })
+    // Without that form the bias does change, and so says what comes out.
+    const { forms: changed } = await mergeAdapters([source("dora", forms, 1)], { method: "svd", rank: 16 }, biased)
+    const found = changed.find((form) => form.form === "bias")
+    expect(found).toMatchObject({ form: "bias", path: q })
+    if (found?.form === "bias")
+      for (const [i, x] of found.vector.data.entries()) expect(x).toBeCloseTo(bias[i]! * (ratio[i]! - 1), 5)
+  })
+
+  test("biases beside low-rank updates merge as each method merges weights", async () => {
+    const biasForm = (seed: string): Form => ({
+      form: "bias",
+      path: q,
+      vector: f32([sizes.get(q)!.outFeatures], values(sizes.get(q)!.outFeatures, seed)),
+    })
+    const one = source("one", [lowrank("one", q, 2, 0.5), biasForm("x")], 0.75)
+    const other = source("other", [lowrank("other", q, 3, 1), biasForm("y")], -0.5)
+    const none = source("none", [lowrank("none", q, 2, 1)], 2)
+    const [x, y] = ["x", "y"].map((seed) => values(sizes.get(q)!.outFeatures, seed)) as [Float32Array, Float32Array]
+    for (const method of ["linear", "cat", "svd"] as const) {
+      const { forms } = await mergeAdapters([one, other, none], { method, rank: 7 }, base)
+      const bias = forms.find((form) => form.form === "bias")
+      if (bias?.form !== "bias") throw new Error("Expected a bias")
+      for (const [i, value] of bias.vector.data.entries()) expect(value).toBeCloseTo(0.75 * x[i]! - 0.5 * y[i]!, 6)
+    }
+    const { forms } = await mergeAdapters([{ ...one, weight: 1 }], { method: "ties", density: 1 }, base)
+    const alone = forms.find((form) => form.form === "bias")
+    expect(alone?.form === "bias" && alone.vector.data).toEqual(x)
+    expect((await mergeAdapters([none], { method: "linear" }, base)).forms.map(({ form }) => form)).toEqual(["lowrank"])
   })
 })
 

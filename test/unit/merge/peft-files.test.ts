@@ -28,7 +28,13 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 const byPlace = (forms: readonly Form[]): Form[] => [...forms].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 const keyOf = (form: Form): string =>
-  "path" in form ? form.path : form.form === "prefix" ? `${form.layer}` : form.form === "weights" ? form.name : ""
+  "path" in form
+    ? `${form.form} ${form.path}`
+    : form.form === "prefix"
+      ? `${form.layer}`
+      : form.form === "weights"
+        ? form.name
+        : ""
 
 interface Row {
   readonly method: string
@@ -38,6 +44,12 @@ interface Row {
 }
 const rows: readonly Row[] = [
   { method: "lora", one: { rank: 2 }, two: { rank: 3, rsLora: true }, merges: ["linear", "svd", "ties"] },
+  {
+    method: "lora",
+    one: { rank: 2, loraBias: true },
+    two: { rank: 3, loraBias: false, targets: ["q_proj", "c_attn"] },
+    merges: ["linear", "cat", "ties"],
+  },
   { method: "dora", one: { rank: 2 }, two: { rank: 2, targets: ".*mlp.*" }, merges: ["svd", "magnitude"] },
   {
     method: "ia3",
