@@ -38,7 +38,13 @@ const createJob = (client: OpenAI, file: string) =>
       suffix: "kill",
       seed: 5,
       hyperparameters: { batch_size: 4 },
-      espalier: { max_steps: 10, checkpoint_every: 2, evaluate_every: 5, heldout_part: 0.2, settings: { dropout: 0.1 } },
+      espalier: {
+        max_steps: 10,
+        checkpoint_every: 2,
+        evaluate_every: 5,
+        heldout_part: 0.2,
+        settings: { dropout: 0.1 },
+      },
     } as OpenAI.FineTuning.JobCreateParams,
     { headers: { "Idempotency-Key": "the-job" } },
   )
