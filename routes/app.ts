@@ -14,6 +14,7 @@ import { errorResponse } from "./errors.ts"
 import { fileRoutes } from "./files.ts"
 import { fineTuningRoutes } from "./fine-tuning.ts"
 import { healthRoutes } from "./health.ts"
+import { metricRoutes } from "./metrics.ts"
 import { bearerAuth } from "./middleware/auth.ts"
 import { localOnly } from "./middleware/local-only.ts"
 import { requestId } from "./middleware/request-id.ts"
@@ -54,7 +55,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files and /v1/fine_tuning/jobs",
+        hint: "The routes are /health, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files and /v1/fine_tuning/jobs",
       }),
     ),
   )
@@ -63,6 +64,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   if (options.apiKey !== undefined) app.use(bearerAuth(options.apiKey, ["/health"]))
   for (const routes of [
     healthRoutes,
+    metricRoutes,
     modelRoutes,
     chatRoutes,
     completionRoutes,

@@ -10,6 +10,7 @@ import { createFileService, type FileService } from "./files.ts"
 import { createJobService, type JobService } from "./fine-tuning.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
 import type { DeletedBody } from "./jobs-wire.ts"
+import { meteredEngine } from "./metrics/metered-engine.ts"
 import * as models from "./models.ts"
 import { deleteModel } from "./shelved-models.ts"
 import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
@@ -26,6 +27,8 @@ export interface Health {
 export interface Service {
   /** @throws {EspalierError} `unavailable` if the engine is gone */
   health(): Promise<Health>
+  /** Counters and times as text for Prometheus. @throws {EspalierError} `unavailable` if the engine is gone */
+  metrics(): Promise<string>
   listModels(): Promise<ListBody<ModelCard>>
   retrieveModel(id: string): Promise<ModelCard>
   /** @throws {EspalierError} `not_found`, or `conflict` for what no job of this server made */
@@ -50,7 +53,8 @@ export interface Service {
 
 /** A service over an engine. */
 export function createService(options: ServiceOptions): Service {
-  const context = createContext(options)
+  const { engine, scrape } = meteredEngine(options.engine)
+  const context = createContext({ ...options, engine })
   const { store, training } = options
   const files = store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null
   const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
@@ -59,6 +63,7 @@ export function createService(options: ServiceOptions): Service {
       const { active, waiting, adapters } = await context.engine.stats()
       return { status: "ok", active, waiting, adapters }
     },
+    metrics: scrape,
     listModels: () => models.listModels(context),
     retrieveModel: (id) => models.retrieveModel(context, id),
     deleteModel: (id) => deleteModel(context, id),

@@ -1,0 +1,15 @@
+/**
+ * @module GET /metrics: what Prometheus reads.
+ */
+import { Hono } from "hono"
+import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
+
+/** The metrics route. */
+export function metricRoutes({ service }: RouteEnvironment): Hono<AppTypes> {
+  const app = new Hono<AppTypes>()
+  app.get("/metrics", async (c) =>
+    c.body(await service.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
+  )
+  app.all("/metrics", onlyMethods("GET"))
+  return app
+}

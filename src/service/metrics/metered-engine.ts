@@ -1,0 +1,134 @@
+/**
+ * @module An engine whose work is counted and timed: who asks for what, how long first tokens and the next ones take, what
+ * was found computed, what loading an adapter costs. No prompt and no answer is looked at.
+ */
+import { isEspalierError } from "../../core/errors.ts"
+import type { ChoiceEvent, EngineApi, Generation } from "../../serve/engine-api.ts"
+import { Counter, exposition, gauge, Histogram } from "./registry.ts"
+
+/** Seconds, from a small model's token to a long prompt on a slow machine. */
+const TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
+const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** An engine, and what a scrape shows of it. */
+export interface MeteredEngine {
+  readonly engine: EngineApi
+  /** The text of a scrape. @throws {EspalierError} `unavailable` if the engine is gone */
+  scrape(): Promise<string>
+}
+
+/** @param clock milliseconds that never run backwards */
+export function meteredEngine(inner: EngineApi, clock: () => number = () => performance.now()): MeteredEngine {
+  const began = clock()
+  const requests = new Counter("espalier_requests_total", "Generations and embeddings, by how they ended.")
+  const promptTokens = new Counter("espalier_prompt_tokens_total", "Tokens of prompts.")
+  const cachedTokens = new Counter("espalier_cached_prompt_tokens_total", "Those that had been computed before.")
+  const completionTokens = new Counter("espalier_completion_tokens_total", "Tokens of completions.")
+  const firstToken = new Histogram(
+    "espalier_time_to_first_token_seconds",
+    "From a request to the first token of a choice.",
+    REQUEST_SECONDS,
+  )
+  const nextToken = new Histogram("espalier_inter_token_seconds", "Between two tokens of a choice.", TOKEN_SECONDS)
+  const whole = new Histogram("espalier_request_seconds", "From a request to its end.", REQUEST_SECONDS)
+  const loads = new Histogram("espalier_adapter_load_seconds", "Of loading or replacing an adapter.", REQUEST_SECONDS)
+
+  /** Names come from clients: a merge by request is one model of many, and what there is not is none. */
+  const modelOf = (adapter: string | null): string => adapter ?? inner.info.base
+  const outcomeOf = (error: unknown): string => (isEspalierError(error) ? error.code : "internal")
+
+  async function* timed(
+    events: AsyncIterable<ChoiceEvent>,
+    model: string,
+    asked: number,
+  ): AsyncGenerator<ChoiceEvent, void, undefined> {
+    const last = new Map<number, number>()
+    let outcome = "aborted"
+    try {
+      for await (const event of events) {
+        const now = clock()
+        if (event.type === "text-delta" && event.tokens.length > 0) {
+          const before = last.get(event.choice)
+          if (before === undefined) firstToken.observe({ model }, (now - asked) / 1000)
+          else
+            for (let i = 0; i < event.tokens.length; i++)
+              nextToken.observe({ model }, (now - before) / 1000 / event.tokens.length)
+          last.set(event.choice, now)
+        } else if (event.type === "finish") {
+          completionTokens.add({ model }, event.usage.completionTokens)
+          cachedTokens.add({ model }, event.usage.cachedTokens)
+        }
+        yield event
+      }
+      outcome = "ok"
+    } catch (error) {
+      outcome = outcomeOf(error)
+      throw error
+    } finally {
+      requests.add({ model, outcome })
+      whole.observe({ model }, (clock() - asked) / 1000)
+    }
+  }
+
+  const engine: EngineApi = {
+    ...inner,
+    async generate(request, options): Promise<Generation> {
+      const asked = clock()
+      try {
+        const generation = await inner.generate(request, options)
+        const model = modelOf(generation.adapter?.name ?? null)
+        promptTokens.add({ model }, generation.promptTokens)
+        return { ...generation, events: timed(generation.events, model, asked) }
+      } catch (error) {
+        requests.add({ model: refusedModel(request.adapter, error), outcome: outcomeOf(error) })
+        throw error
+      }
+    },
+    async embed(request, options) {
+      const asked = clock()
+      try {
+        const embeddings = await inner.embed(request, options)
+        const model = modelOf(request.adapter)
+        promptTokens.add({ model }, embeddings.promptTokens)
+        requests.add({ model, outcome: "ok" })
+        whole.observe({ model }, (clock() - asked) / 1000)
+        return embeddings
+      } catch (error) {
+        requests.add({ model: refusedModel(request.adapter, error), outcome: outcomeOf(error) })
+        throw error
+      }
+    },
+    async load(name, source, options) {
+      const asked = clock()
+      const info = await inner.load(name, source, options)
+      loads.observe({}, (clock() - asked) / 1000)
+      return info
+    },
+  }
+
+  const refusedModel = (adapter: string | null, error: unknown): string =>
+    isEspalierError(error, "not_found") ? "unknown" : modelOf(adapter)
+
+  return {
+    engine,
+    async scrape() {
+      const { active, waiting, maxActive, maxWaiting, adapters } = await inner.stats()
+      return exposition([
+        gauge("espalier_generations_active", "Generations that advance now.", active),
+        gauge("espalier_generations_active_limit", "Generations that may advance at once.", maxActive),
+        gauge("espalier_generations_waiting", "Generations that wait for a place.", waiting),
+        gauge("espalier_generations_waiting_limit", "Generations that may wait.", maxWaiting),
+        gauge("espalier_adapters", "Adapters that are loaded.", adapters),
+        gauge("espalier_uptime_seconds", "Since the start.", (clock() - began) / 1000),
+        requests,
+        promptTokens,
+        cachedTokens,
+        completionTokens,
+        firstToken,
+        nextToken,
+        whole,
+        loads,
+      ])
+    },
+  }
+}
