@@ -28,8 +28,8 @@ export interface HttpErrorDetails {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Seconds after which a refused client may well find a place; the SDK heeds 1 to 60. */
-const retryAfterSeconds = 1
+/** Seconds that OpenAI's clients heed; they ignore what is longer, and try again at their own pace. */
+const [SHORTEST_WAIT, LONGEST_WAIT] = [1, 60]
 
 /** An answer that tells of `error`. */
 export function errorResponse(error: unknown): Response {
@@ -59,7 +59,10 @@ function headOf(error: unknown): { status: number; headers: Record<string, strin
   const headers = error instanceof HttpError ? { ...error.headers } : {}
   // The official clients try again after any 409, and what is taken stays taken.
   if (error.code === "conflict") headers["x-should-retry"] = "false"
-  if (error.code === "queue_full") headers["retry-after"] = `${retryAfterSeconds}`
+  if (error.code === "queue_full" || error.retryAfter !== undefined) {
+    const wait = Math.ceil(error.retryAfter ?? SHORTEST_WAIT)
+    headers["retry-after"] = String(Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, wait)))
+  }
   return { status: error.status, headers }
 }
 

@@ -42,6 +42,8 @@ export interface ErrorDetails {
   readonly hint?: string
   /** The request field, flag or config field at fault, such as `temperature` or `method.rank`. */
   readonly param?: string
+  /** Seconds after which trying again may succeed. */
+  readonly retryAfter?: number
   /** The error underneath. */
   readonly cause?: unknown
 }
@@ -51,6 +53,7 @@ export class EspalierError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined
   readonly param: string | undefined
+  readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -58,6 +61,7 @@ export class EspalierError extends Error {
     this.code = code
     this.hint = details.hint
     this.param = details.param
+    this.retryAfter = details.retryAfter
   }
 
   /** The HTTP status of this error. */

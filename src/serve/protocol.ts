@@ -58,13 +58,20 @@ export interface WireError {
   readonly message: string
   readonly hint?: string
   readonly param?: string
+  readonly retryAfter?: number
 }
 
 /** Any error as a record; what is no {@link EspalierError} is `internal`. */
 export function toWireError(error: unknown): WireError {
   if (!isEspalierError(error)) return { code: "internal", message: messageOf(error) }
-  const { code, message, hint, param } = error
-  return { code, message, ...(hint === undefined ? {} : { hint }), ...(param === undefined ? {} : { param }) }
+  const { code, message, hint, param, retryAfter } = error
+  return {
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(param === undefined ? {} : { param }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  }
 }
 
 /** The error that a record stands for. */

@@ -25,6 +25,8 @@ export interface SchedulerOptions {
   readonly defaultMaxTokens?: number
   /** Prompt tokens read between two steps, of all prompts together. @default {256} */
   readonly prefillChunk?: number
+  /** Milliseconds that never run backwards. @default {performance.now} */
+  readonly clock?: () => number
   /** Lets events in between turns. @default {createBreathe()} */
   readonly breathe?: Breathe
 }
@@ -57,6 +59,9 @@ export interface Scheduler {
   close(): Promise<void>
 }
 
+/** The part that one more generation has in what is usual. */
+const LATELY = 0.2
+
 /** A scheduler over `decoder`, whose calls nobody else may make except through `exclusive`. */
 export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options: SchedulerOptions = {}): Scheduler {
   const maxActive = options.maxActive ?? 8
@@ -64,16 +69,23 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
   const prefillChunk = options.prefillChunk ?? 256
   const defaultMaxTokens = options.defaultMaxTokens ?? 1024
   const breathe = options.breathe ?? createBreathe()
+  const clock = options.clock ?? (() => performance.now())
   const { run: exclusive } = createExclusive()
   const totals = { finished: 0, aborted: 0, failed: 0, promptTokens: 0, completionTokens: 0 }
   const waiting: GenerationTask[] = []
   const active: GenerationTask[] = []
+  const began = new Map<GenerationTask, number>()
+  /** How long a generation has its place, in milliseconds: of late, more than of old. */
+  let usual = 0
   let loop: Promise<void> | null = null
   let closed = false
 
   const finish = (task: GenerationTask): void => {
     remove(waiting, task)
     remove(active, task)
+    const start = began.get(task)
+    if (start !== undefined) usual += (clock() - start - usual) * (usual === 0 ? 1 : LATELY)
+    began.delete(task)
     totals[task.outcome === "running" ? "failed" : task.outcome]++
     totals.promptTokens += task.usage.promptTokens
     totals.completionTokens += task.usage.completionTokens
@@ -123,7 +135,11 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
   /** Turns, over and over, until there is nothing to do. */
   const runLoop = async (): Promise<void> => {
     while (active.length + waiting.length > 0) {
-      while (active.length < maxActive && waiting.length > 0) active.push(waiting.shift()!)
+      while (active.length < maxActive && waiting.length > 0) {
+        const task = waiting.shift()!
+        began.set(task, clock())
+        active.push(task)
+      }
       for (const task of active) task.settle()
       sweep()
       await readPrompts()
@@ -140,7 +156,9 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
       try {
         if (closed) throw new EspalierError("unavailable", "The engine is shutting down")
         for (const request of requests) checkRequest(request, decoder)
-        checkRoom(active.length + waiting.length, requests.length, maxActive + maxWaiting)
+        // In about this time all that wait now have had their places.
+        const retryAfter = (usual * (waiting.length + 1)) / maxActive / 1000
+        checkRoom(active.length + waiting.length, requests.length, maxActive + maxWaiting, retryAfter)
       } catch (error) {
         for (const request of requests) request.adapter?.release()
         throw error
@@ -213,7 +231,7 @@ function checkRequest(request: GenerationRequest, decoder: Decoder): void {
   }
 }
 
-function checkRoom(taken: number, asked: number, room: number): void {
+function checkRoom(taken: number, asked: number, room: number, retryAfter: number): void {
   if (asked > room) {
     throw new EspalierError("invalid_request", `Expected at most ${room} completions at once but found ${asked}`, {
       param: "n",
@@ -222,6 +240,7 @@ function checkRoom(taken: number, asked: number, room: number): void {
   if (taken + asked > room) {
     throw new EspalierError("queue_full", `The queue is full: ${taken} generations are running or waiting`, {
       hint: "Try again in a moment",
+      retryAfter,
     })
   }
 }

@@ -2,6 +2,8 @@
  * @module Chat and text completions over the fake engine: OpenAI's shapes, whole and streamed.
  */
 import { describe, expect, test } from "bun:test"
+import { errorResponse } from "../../routes/errors.ts"
+import { EspalierError } from "../../src/core/errors.ts"
 import { createFakeApp, readEvents } from "../support/fake-app.ts"
 import { fakeAdapter } from "../support/fake-decoder.ts"
 import { fakeEos, fakeTokenizer } from "../support/fake-tokenizer.ts"
@@ -299,6 +301,12 @@ describe("adapters and traffic", () => {
     expect(Number(refused[0]!.headers.get("retry-after"))).toBeWithin(1, 61)
     expect((await refused[0]!.json()).error).toMatchObject({ type: "rate_limit_error", code: "queue_full" })
     expect((await app.post("/v1/completions", { model: "base", ...greedy })).status).toBe(200)
+  })
+
+  test("Retry-After is a whole number that OpenAI's clients heed", () => {
+    const header = (retryAfter: number): string | null =>
+      errorResponse(new EspalierError("queue_full", "Full", { retryAfter })).headers.get("retry-after")
+    expect([0, 0.2, 7.2, 60, 500].map(header)).toEqual(["1", "1", "8", "60", "60"])
   })
 
   test("a client that leaves a stream ends its generation", async () => {

@@ -213,6 +213,29 @@ describe("scheduler refuses", () => {
     expect((await read(submitOne(scheduler, request("again", { eosIds: [] })))).text).toHaveLength(12)
   })
 
+  test("with the time that the queue takes, from what generations took so far", async () => {
+    let now = 0
+    const { scheduler } = setUp(
+      {
+        beforeAppend() {
+          now += 1000
+        },
+      },
+      { maxActive: 1, maxWaiting: 2, clock: () => now },
+    )
+    const four = (text: string) => request(text, { maxTokens: 4, eosIds: [] })
+    const refusedAfter = (): number | undefined => refusal(() => scheduler.submit([four("z")])).retryAfter
+    const first = scheduler.submit([four("a"), four("b"), four("c")])
+    expect(refusedAfter()).toBe(0)
+    await Promise.all(first.map(read))
+    const second = scheduler.submit([four("a"), four("b"), four("c")])
+    // Four seconds each, of those that wait and of the one that was refused.
+    const { waiting } = scheduler.stats()
+    expect(waiting).toBeGreaterThan(1)
+    expect(refusedAfter()).toBeCloseTo(4 * (waiting + 1), 6)
+    await Promise.all(second.map(read))
+  })
+
   test("a group as a whole", async () => {
     const { scheduler } = setUp({}, { maxActive: 1, maxWaiting: 2 })
     const [stream] = scheduler.submit([request("a")])
