@@ -4,6 +4,7 @@
 import { Hono } from "hono"
 import { checked } from "../src/service/check.ts"
 import { adapterRequest } from "../src/service/wire.ts"
+import { callerOf } from "./caller.ts"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
 import { readJson } from "./json-body.ts"
 
@@ -13,7 +14,7 @@ export function adapterRoutes({ service, maxBodyBytes }: RouteEnvironment): Hono
   app.get("/v1/adapters", async (c) => c.json(await service.listAdapters()))
   app.post("/v1/adapters", async (c) => {
     const request = checked(adapterRequest, await readJson(c, maxBodyBytes))
-    return c.json(await service.loadAdapter(request), 201)
+    return c.json(await service.loadAdapter(request, callerOf(c)), 201)
   })
   app.all("/v1/adapters", onlyMethods("GET", "POST"))
   app.get("/v1/adapters/:name", async (c) => c.json(await service.retrieveAdapter(c.req.param("name"))))

@@ -5,6 +5,7 @@ import { Hono } from "hono"
 import { EspalierError, isEspalierError } from "../src/core/errors.ts"
 import { checked } from "../src/service/check.ts"
 import { vllmLoadRequest, vllmUnloadRequest } from "../src/service/wire.ts"
+import { callerOf } from "./caller.ts"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
 import { readJson } from "./json-body.ts"
 
@@ -17,7 +18,7 @@ export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment): Hono<Ap
   app.post("/v1/load_lora_adapter", async (c) => {
     const request = checked(vllmLoadRequest, await readJson(c, maxBodyBytes))
     const { lora_name: name, lora_path: path, load_inplace: replace } = request
-    await service.loadAdapter({ name, path, replace }).catch((error) => {
+    await service.loadAdapter({ name, path, replace }, callerOf(c)).catch((error) => {
       throw inVllmTerms(error, name)
     })
     return c.text(`Success: LoRA adapter '${name}' added successfully.`)

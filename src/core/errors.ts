@@ -14,6 +14,7 @@ export type ErrorCode =
   | "conflict" // the name is taken, or the state does not allow it
   | "too_large" // a body or a file is over its limit
   | "queue_full" // too many requests: try again later
+  | "storage_full" // the disk has no room for what was to be kept
   | "unsupported" // an architecture, method, backend or option this version does not have
   | "unavailable" // a backend or a library is missing on this machine
   | "aborted" // the caller or a signal stopped the work
@@ -27,6 +28,7 @@ const statuses: Record<ErrorCode, number> = {
   conflict: 409,
   too_large: 413,
   queue_full: 429,
+  storage_full: 507,
   unsupported: 400,
   unavailable: 503,
   aborted: 499,

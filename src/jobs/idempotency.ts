@@ -22,6 +22,21 @@ export interface Creation {
   readonly now: number
 }
 
+/** @throws {EspalierError} `invalid_request` for a key that is none. */
+export function checkKey(key: string): void {
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return
+  throw new EspalierError("invalid_request", "Expected an Idempotency-Key of 1 to 255 visible ASCII characters", {
+    param: "idempotency-key",
+  })
+}
+
+/** The error of a key that came with another body. */
+export const otherBody = (): EspalierError =>
+  new EspalierError("conflict", "This Idempotency-Key was sent before with another body", {
+    param: "idempotency-key",
+    hint: "Send each new request with a key of its own",
+  })
+
 /**
  * The answer that `key` had before, or `make`'s, remembered with what `make` writes in one transaction.
  * @param make writes what is created, and gives what to answer: plain JSON
@@ -30,11 +45,7 @@ export interface Creation {
 export function createOnce<T>(database: Database, creation: Creation, make: () => T): T {
   const { owner, scope, key, bodySha256, now } = creation
   if (key === undefined) return database.transaction(make)
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-    throw new EspalierError("invalid_request", "Expected an Idempotency-Key of 1 to 255 visible ASCII characters", {
-      param: "idempotency-key",
-    })
-  }
+  checkKey(key)
   return database.transaction(() => {
     database.run("DELETE FROM idempotency WHERE created_at <= ?", now - KEY_LIFETIME)
     const known = database.get(
@@ -45,10 +56,7 @@ export function createOnce<T>(database: Database, creation: Creation, make: () =
     )
     if (known) {
       if (known["body_sha256"] === bodySha256) return JSON.parse(String(known["answer"])) as T
-      throw new EspalierError("conflict", "This Idempotency-Key was sent before with another body", {
-        param: "idempotency-key",
-        hint: "Send each new request with a key of its own",
-      })
+      throw otherBody()
     }
     const answer = make()
     database.run(

@@ -4,7 +4,8 @@
 import { methods } from "../../adapters/mod.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { JobSpec } from "../jobs/job-record.ts"
-import type { PreparedMethod } from "../method.ts"
+import type { MethodEnv, PreparedMethod } from "../method.ts"
+import type { Base } from "../models/base.ts"
 import type { TrainingSettings } from "../service/training-run.ts"
 
 /**
@@ -23,12 +24,7 @@ export function methodOfJob({ method: name, settings }: Pick<JobSpec, "method" |
   try {
     prepared = method.prepare(settings)
   } catch (error) {
-    if (!(error instanceof EspalierError)) throw error
-    throw new EspalierError(error.code, error.message, {
-      param: "espalier.settings",
-      ...(error.hint !== undefined && { hint: error.hint }),
-      cause: error,
-    })
+    throw inSettings(error)
   }
   if (prepared.peftType !== null) return prepared
   throw new EspalierError("unsupported", `Method ${name} makes a base of its own, which no request can name`, {
@@ -57,3 +53,70 @@ export function settingsOfJob(spec: JobSpec, method: PreparedMethod): TrainingSe
     },
   }
 }
+
+/** What a specification is checked against. */
+export interface JobBounds {
+  /** The base that is trained over; its weights are not read. */
+  readonly base: Base
+  readonly env: MethodEnv
+  /** Whether its folder has a suite to measure forgetting by. */
+  readonly hasSuite: boolean
+}
+
+/**
+ * Looks at what can be known of a job before it is taken, so that no number in it decides alone how much memory a run takes.
+ * @throws {EspalierError} `invalid_request` or `unsupported` naming the field.
+ */
+export function checkJob(spec: JobSpec, { base, env, hasSuite }: JobBounds): void {
+  const method = methodOfJob(spec)
+  const { contextLength } = base.config
+  const room = contextLength - method.virtualTokens
+  if (room < 2 || (spec.maxLength ?? 0) > room) {
+    const virtual = method.virtualTokens === 0 ? "" : `, ${method.virtualTokens} of them for virtual tokens`
+    throw new EspalierError("invalid_request", `The base holds ${contextLength} positions${virtual}`, {
+      param: room < 2 ? "espalier.settings" : "espalier.max_length",
+      hint: room < 2 ? "Give fewer virtual tokens" : `Give at most ${room}`,
+    })
+  }
+  const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
+  const own = [...base.layout.values()].reduce((sum, { shape }) => sum + elements(shape), 0)
+  const trained = parametersOf(method, env).reduce((sum, shape) => sum + elements(shape), 0)
+  if (!(trained <= own)) {
+    throw new EspalierError(
+      "invalid_request",
+      `The adapter would hold ${trained} values, more than the base's ${own}`,
+      {
+        param: "espalier.settings",
+        hint: "Give a smaller rank, or fewer virtual tokens",
+      },
+    )
+  }
+  if (spec.maxForgetting !== null && !hasSuite) throw noSuite()
+}
+
+/** Shapes of what is trained; sites that share a parameter count it once. */
+function parametersOf(method: PreparedMethod, env: MethodEnv): readonly (readonly number[])[] {
+  try {
+    const all = method.parameters(env).flatMap(({ params }) => params.map(({ key, shape }) => [key, shape] as const))
+    return [...new Map(all).values()]
+  } catch (error) {
+    throw inSettings(error)
+  }
+}
+
+/** The same error, of the request's field. */
+function inSettings(error: unknown): unknown {
+  if (!(error instanceof EspalierError)) return error
+  return new EspalierError(error.code, error.message, {
+    param: "espalier.settings",
+    ...(error.hint !== undefined && { hint: error.hint }),
+    cause: error,
+  })
+}
+
+/** The error of a base that has nothing to measure forgetting by. */
+export const noSuite = (): EspalierError =>
+  new EspalierError("unsupported", "This base's folder has no suite.jsonl to measure forgetting by", {
+    param: "espalier.max_forgetting",
+    hint: "Leave the field out, or put a suite there (docs/formats.md)",
+  })

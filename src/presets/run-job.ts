@@ -2,13 +2,14 @@
  * @module Trains a fine-tuning job: the run of `espalier train`, from the store's files to an adapter in the store.
  */
 import { readFile } from "node:fs/promises"
+import { totalmem } from "node:os"
 import { join } from "node:path"
 import { EspalierError, isEspalierError, messageOf } from "../core/errors.ts"
 import { describeDataset } from "../data/describe.ts"
 import { compareRetention, type RetentionSet, retentionSet } from "../eval/retention.ts"
 import { type SuiteScores, scoreSuite } from "../eval/score-suite.ts"
 import { readSuite } from "../eval/suite.ts"
-import type { JobFile, JobSpec } from "../jobs/job-record.ts"
+import type { JobFile } from "../jobs/job-record.ts"
 import { metricsCsv } from "../jobs/metrics-csv.ts"
 import { checkpointName, folderOf } from "../jobs/model-name.ts"
 import type { JobOutcome, JobWork, RunnerHooks } from "../jobs/runner.ts"
@@ -24,7 +25,7 @@ import type { Evaluation, TrainEvent } from "../train/events.ts"
 import { methodEnv } from "./method-env.ts"
 import { type OpenBase, openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
-import { methodOfJob, settingsOfJob } from "./prepare-job.ts"
+import { methodOfJob, noSuite, settingsOfJob } from "./prepare-job.ts"
 
 /** What jobs are trained with: plain values, as they cross to a Worker. */
 export interface TrainerSettings {
@@ -120,6 +121,7 @@ async function trainAndSave(
     for (const { reports } of run.tasks) {
       for (const message of describeDataset(reports.data)) onEvent({ type: "message", level: "info", message })
     }
+    checkMemory(run)
     const retention = spec.maxForgetting === null ? null : await retentionOf(baseFolder)
     const before = retention && (await score(null, retention))
     const facts = (): Record<string, unknown> => runFacts(run, trained(), runtime, [])
@@ -175,25 +177,23 @@ async function trainAndSave(
   }
 }
 
+/** @throws {EspalierError} `too_large` for a run that needs more memory than there is, before it takes any. */
+function checkMemory(run: TrainingRun): void {
+  const needed = run.plan(Number.MAX_SAFE_INTEGER)?.total ?? 0
+  const there = Math.min(totalmem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY)
+  if (needed <= there) return
+  const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  throw new EspalierError("too_large", `The job would take ${gigabytes(needed)}, and there are ${gigabytes(there)}`, {
+    param: "hyperparameters.batch_size",
+    hint: "Give a smaller batch_size, or cut rows with espalier.max_length",
+  })
+}
+
 /** The base's own suite, for the forgetting gate. @throws {EspalierError} `unsupported` where it has none. */
 async function retentionOf(baseFolder: string): Promise<RetentionSet> {
   const bytes = await readFile(join(baseFolder, "suite.jsonl")).catch(() => null)
   if (bytes === null) throw noSuite()
   return retentionSet(await readSuite("the base's suite", new Uint8Array(bytes)), { items: RETENTION_ITEMS })
-}
-
-/** The error of a base that has nothing to measure forgetting by. */
-export const noSuite = (): EspalierError =>
-  new EspalierError("unsupported", "This base's folder has no suite.jsonl to measure forgetting by", {
-    param: "espalier.max_forgetting",
-    hint: "Leave the field out, or put a suite there (docs/formats.md)",
-  })
-
-/** Whether a specification fits this base's folder. @throws {EspalierError} naming the field */
-export function checkSpec(spec: JobSpec, hasSuite: boolean, quantize: Quantization | undefined): void {
-  const method = methodOfJob(spec)
-  if (spec.maxForgetting !== null && !hasSuite) throw noSuite()
-  if (quantize && method.peftType === null) throw new EspalierError("unsupported", `Method ${method.name} needs f32`)
 }
 
 /** The latest figures, for a checkpoint that shows them. */

@@ -12,7 +12,10 @@ import type { JobOutcome, JobRunner, JobWork, RunnerCheckpoint, RunnerEvent, Run
 import { disableEngineTelemetry } from "../runtime/telemetry.ts"
 import { endpointOf } from "../serve/endpoint.ts"
 import { fromWireError, toWireError, type WireError } from "../serve/protocol.ts"
-import { checkSpec, runFolderOf, type TrainerSettings } from "./run-job.ts"
+import { asStorageError } from "../store/storage-full.ts"
+import { openPlanBase } from "./plan-base.ts"
+import { checkJob } from "./prepare-job.ts"
+import { runFolderOf, type TrainerSettings } from "./run-job.ts"
 
 /** To the training thread. */
 type ToTrainer =
@@ -34,8 +37,9 @@ type FromTrainer =
  */
 export function trainingThreads(worker: URL, settings: TrainerSettings): JobRunner {
   const hasSuite = existsSync(join(settings.base, "suite.jsonl"))
+  const { base, env } = openPlanBase(settings.base, settings.quantize ?? null)
   return {
-    check: (spec) => checkSpec(spec, hasSuite, settings.quantize),
+    check: (spec) => checkJob(spec, { base, env, hasSuite }),
     forget: (job) => rm(runFolderOf(settings.store, job), { recursive: true, force: true, maxRetries: 3 }),
     async run(work, hooks) {
       // Here, because a Worker of Node or Deno can't: what it sets doesn't reach native code.
@@ -116,7 +120,7 @@ export function hostTrainer(train: TrainJob): void {
       }
       train(message.work, message.settings, hooks).then(
         (outcome) => post({ type: "done", outcome }),
-        (error) => post({ type: "error", error: toWireError(error) }),
+        (error) => post({ type: "error", error: toWireError(asStorageError(error)) }),
       )
     }
   })

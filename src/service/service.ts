@@ -8,10 +8,12 @@ import { createContext, type ServiceOptions } from "./context.ts"
 import { type EmbeddingList, embeddings } from "./embeddings.ts"
 import { createFileService, type FileService } from "./files.ts"
 import { createJobService, type JobService } from "./fine-tuning.ts"
+import type { Caller } from "./form-part.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
 import type { DeletedBody } from "./jobs-wire.ts"
 import { meteredEngine } from "./metrics/metered-engine.ts"
 import * as models from "./models.ts"
+import { createOnceCache } from "./once-cache.ts"
 import { deleteModel } from "./shelved-models.ts"
 import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
 
@@ -41,7 +43,7 @@ export interface Service {
   embeddings(body: unknown, options?: CallOptions): Promise<Outcome<EmbeddingList, never>>
   listAdapters(): Promise<ListBody<AdapterCard>>
   retrieveAdapter(name: string): Promise<AdapterCard>
-  loadAdapter(request: adapters.LoadRequest): Promise<AdapterCard>
+  loadAdapter(request: adapters.LoadRequest, caller?: Caller): Promise<AdapterCard>
   unloadAdapter(name: string): Promise<void>
   /** Training files; null where the server keeps none. */
   readonly files: FileService | null
@@ -56,6 +58,7 @@ export function createService(options: ServiceOptions): Service {
   const { engine, scrape } = meteredEngine(options.engine)
   const context = createContext({ ...options, engine })
   const { store, training } = options
+  const once = createOnceCache(context.now)
   const files = store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null
   const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
   return {
@@ -72,7 +75,7 @@ export function createService(options: ServiceOptions): Service {
     embeddings: (body, call) => embeddings(context, body, call),
     listAdapters: () => adapters.listAdapters(context),
     retrieveAdapter: (name) => adapters.retrieveAdapter(context, name),
-    loadAdapter: (request) => adapters.loadAdapter(context, request),
+    loadAdapter: (request, caller = {}) => once.run(caller, request, () => adapters.loadAdapter(context, request)),
     unloadAdapter: (name) => adapters.unloadAdapter(context, name),
     files,
     jobs,

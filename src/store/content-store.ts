@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
 import { flushFolder } from "./atomic.ts"
 import { readAt, writeAt } from "./file.ts"
+import { asStorageError } from "./storage-full.ts"
 
 /** What was kept. */
 export interface Content {
@@ -79,7 +80,7 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
         }
       } catch (error) {
         await discard()
-        throw error
+        throw asStorageError(error)
       }
       const sha256 = hash.digest("hex")
       return {

@@ -4,6 +4,7 @@
  * inside a transaction.
  */
 import { EspalierError } from "../core/errors.ts"
+import { asStorageError } from "./storage-full.ts"
 
 /** What a column holds. */
 export type SqlValue = string | number | null
@@ -13,7 +14,7 @@ export type SqlRow = Readonly<Record<string, SqlValue>>
 
 /** An open database. */
 export interface Database {
-  /** Runs one statement. @returns how many rows it changed */
+  /** Runs one statement. @throws {EspalierError} `storage_full`. @returns how many rows it changed */
   run(sql: string, ...values: readonly SqlValue[]): number
   /** Every row that a query gives. */
   all(sql: string, ...values: readonly SqlValue[]): readonly SqlRow[]
@@ -55,17 +56,24 @@ export function databaseOver(library: SqliteLibrary): Database {
   }
   const all = (sql: string, values: readonly SqlValue[]): readonly SqlRow[] =>
     statement(sql).all(...values) as readonly SqlRow[]
+  const run = (sql: string, values: readonly SqlValue[]): number => {
+    try {
+      return Number(statement(sql).run(...values).changes)
+    } catch (error) {
+      throw asStorageError(error)
+    }
+  }
   return {
-    run: (sql, ...values) => Number(statement(sql).run(...values).changes),
+    run: (sql, ...values) => run(sql, values),
     all: (sql, ...values) => all(sql, values),
     get: (sql, ...values) => all(sql, values)[0] ?? null,
     transaction(work) {
       if (depth > 0) return work()
-      statement("BEGIN IMMEDIATE").run()
+      run("BEGIN IMMEDIATE", [])
       depth++
       try {
         const result = work()
-        statement("COMMIT").run()
+        run("COMMIT", [])
         return result
       } catch (error) {
         // A full disk may have ended the transaction already; the first error is the one to tell.

@@ -3,6 +3,8 @@
  * change of it, every error.
  */
 import { afterAll, describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import OpenAI, { BadRequestError, ConflictError, NotFoundError, toFile } from "openai"
 import type { FineTuningJob, JobCreateParams } from "openai/resources/fine-tuning/jobs"
 import { EspalierError } from "../../src/core/errors.ts"
@@ -462,6 +464,31 @@ describe("a server that starts again", () => {
       again.client.completions.create({ model: done.fine_tuned_model!, prompt: "x", max_tokens: 3 }),
     )
     for (const answer of await Promise.all(asks)) expect(answer.choices[0]!.text).toHaveLength(3)
+  })
+
+  test("after its database was damaged still has every model, and takes new files and jobs", async () => {
+    const { client, create, temporary, close } = await listen()
+    const model = (await over(client, (await create()).id)).fine_tuned_model!
+    const contents = await temporary.store.contents.list()
+    await close()
+    const path = join(temporary.folder, "jobs.sqlite")
+    writeFileSync(path, readFileSync(path).fill(0x5a, 100))
+    rmSync(`${path}-wal`, { force: true })
+    await temporary.reopen()
+    const again = await open(temporary)
+    closers.push(() => again.close())
+    expect(readdirSync(temporary.folder).some((name) => name.startsWith("jobs.sqlite.damaged-"))).toBe(true)
+    expect((await again.client.models.list()).data.map(({ id }) => id)).toEqual(["base", model])
+    const answer = await again.client.completions.create({ model, prompt: "x", max_tokens: 3 })
+    expect(answer.choices[0]!.text).toHaveLength(3)
+    expect(await temporary.store.contents.list()).toEqual(contents)
+    const file = await again.client.files.create({
+      file: await toFile(new TextEncoder().encode(rows), "train.jsonl"),
+      purpose: "fine-tune",
+    })
+    const job = await again.client.fineTuning.jobs.create({ model: "base", training_file: file.id })
+    expect((await over(again.client, job.id)).status).toBe("succeeded")
+    expect((await again.client.models.delete(model)).deleted).toBe(true)
   })
 
   test("goes on with a job that a crash left running, and gives up one that ends it each time", async () => {

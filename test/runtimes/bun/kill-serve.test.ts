@@ -24,6 +24,8 @@ afterAll(async () => {
 })
 
 const kills = Number(process.env["ESPALIER_KILLS"] ?? 3)
+/** Each job is disturbed so often. */
+const KILLS_OF_A_JOB = 3
 const rows = Array.from({ length: 24 }, (_, i) => rowOf(`Mira bought ${i} apples.`, `apples: ${i}`)).join("")
 
 const upload = async (client: OpenAI, text: string): Promise<string> => {
@@ -76,23 +78,18 @@ async function modelOf({ client, ended }: Served, job: string): Promise<string |
   return null
 }
 
-test(`a server that was killed ${kills} times has lost nothing`, async () => {
-  const wholeStore = join(root, "whole")
-  served = await startServed(wholeStore)
-  const started = performance.now()
-  const whole = await createJob(served.client, await upload(served.client, rows))
-  const wanted = hashes(wholeStore, (await modelOf(served, whole.id))!)
-  const wholeMs = performance.now() - started
-  expect(Object.keys(wanted)).toContain("adapter_model.safetensors")
-  served.child.kill("SIGTERM")
-  expect(await served.ended).toBe(0)
-
-  const random = rng(Number(process.env["ESPALIER_SEED"] ?? 1), "serve-kills")
-  const store = join(root, "killed")
+/** Trains a job in a store whose servers are killed after so many milliseconds each, and compares its model. */
+async function disturbed(
+  store: string,
+  killAfterMs: readonly number[],
+  wanted: Readonly<Record<string, string>>,
+): Promise<void> {
   const acknowledged = new Map<string, string>()
+  let training: string | null = null
   let job: string | null = null
   let model: string | null = null
-  for (let i = 0; i < kills || model === null; i++) {
+  // The last server is left alone.
+  for (let i = 0; ; i++) {
     served = await startServed(store)
     const { client, child } = served
     // Everything that it said it has, it has.
@@ -102,12 +99,13 @@ test(`a server that was killed ${kills} times has lost nothing`, async () => {
     const jobs = (await client.fineTuning.jobs.list()).data.map(({ id }) => id)
     expect(jobs.length).toBeLessThanOrEqual(1)
     if (job !== null) expect(jobs).toEqual([job])
-    const timer = i < kills ? setTimeout(() => child.kill("SIGKILL"), random.next() * 0.7 * wholeMs) : null
+    const delay = killAfterMs[i]
+    if (delay !== undefined) setTimeout(() => child.kill("SIGKILL"), delay)
     try {
-      const first = [...acknowledged.keys()][0]
-      if (first === undefined) acknowledged.set(await upload(client, rows), rows)
+      training ??= await upload(client, rows)
+      acknowledged.set(training, rows)
       // Whether the answer was lost or not, the same key makes the same job.
-      const created = await createJob(client, [...acknowledged.keys()][0]!)
+      const created = await createJob(client, training)
       if (job !== null) expect(created.id).toBe(job)
       job = created.id
       for (let n = 0; n < 5; n++) {
@@ -119,10 +117,7 @@ test(`a server that was killed ${kills} times has lost nothing`, async () => {
       // Only a request that the kill cut off may fail.
       if ((error as Error).constructor.name !== "APIConnectionError") throw error
     }
-    if (i >= kills) {
-      if (timer) clearTimeout(timer)
-      break
-    }
+    if (delay === undefined) break
     await served.ended
   }
   const { client } = served
@@ -143,4 +138,22 @@ test(`a server that was killed ${kills} times has lost nothing`, async () => {
   expect(answer.choices[0]!.message.content).not.toBe("")
   served.child.kill("SIGTERM")
   expect(await served.ended).toBe(0)
+}
+
+test(`a server that was killed ${kills} times has lost nothing`, async () => {
+  const wholeStore = join(root, "whole")
+  served = await startServed(wholeStore)
+  const started = performance.now()
+  const whole = await createJob(served.client, await upload(served.client, rows))
+  const wanted = hashes(wholeStore, (await modelOf(served, whole.id))!)
+  const wholeMs = performance.now() - started
+  expect(Object.keys(wanted)).toContain("adapter_model.safetensors")
+  served.child.kill("SIGTERM")
+  expect(await served.ended).toBe(0)
+
+  const random = rng(Number(process.env["ESPALIER_SEED"] ?? 1), "serve-kills")
+  for (let killed = 0; killed < kills; killed += KILLS_OF_A_JOB) {
+    const times = Array.from({ length: Math.min(KILLS_OF_A_JOB, kills - killed) }, () => random.next() * 0.7 * wholeMs)
+    await disturbed(join(root, `killed-${killed}`), times, wanted)
+  }
 }, 1_800_000)

@@ -103,6 +103,7 @@ test("exitCodeOf() tells a wrong file from wrong usage, a missing backend and a 
     aborted: 4,
     unavailable: 5,
     queue_full: 1,
+    storage_full: 1,
     internal: 1,
   }
   const found = Object.keys(codes).map((code) => [code, exitCodeOf(new EspalierError(code as ErrorCode, "x"))])
