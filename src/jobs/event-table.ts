@@ -53,6 +53,13 @@ export function addEvents({ database, now, newId }: JobStore, job: string, event
 export const listEvents = (database: Database, job: string, page: PageRequest): Page<JobEvent> =>
   pageOf(database, "events", ["job = ?", job], page, readEvent)
 
+/** Figures of a job's last update; null before the first. */
+export function lastMetrics(database: Database, job: string): JobEvent["data"] | null {
+  const sql = "SELECT * FROM events WHERE job = ? AND once LIKE 'step-%' ORDER BY seq DESC LIMIT 1"
+  const row = database.get(sql, job)
+  return row && readEvent(row).data
+}
+
 const readEvent = (row: SqlRow): JobEvent => ({
   id: String(row["id"]),
   createdAt: Number(row["created_at"]),

@@ -52,6 +52,12 @@ export function listFiles(
   return pageOf(database, "files", where, page, readFile)
 }
 
+/** How many files there are, and their bytes. */
+export function countFiles(database: Database): { readonly files: number; readonly bytes: number } {
+  const row = database.get("SELECT count(*) AS files, coalesce(sum(bytes), 0) AS bytes FROM files")!
+  return { files: Number(row["files"]), bytes: Number(row["bytes"]) }
+}
+
 /** Removes a file's row. @returns whether there was one */
 export function removeFile(database: Database, owner: string, id: string): boolean {
   return database.run("DELETE FROM files WHERE id = ? AND owner = ?", id, owner) > 0

@@ -68,6 +68,12 @@ export function nextJob(database: Database, baseHash: string): JobRecord | null 
   return row && readJob(row)
 }
 
+/** How many jobs there are of each status; a status without any is left out. */
+export const countJobs = (database: Database): [JobStatus, number][] =>
+  database
+    .all("SELECT status, count(*) AS n FROM jobs GROUP BY status")
+    .map((row) => [String(row["status"]) as JobStatus, Number(row["n"])])
+
 /** What may change in a job. */
 export interface JobChange {
   readonly finishedAt?: number

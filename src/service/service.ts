@@ -11,7 +11,9 @@ import { createJobService, type JobService } from "./fine-tuning.ts"
 import type { Caller } from "./form-part.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
 import type { DeletedBody } from "./jobs-wire.ts"
+import { jobMetrics } from "./metrics/job-metrics.ts"
 import { meteredEngine } from "./metrics/metered-engine.ts"
+import { exposition } from "./metrics/registry.ts"
 import * as models from "./models.ts"
 import { createOnceCache } from "./once-cache.ts"
 import { deleteModel } from "./shelved-models.ts"
@@ -66,7 +68,7 @@ export function createService(options: ServiceOptions): Service {
       const { active, waiting, adapters } = await context.engine.stats()
       return { status: "ok", active, waiting, adapters }
     },
-    metrics: scrape,
+    metrics: async () => `${await scrape()}${store ? exposition(jobMetrics(store.database)) : ""}`,
     listModels: () => models.listModels(context),
     retrieveModel: (id) => models.retrieveModel(context, id),
     deleteModel: (id) => deleteModel(context, id),

@@ -387,6 +387,30 @@ describe("POST /v1/fine_tuning/jobs", () => {
   })
 })
 
+test("GET /metrics tells of jobs, of the running one's progress and of files", async () => {
+  const { client, create, runner, url } = await listen()
+  const scrape = async () => (await fetch(url.replace("/v1", "/metrics"))).text()
+  expect(await scrape()).toContain('espalier_jobs{status="running"} 0')
+  runner.hold()
+  const job = await create()
+  await create()
+  runner.allow(3)
+  await until(client, job.id, ({ espalier }) => espalier!.step === 3)
+  const text = await scrape()
+  for (const line of [
+    'espalier_jobs{status="running"} 1',
+    'espalier_jobs{status="failed"} 0',
+    "espalier_training_step 3",
+    "espalier_training_steps 6",
+    `espalier_training_loss ${1 / 3}`,
+    "espalier_files 1",
+    `espalier_file_bytes ${new TextEncoder().encode(rows).length}`,
+  ]) {
+    expect(text).toContain(`${line}\n`)
+  }
+  expect(text).not.toContain("train.jsonl")
+})
+
 describe("GET /v1/fine_tuning/jobs", () => {
   test("gives pages, newest first, and finds jobs by metadata", async () => {
     const { client, create, url } = await listen()

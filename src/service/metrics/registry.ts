@@ -112,6 +112,14 @@ export const gauge = (name: string, help: string, value: number): Metric => ({
   lines: () => [...headOf(name, help, "gauge"), `${name} ${value}`],
 })
 
+/** Numbers that are asked for at each scrape, each with its labels. */
+export const gauges = (name: string, help: string, rows: readonly (readonly [Labels, number])[]): Metric => ({
+  lines: () => [
+    ...headOf(name, help, "gauge"),
+    ...rows.map(([labels, value]) => `${name}${braces(keyOf(labels))} ${value}`),
+  ],
+})
+
 /** The text of a scrape. */
 export const exposition = (metrics: readonly Metric[]): string =>
   `${metrics.flatMap((metric) => metric.lines()).join("\n")}\n`
