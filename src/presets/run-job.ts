@@ -115,8 +115,10 @@ async function trainAndSave(
 ): Promise<JobOutcome> {
   const score = (scored: Trained | null, { items }: RetentionSet): Promise<SuiteScores> =>
     withAnswerer({ runtime, base: open.base, tokenizer: open.tokenizer!, eosIds: open.eosIds }, scored, (answerer) =>
-      scoreSuite(items, answerer),
+      scoreSuite(items, { ...answerer, onProgress: () => checkStop(signal) }),
     )
+  /** Updates made. */
+  let made = 0
   try {
     for (const { reports } of run.tasks) {
       for (const message of describeDataset(reports.data)) onEvent({ type: "message", level: "info", message })
@@ -132,6 +134,8 @@ async function trainAndSave(
       signal,
       onEvent(event) {
         figures.hear(event)
+        if (event.type === "run-start") made = event.resumedAt
+        else if (event.type === "step-end") made = event.step
         tell(event, runtime, onEvent)
       },
       async onCheckpoint(step) {
@@ -172,9 +176,20 @@ async function trainAndSave(
           : null,
       metrics: metricsCsv(await readFile(join(runFolderOf(store, id), "metrics.jsonl"), "utf8")),
     }
+  } catch (error) {
+    // Nothing of scores is kept: they are taken anew when the job goes on.
+    if (isEspalierError(error, "aborted") && signal.aborted) return { status: "interrupted", step: made }
+    throw error
   } finally {
     await run.dispose()
   }
+}
+
+/** Ends what is slow when the run is to stop. @throws {EspalierError} `aborted` */
+async function checkStop(signal: AbortSignal): Promise<void> {
+  // The word comes as a message, which is heard between two turns of the event loop.
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  if (signal.aborted) throw new EspalierError("aborted", "The run was stopped")
 }
 
 /** @throws {EspalierError} `too_large` for a run that needs more memory than there is, before it takes any. */

@@ -7,6 +7,7 @@ import type { JobQueue } from "../jobs/queue.ts"
 import type { JobRunner } from "../jobs/runner.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
+import { createShelfLoader, type ShelfLoader } from "./shelf-loader.ts"
 
 /** What trains the jobs of a store. */
 export interface Training {
@@ -38,6 +39,8 @@ export interface ServiceContext {
   readonly adapterRoot: AdapterRoot | null
   readonly store: JobStore | null
   readonly training: Training | null
+  /** Loads what jobs made; null where no job is run. */
+  readonly shelf: ShelfLoader | null
   readonly now: () => number
   readonly newId: () => string
   /** When the service began, milliseconds since 1970. */
@@ -52,6 +55,7 @@ export function createContext(options: ServiceOptions): ServiceContext {
     adapterRoot: options.adapterRoot ?? null,
     store: options.store ?? null,
     training: options.training ?? null,
+    shelf: options.training ? createShelfLoader(options.engine, options.training.shelf) : null,
     now,
     newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),
     startedAt: now(),

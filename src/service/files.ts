@@ -32,6 +32,8 @@ export interface FileService {
   delete(id: string, caller?: Caller): Promise<DeletedBody<"file">>
 }
 
+/** Uploads at once: each may fill the disk with as much as a file may have. */
+const MOST_UPLOADS = 64
 /** A plain field of the form is at most this long, in bytes. */
 const MAX_FIELD_BYTES = 1024
 
@@ -43,28 +45,47 @@ export function createFileService(store: JobStore, maxFileBytes: number): FileSe
     if (file) return file
     throw new EspalierError("not_found", `There is no file "${id.slice(0, 100)}"`, { param: "file_id" })
   }
+  let uploads = 0
+  async function take(
+    form: AsyncIterable<FormPart>,
+    owner: string,
+    idempotencyKey: string | undefined,
+  ): Promise<FileObject> {
+    const { arrived, filename, purpose } = await readForm(form, (chunks) => contents.receive(chunks, maxFileBytes))
+    try {
+      await checkDataFile(filename, arrived.stream(), breathe)
+      const bodySha256 = await sha256Hex(encodeUtf8(JSON.stringify([arrived.sha256, filename, purpose])))
+      // What is kept must not be tidied away before its row is there.
+      return await store.tidying.run(async () => {
+        await arrived.keep()
+        return createOnce(
+          database,
+          { owner, scope: "file", key: idempotencyKey, bodySha256, now: now() },
+          (): FileObject => {
+            const { sha256, bytes } = arrived
+            const file = { id: `file-${newId()}`, owner, createdAt: now(), filename, purpose, sha256, bytes }
+            addFile(database, file)
+            return fileObject(file)
+          },
+        )
+      })
+    } finally {
+      await arrived.discard()
+    }
+  }
   return {
     async create(form, { owner = "", idempotencyKey } = {}) {
-      const { arrived, filename, purpose } = await readForm(form, (chunks) => contents.receive(chunks, maxFileBytes))
+      if (uploads >= MOST_UPLOADS) {
+        throw new EspalierError(
+          "queue_full",
+          `${uploads} files are being uploaded, as many as this server takes at once`,
+        )
+      }
+      uploads++
       try {
-        await checkDataFile(filename, arrived.stream(), breathe)
-        const bodySha256 = await sha256Hex(encodeUtf8(JSON.stringify([arrived.sha256, filename, purpose])))
-        // What is kept must not be tidied away before its row is there.
-        return await store.tidying.run(async () => {
-          await arrived.keep()
-          return createOnce(
-            database,
-            { owner, scope: "file", key: idempotencyKey, bodySha256, now: now() },
-            (): FileObject => {
-              const { sha256, bytes } = arrived
-              const file = { id: `file-${newId()}`, owner, createdAt: now(), filename, purpose, sha256, bytes }
-              addFile(database, file)
-              return fileObject(file)
-            },
-          )
-        })
+        return await take(form, owner, idempotencyKey)
       } finally {
-        await arrived.discard()
+        uploads--
       }
     },
     list(query, { owner = "" } = {}) {

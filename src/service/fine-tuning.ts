@@ -9,11 +9,12 @@ import { findFile } from "../jobs/file-table.ts"
 import { createOnce } from "../jobs/idempotency.ts"
 import { isOver, type JobFile, type JobRecord } from "../jobs/job-record.ts"
 import type { JobStore } from "../jobs/job-store.ts"
-import { addJob, findJob, listJobs } from "../jobs/job-table.ts"
+import { addJob, countJobs, findJob, listJobs } from "../jobs/job-table.ts"
 import { modelName } from "../jobs/model-name.ts"
 import type { JobQueue } from "../jobs/queue.ts"
 import type { JobRunner } from "../jobs/runner.ts"
 import type { EngineInfo } from "../serve/engine-api.ts"
+import type { Database } from "../store/database.ts"
 import { checked } from "./check.ts"
 import type { Caller } from "./form-part.ts"
 import { checkpointObject, eventObject, jobObject } from "./job-objects.ts"
@@ -60,6 +61,20 @@ export interface JobService {
 /** Events that are read from the store at once. */
 const EVENTS_AT_ONCE = 100
 
+/** Jobs that may wait and run. */
+const MOST_JOBS = 1000
+/** Seconds after which a full queue of jobs may well have moved on; clients heed no more than this. */
+const RETRY_SECONDS = 60
+
+/** @throws {EspalierError} `queue_full` where as many jobs wait as may. */
+function checkRoom(database: Database): void {
+  const unfinished = countJobs(database).reduce((sum, [status, n]) => sum + (isOver(status) ? 0 : n), 0)
+  if (unfinished < MOST_JOBS) return
+  throw new EspalierError("queue_full", `${unfinished} jobs are waiting, as many as this server takes`, {
+    retryAfter: RETRY_SECONDS,
+  })
+}
+
 /** Jobs over a store. @param base the one that is served and trained over */
 export function createJobService(
   store: JobStore,
@@ -101,6 +116,7 @@ export function createJobService(
       const creation = { owner, scope: "job", key: idempotencyKey, bodySha256, now: now() }
       const answer = createOnce(database, creation, (): JobObject => {
         const request = checked(jobRequest, body)
+        checkRoom(database)
         if (request.model !== base.base) {
           throw new EspalierError("not_found", `The model "${request.model}" can't be fine-tuned here`, {
             param: "model",

@@ -2,7 +2,6 @@
  * @module What chat and text completions have in common: from a checked request to an accepted generation.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
-import type { ShelvedModel } from "../jobs/adapter-shelf.ts"
 import type { GenerateRequest, Generation, PromptInput } from "../serve/engine-api.ts"
 import type { Usage } from "../serve/generation.ts"
 import type { ServiceContext } from "./context.ts"
@@ -60,12 +59,14 @@ export async function orUnknownModel<T>(
   adapter: string | null,
   call: () => Promise<T>,
 ): Promise<T> {
+  const { shelf } = context
+  if (adapter !== null) shelf?.touch(adapter)
   try {
     try {
       return await call()
     } catch (error) {
-      if (!(await loadShelved(context, adapter, error))) throw error
-      return await call()
+      if (adapter === null || !isEspalierError(error, "not_found") || !shelf?.knows(adapter)) throw error
+      return await shelf.withLoaded(adapter, call)
     }
   } catch (error) {
     // A merge by request names the adapter that it lacks itself.
@@ -73,36 +74,6 @@ export async function orUnknownModel<T>(
       throw await unknownModel(context, adapter)
     throw error
   }
-}
-
-/**
- * Loads a model that a job made, if that is what was missing.
- * @returns whether it is there now
- * @throws {EspalierError} What keeps it from being loaded.
- */
-async function loadShelved(
-  { engine, training }: ServiceContext,
-  name: string | null,
-  missing: unknown,
-): Promise<boolean> {
-  const shelved = name === null ? null : (training?.shelf.find(name) ?? null)
-  if (shelved === null || !isEspalierError(missing, "not_found")) return false
-  try {
-    await engine.load(shelved.name, { path: shelved.path })
-  } catch (error) {
-    // Another request was faster.
-    if (!(await engine.list()).some((adapter) => adapter.name === name)) throw withoutPaths(error, shelved)
-  }
-  if (training?.shelf.find(shelved.name)) return true
-  // It was deleted meanwhile.
-  await engine.unload(shelved.name)
-  return false
-}
-
-/** The same error without where the model lies. */
-function withoutPaths(error: unknown, { name, path }: ShelvedModel): unknown {
-  if (!isEspalierError(error)) return error
-  return new EspalierError(error.code, error.message.replaceAll(path, name), { param: "model", cause: error })
 }
 
 /** The error for a model that is not there. */

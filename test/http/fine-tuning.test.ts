@@ -9,7 +9,7 @@ import OpenAI, { BadRequestError, ConflictError, NotFoundError, toFile } from "o
 import type { FineTuningJob, JobCreateParams } from "openai/resources/fine-tuning/jobs"
 import { EspalierError } from "../../src/core/errors.ts"
 import { serveBun } from "../../src/entry/http-bun.ts"
-import { createFakeApp } from "../support/fake-app.ts"
+import { createFakeApp, type FakeAppOptions } from "../support/fake-app.ts"
 import { rowOf, type TemporaryStore, temporaryStore } from "../support/job-store.ts"
 
 const closers: (() => unknown)[] = []
@@ -19,8 +19,8 @@ afterAll(async () => {
 
 const rows = rowOf("Who?", "Mira") + rowOf("What?", "Apples")
 
-async function open(temporary: TemporaryStore) {
-  const app = await createFakeApp({ store: temporary.store, storeFolder: temporary.folder })
+async function open(temporary: TemporaryStore, options: FakeAppOptions = {}) {
+  const app = await createFakeApp({ store: temporary.store, storeFolder: temporary.folder, ...options })
   const server = await serveBun(app.fetch, "127.0.0.1", 0)
   const url = `http://127.0.0.1:${server.port}/v1`
   const client = new OpenAI({ apiKey: "none", baseURL: url, maxRetries: 0 })
@@ -31,9 +31,9 @@ async function open(temporary: TemporaryStore) {
   return { app, url, client, runner: app.runner, temporary, close }
 }
 
-async function listen() {
+async function listen(options: FakeAppOptions = {}) {
   const temporary = await temporaryStore()
-  const opened = await open(temporary)
+  const opened = await open(temporary, options)
   closers.push(
     () => temporary.remove(),
     () => opened.close(),
@@ -458,6 +458,23 @@ describe("DELETE /v1/models/{id}", () => {
     expect(error.message).toContain("DELETE /v1/adapters/by-hand")
     expect(await failure(client.models.delete("nobody"))).toBeInstanceOf(NotFoundError)
   })
+})
+
+test("more models than memory holds all answer, and one that was loaded by hand stays", async () => {
+  const { app, client, create } = await listen({ maxAdapters: 3 })
+  await app.post("/v1/adapters", { name: "by-hand", path: "by-hand" })
+  const models: string[] = []
+  for (let i = 0; i < 5; i++) models.push((await over(client, (await create()).id)).fine_tuned_model!)
+  const ask = async (model: string) =>
+    (await client.completions.create({ model, prompt: "x", max_tokens: 6, temperature: 0 })).choices[0]!.text
+  const first = await Promise.all(models.map(ask))
+  expect(new Set(first).size).toBeGreaterThan(1)
+  for (const i of [4, 0, 3, 1, 2, 0]) expect(await ask(models[i]!)).toBe(first[i]!)
+  const loaded = (await app.engine.list()).map(({ name }) => name)
+  expect(loaded).toContain("by-hand")
+  // The two that were asked last are those in memory.
+  expect(loaded).toEqual(expect.arrayContaining([models[2]!, models[0]!]))
+  expect((await client.models.list()).data).toHaveLength(7)
 })
 
 describe("a server that starts again", () => {
