@@ -1,9 +1,11 @@
 /**
  * @module The HTTP app: mounts one module a resource, and turns whatever goes wrong into OpenAI's error object.
  */
-import { Hono } from "hono"
+import { Hono, type MiddlewareHandler } from "hono"
+import { cors } from "hono/cors"
 import { HTTPException } from "hono/http-exception"
 import { EspalierError } from "../src/core/errors.ts"
+import { type Keyring, singleKey } from "../src/service/keyring.ts"
 import type { Service } from "../src/service/service.ts"
 import { adapterRoutes } from "./adapters.ts"
 import { chatRoutes } from "./chat.ts"
@@ -18,6 +20,7 @@ import { metricRoutes } from "./metrics.ts"
 import { bearerAuth } from "./middleware/auth.ts"
 import { localOnly } from "./middleware/local-only.ts"
 import { requestId } from "./middleware/request-id.ts"
+import { type RequestEntry, requestLog } from "./middleware/request-log.ts"
 import { modelRoutes } from "./models.ts"
 import { vllmRoutes } from "./vllm.ts"
 
@@ -25,6 +28,14 @@ import { vllmRoutes } from "./vllm.ts"
 export interface AppOptions {
   /** What clients must send as `Authorization: Bearer <key>`; without it nobody is asked. */
   readonly apiKey?: string
+  /** Keys with scopes and tenants, instead of one that may do everything. */
+  readonly keyring?: Keyring
+  /** Origins of web pages that may read answers; `*` for any. @default {[]} */
+  readonly corsOrigins?: readonly string[]
+  /** Milliseconds that a generation may take. @default {null} as long as it likes */
+  readonly requestTimeoutMs?: number | null
+  /** Gets one entry for each request. */
+  readonly onRequest?: (entry: RequestEntry) => void
   /** Answer only requests that name this machine. @default {true} without an API key */
   readonly localOnly?: boolean
   /** @default {2097152} 2 MiB */
@@ -41,6 +52,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     service,
     maxBodyBytes: options.maxBodyBytes ?? 2 * 1024 * 1024,
     keepAliveMs: options.keepAliveMs ?? 5000,
+    requestTimeoutMs: options.requestTimeoutMs ?? null,
     onError: options.onError ?? ((error, requestId) => console.error(requestId, error)),
   }
   const app = new Hono<AppTypes>()
@@ -55,13 +67,16 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files and /v1/fine_tuning/jobs",
+        hint: "The routes are /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files and /v1/fine_tuning/jobs",
       }),
     ),
   )
   app.use(requestId())
-  if (options.localOnly ?? options.apiKey === undefined) app.use(localOnly())
-  if (options.apiKey !== undefined) app.use(bearerAuth(options.apiKey, ["/health"]))
+  app.use(requestLog(options.onRequest ?? (() => {})))
+  const keyring = options.keyring ?? (options.apiKey === undefined ? null : singleKey(options.apiKey))
+  if (options.localOnly ?? keyring === null) app.use(localOnly())
+  if (options.corsOrigins?.length) app.use(crossOrigin(options.corsOrigins))
+  if (keyring) app.use(bearerAuth(keyring))
   for (const routes of [
     healthRoutes,
     metricRoutes,
@@ -77,4 +92,14 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     app.route("/", routes(environment))
   }
   return app
+}
+
+/** Lets pages of these origins call; what they ask for beforehand needs no key, what they send does. */
+function crossOrigin(origins: readonly string[]): MiddlewareHandler {
+  return cors({
+    origin: origins.includes("*") ? "*" : [...origins],
+    allowMethods: ["GET", "POST", "DELETE"],
+    exposeHeaders: ["x-request-id", "x-espalier-adapter", "openai-processing-ms", "retry-after"],
+    maxAge: 600,
+  })
 }

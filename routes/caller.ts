@@ -8,5 +8,6 @@ import type { AppTypes } from "./environment.ts"
 /** The caller of a request. */
 export function callerOf(c: Context<AppTypes>): Caller {
   const idempotencyKey = c.req.header("idempotency-key")
-  return idempotencyKey === undefined ? {} : { idempotencyKey }
+  const tenant = c.get("key")?.tenant ?? null
+  return { ...(tenant !== null && { owner: tenant }), ...(idempotencyKey !== undefined && { idempotencyKey }) }
 }

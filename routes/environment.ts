@@ -16,6 +16,8 @@ export interface RouteEnvironment {
   readonly service: Service
   readonly maxBodyBytes: number
   readonly keepAliveMs: number
+  /** Milliseconds that a generation may take; null for as long as it likes. */
+  readonly requestTimeoutMs: number | null
   /** Gets every error that is our own fault, and those that break a stream. */
   readonly onError: (error: unknown, requestId: string) => void
 }

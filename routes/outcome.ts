@@ -4,7 +4,9 @@
  */
 import type { Context } from "hono"
 import type { CallOptions, Outcome } from "../src/service/generate.ts"
+import { callerOf } from "./caller.ts"
 import type { AppTypes, RouteEnvironment } from "./environment.ts"
+import { HttpError } from "./errors.ts"
 import { eventStream } from "./event-stream.ts"
 
 /**
@@ -13,7 +15,7 @@ import { eventStream } from "./event-stream.ts"
  */
 export async function answerOutcome<Whole extends object, Chunk>(
   c: Context<AppTypes>,
-  { keepAliveMs, onError }: RouteEnvironment,
+  { keepAliveMs, requestTimeoutMs, onError }: RouteEnvironment,
   call: (options: CallOptions) => Promise<Outcome<Whole, Chunk>>,
 ): Promise<Response> {
   const controller = new AbortController()
@@ -22,19 +24,62 @@ export async function answerOutcome<Whole extends object, Chunk>(
   // Whoever left while the body was being read leaves no event behind.
   if (signal.aborted) leave()
   signal.addEventListener("abort", leave, { once: true })
-  const outcome = await call({ signal: controller.signal })
+  let isLate = false
+  const timer =
+    requestTimeoutMs === null
+      ? undefined
+      : setTimeout(() => {
+          isLate = true
+          controller.abort()
+        }, requestTimeoutMs)
+  const end = (): void => {
+    clearTimeout(timer)
+    signal.removeEventListener("abort", leave)
+  }
+  const told = (error: unknown): unknown => (isLate ? late(requestTimeoutMs!) : error)
+  const { owner } = callerOf(c)
+  let outcome: Outcome<Whole, Chunk>
+  try {
+    outcome = await call({ signal: controller.signal, ...(owner !== undefined && { tenant: owner }) })
+  } catch (error) {
+    end()
+    throw told(error)
+  }
   const headers = adapterHeader(outcome.adapter)
   if ("whole" in outcome) {
-    signal.removeEventListener("abort", leave)
+    end()
     return c.json(outcome.whole, 200, headers)
   }
-  return eventStream(outcome.chunks, {
+  return eventStream(guarded(outcome.chunks, end, told), {
     headers,
     keepAliveMs,
-    onCancel: leave,
+    onCancel: () => {
+      end()
+      leave()
+    },
     onError: (error) => onError(error, c.get("requestId")),
   })
 }
+
+/** The same chunks; `end` is called after the last one, and errors are told as `told` tells them. */
+async function* guarded<T>(
+  chunks: AsyncIterable<T>,
+  end: () => void,
+  told: (error: unknown) => unknown,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* chunks
+  } catch (error) {
+    throw told(error)
+  } finally {
+    end()
+  }
+}
+
+const late = (ms: number): HttpError =>
+  new HttpError(408, "aborted", `The answer took longer than this server's limit of ${ms / 1000} seconds`, {
+    hint: "Ask for fewer tokens",
+  })
 
 /** Names the adapter version that answered, to its end. */
 function adapterHeader(adapter: Outcome<never, never>["adapter"]): Record<string, string> {

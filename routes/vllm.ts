@@ -26,7 +26,7 @@ export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment): Hono<Ap
   app.all("/v1/load_lora_adapter", onlyMethods("POST"))
   app.post("/v1/unload_lora_adapter", async (c) => {
     const { lora_name: name } = checked(vllmUnloadRequest, await readJson(c, maxBodyBytes))
-    await service.unloadAdapter(name).catch((error) => {
+    await service.unloadAdapter(name, callerOf(c)).catch((error) => {
       throw inVllmTerms(error, name)
     })
     return c.text(`Success: LoRA adapter '${name}' removed successfully.`)

@@ -1,39 +1,32 @@
 /**
- * @module One API key for the whole server: `Authorization: Bearer <key>`. Paths are open only if they are listed.
+ * @module API keys: `Authorization: Bearer <key>`. Only routes that are declared open need none, and every other one needs
+ * a key with its scope.
  */
 import type { MiddlewareHandler } from "hono"
+import type { Keyring } from "../../src/service/keyring.ts"
 import { HttpError } from "../errors.ts"
+import { scopeOf } from "../scopes.ts"
+import type { RequestVariables } from "./request-id.ts"
 
-/**
- * Refuses every request without the key with 401.
- * @param key what clients must send
- * @param openPaths exact paths that need none
- */
-export function bearerAuth(key: string, openPaths: readonly string[]): MiddlewareHandler {
-  const wanted = digestOf(key)
+/** Refuses requests without a key with 401, and those whose key may not do what they ask for with 403. */
+export function bearerAuth(keyring: Keyring): MiddlewareHandler<{ Variables: RequestVariables }> {
   return async (c, next) => {
-    if (openPaths.includes(c.req.path)) return next()
+    const scope = scopeOf(c.req.method, c.req.path)
+    if (scope === "open") return next()
     const header = c.req.header("authorization")
     if (header === undefined) throw refused("This server needs an API key: none was sent")
     const [, given] = /^Bearer +(\S+) *$/i.exec(header) ?? []
     if (given === undefined) throw refused("Expected the header `Authorization: Bearer <key>`")
-    if (!equal(await digestOf(given), await wanted)) throw refused("The API key is not the right one")
+    const key = await keyring.find(given)
+    if (key === null) throw refused("The API key is not the right one")
+    c.set("key", key)
+    if (!key.scopes.includes("admin") && !key.scopes.includes(scope)) {
+      throw new HttpError(403, "invalid_request", `This API key may not do this: it needs the scope "${scope}"`)
+    }
     return next()
   }
 }
 
 function refused(message: string): HttpError {
   return new HttpError(401, "invalid_request", message, { headers: { "www-authenticate": "Bearer" } })
-}
-
-/** Digests have one length, so that comparing them tells nothing of the key's. */
-async function digestOf(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)))
-}
-
-/** Looks at every byte, whatever the first ones are. */
-function equal(left: Uint8Array, right: Uint8Array): boolean {
-  let difference = left.length ^ right.length
-  for (let i = 0; i < left.length; i++) difference |= left[i]! ^ right[i]!
-  return difference === 0
 }

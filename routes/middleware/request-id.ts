@@ -2,10 +2,13 @@
  * @module Gives every answer an `x-request-id`: the client's own if it is a plain one, a fresh one otherwise.
  */
 import type { MiddlewareHandler } from "hono"
+import type { KeyFacts } from "../../src/service/keyring.ts"
 
 /** What middleware leaves for the routes. */
 export interface RequestVariables {
   requestId: string
+  /** The key that was sent; without keys there is none. */
+  key?: KeyFacts
 }
 
 const plain = /^[A-Za-z0-9_-]{1,64}$/

@@ -12,6 +12,7 @@ import type { TrainerSettings } from "../presets/run-job.ts"
 import { checkName } from "../service/adapters.ts"
 import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
+import { operationOptions, operationSettings } from "./serve-operation.ts"
 import { openServedStore, openServedTraining } from "./serve-store.ts"
 import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
@@ -51,6 +52,7 @@ const options = {
     description: "clients must send it as a bearer token",
     default: "ESPALIER_API_KEY, where it is set",
   },
+  ...operationOptions,
   config: {
     type: "string",
     value: "file",
@@ -73,7 +75,9 @@ export const serveCommand = defineCommand({
     const values = given as Values & { readonly json?: boolean }
     const host = values.host ?? "127.0.0.1"
     const apiKey = values["api-key"] ?? io.env["ESPALIER_API_KEY"]
-    checkAddress(host, apiKey !== undefined)
+    const operation = await operationSettings(values, apiKey, io)
+    const authenticated = operation.app.keyring !== undefined
+    checkAddress(host, authenticated)
     const engine = await openEngineWorker({ ...engineSettings(values), force: values.force === true })
     try {
       for (const text of values.adapter ?? []) {
@@ -89,11 +93,11 @@ export const serveCommand = defineCommand({
         ...(training && { training }),
         adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },
       })
-      const app = createApp(service, apiKey === undefined ? {} : { apiKey })
+      const app = createApp(service, operation.app)
       const server = await serveHttp((request) => app.fetch(request), {
         host,
         port: values.port ?? 8000,
-        authenticated: apiKey !== undefined,
+        authenticated,
       })
       const models = [engine.info.base, ...(await engine.list()).map(({ name }) => name)]
       io.out(
@@ -104,7 +108,7 @@ export const serveCommand = defineCommand({
       await untilSignal(
         async () => {
           // A run that stops at its checkpoint meanwhile, and streams of events that end, keep nobody waiting.
-          await Promise.all([service.jobs?.close(), server.close()])
+          await Promise.all([service.jobs?.close(), server.close(operation.drainMs)])
           await service.close()
         },
         (name) => io.err(`\n${name}: finishing what is in flight. Once more ends at once\n`),

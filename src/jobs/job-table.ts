@@ -152,6 +152,12 @@ export function markModelDeleted(database: Database, model: string): void {
   database.run("UPDATE jobs SET model_deleted = 1 WHERE fine_tuned_model = ?", model)
 }
 
+/** Whose job made a model, or a checkpoint of it; null for what no job made. */
+export function ownerOfModel(database: Database, model: string): string | null {
+  const row = database.get("SELECT owner FROM jobs WHERE model_name = ?", model.replace(/:ckpt-step-\d+$/, ""))
+  return row && String(row["owner"])
+}
+
 const columns: Readonly<Record<keyof JobChange, string>> = {
   finishedAt: "finished_at",
   paused: "paused",

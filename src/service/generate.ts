@@ -13,9 +13,11 @@ export type Outcome<Whole, Chunk> = {
   readonly adapter: { readonly name: string; readonly hash: string } | null
 } & ({ readonly whole: Whole } | { readonly chunks: AsyncIterable<Chunk> })
 
-/** How a caller ends a request early. */
+/** Who asks, and how they end a request early. */
 export interface CallOptions {
   readonly signal?: AbortSignal
+  /** Whose adapters may answer. @default everybody's, as the operator sees them */
+  readonly tenant?: string
 }
 
 /** The parts of a generation that differ between chat and text. */

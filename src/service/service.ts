@@ -4,7 +4,7 @@
 import * as adapters from "./adapters.ts"
 import { chat } from "./chat.ts"
 import { complete } from "./completions.ts"
-import { createContext, type ServiceOptions } from "./context.ts"
+import { createContext, type ServiceContext, type ServiceOptions } from "./context.ts"
 import { type EmbeddingList, embeddings } from "./embeddings.ts"
 import { createFileService, type FileService } from "./files.ts"
 import { createJobService, type JobService } from "./fine-tuning.ts"
@@ -17,6 +17,7 @@ import { exposition } from "./metrics/registry.ts"
 import * as models from "./models.ts"
 import { createOnceCache } from "./once-cache.ts"
 import { deleteModel } from "./shelved-models.ts"
+import { createTenants } from "./tenants.ts"
 import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
 
 /** How the server is, for whoever watches it. */
@@ -33,20 +34,20 @@ export interface Service {
   health(): Promise<Health>
   /** Counters and times as text for Prometheus. @throws {EspalierError} `unavailable` if the engine is gone */
   metrics(): Promise<string>
-  listModels(): Promise<ListBody<ModelCard>>
-  retrieveModel(id: string): Promise<ModelCard>
+  listModels(caller?: Caller): Promise<ListBody<ModelCard>>
+  retrieveModel(id: string, caller?: Caller): Promise<ModelCard>
   /** @throws {EspalierError} `not_found`, or `conflict` for what no job of this server made */
-  deleteModel(id: string): Promise<DeletedBody<"model">>
+  deleteModel(id: string, caller?: Caller): Promise<DeletedBody<"model">>
   /** @param body parsed JSON, checked here */
   chat(body: unknown, options?: CallOptions): Promise<Outcome<ChatCompletion, ChatCompletionChunk>>
   /** @param body parsed JSON, checked here */
   complete(body: unknown, options?: CallOptions): Promise<Outcome<Completion, Completion>>
   /** @param body parsed JSON, checked here */
   embeddings(body: unknown, options?: CallOptions): Promise<Outcome<EmbeddingList, never>>
-  listAdapters(): Promise<ListBody<AdapterCard>>
-  retrieveAdapter(name: string): Promise<AdapterCard>
+  listAdapters(caller?: Caller): Promise<ListBody<AdapterCard>>
+  retrieveAdapter(name: string, caller?: Caller): Promise<AdapterCard>
   loadAdapter(request: adapters.LoadRequest, caller?: Caller): Promise<AdapterCard>
-  unloadAdapter(name: string): Promise<void>
+  unloadAdapter(name: string, caller?: Caller): Promise<void>
   /** Training files; null where the server keeps none. */
   readonly files: FileService | null
   /** Fine-tuning jobs; null where the server runs none. */
@@ -60,6 +61,8 @@ export function createService(options: ServiceOptions): Service {
   const { engine, scrape } = meteredEngine(options.engine)
   const context = createContext({ ...options, engine })
   const { store, training } = options
+  const tenants = createTenants(context)
+  const viewOf = (caller: Caller | undefined): ServiceContext => tenants.view(caller?.owner ?? null)
   const once = createOnceCache(context.now)
   const files = store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null
   const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
@@ -69,16 +72,17 @@ export function createService(options: ServiceOptions): Service {
       return { status: "ok", active, waiting, adapters }
     },
     metrics: async () => `${await scrape()}${store ? exposition(jobMetrics(store.database)) : ""}`,
-    listModels: () => models.listModels(context),
-    retrieveModel: (id) => models.retrieveModel(context, id),
-    deleteModel: (id) => deleteModel(context, id),
-    chat: (body, call) => chat(context, body, call),
-    complete: (body, call) => complete(context, body, call),
-    embeddings: (body, call) => embeddings(context, body, call),
-    listAdapters: () => adapters.listAdapters(context),
-    retrieveAdapter: (name) => adapters.retrieveAdapter(context, name),
-    loadAdapter: (request, caller = {}) => once.run(caller, request, () => adapters.loadAdapter(context, request)),
-    unloadAdapter: (name) => adapters.unloadAdapter(context, name),
+    listModels: (caller) => models.listModels(viewOf(caller)),
+    retrieveModel: (id, caller) => models.retrieveModel(viewOf(caller), id),
+    deleteModel: (id, caller) => deleteModel(viewOf(caller), id),
+    chat: (body, call) => chat(tenants.view(call?.tenant ?? null), body, call),
+    complete: (body, call) => complete(tenants.view(call?.tenant ?? null), body, call),
+    embeddings: (body, call) => embeddings(tenants.view(call?.tenant ?? null), body, call),
+    listAdapters: (caller) => adapters.listAdapters(viewOf(caller)),
+    retrieveAdapter: (name, caller) => adapters.retrieveAdapter(viewOf(caller), name),
+    loadAdapter: (request, caller = {}) =>
+      once.run(caller, request, () => adapters.loadAdapter(viewOf(caller), request)),
+    unloadAdapter: (name, caller) => adapters.unloadAdapter(viewOf(caller), name),
     files,
     jobs,
     async close() {

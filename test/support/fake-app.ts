@@ -25,6 +25,8 @@ export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
 /** An app that can be called without a network. */
 export interface FakeApp {
   readonly fetch: (request: Request) => Response | Promise<Response>
+  /** Every route that is there, as `GET /v1/models`. */
+  readonly routes: readonly string[]
   readonly engine: EngineApi
   readonly decoder: FakeDecoder
   readonly service: Service
@@ -67,6 +69,7 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
   const send = async (path: string, init: RequestInit): Promise<Response> => app.request(path, init)
   return {
     fetch: (request) => app.fetch(request),
+    routes: app.routes.map(({ method, path }) => `${method} ${path}`),
     engine,
     decoder,
     service,

@@ -1,0 +1,93 @@
+/**
+ * @module Options of `espalier serve` about who may call, how long an answer takes and what is written down.
+ */
+import { readFile } from "node:fs/promises"
+import type { AppOptions } from "../../routes/app.ts"
+import type { RequestEntry } from "../../routes/middleware/request-log.ts"
+import { EspalierError, messageOf } from "../core/errors.ts"
+import { joinKeyrings, type Keyring, readKeyring, singleKey } from "../service/keyring.ts"
+import type { Io, OptionTable, OptionValues } from "./command.ts"
+
+/** The options. */
+export const operationOptions = {
+  "api-keys": {
+    type: "string",
+    value: "file",
+    description: "a JSON file of hashed keys with scopes and tenants",
+  },
+  "cors-origin": { type: "list", value: "origin", description: "a web page's origin that may call; * for any" },
+  "request-timeout": { type: "number", description: "seconds that an answer may take", default: "no limit" },
+  "drain-timeout": { type: "number", description: "seconds that answers in flight get when it ends", default: "30" },
+  log: { type: "string", choices: ["json", "text", "off"], description: "requests on stderr", default: "off" },
+} as const satisfies OptionTable
+
+/** What they come to. */
+export interface OperationSettings {
+  readonly app: AppOptions
+  /** Milliseconds that answers in flight get at the end. */
+  readonly drainMs: number
+}
+
+/** @throws {EspalierError} `not_found` or `invalid_file` for the file of keys; @throws {RangeError} for a time */
+export async function operationSettings(
+  values: OptionValues<typeof operationOptions>,
+  apiKey: string | undefined,
+  io: Io,
+): Promise<OperationSettings> {
+  const keyrings: Keyring[] = apiKey === undefined ? [] : [singleKey(apiKey)]
+  if (values["api-keys"] !== undefined) keyrings.push(await readKeys(values["api-keys"]))
+  const timeout = values["request-timeout"]
+  return {
+    app: {
+      ...(keyrings.length > 0 && { keyring: joinKeyrings(keyrings) }),
+      corsOrigins: values["cors-origin"] ?? [],
+      requestTimeoutMs: timeout === undefined ? null : seconds("request-timeout", timeout, 0.001),
+      ...logging(values.log ?? "off", io),
+    },
+    drainMs: seconds("drain-timeout", values["drain-timeout"] ?? 30, 0),
+  }
+}
+
+async function readKeys(path: string): Promise<Keyring> {
+  const wrong = (why: string, cause: unknown): EspalierError =>
+    new EspalierError("invalid_file", `The file of API keys ${path}: ${why}`, { cause, param: "api-keys" })
+  let text: string
+  try {
+    text = await readFile(path, "utf8")
+  } catch (cause) {
+    throw new EspalierError("not_found", `Could not read the file of API keys ${path}`, { cause, param: "api-keys" })
+  }
+  try {
+    return readKeyring(JSON.parse(text))
+  } catch (cause) {
+    throw wrong(messageOf(cause), cause)
+  }
+}
+
+/** Milliseconds of an option in seconds: a day at most. */
+function seconds(name: string, value: number, least: number): number {
+  if (!(value >= least && value <= 86_400))
+    throw new RangeError(`Expected ${name} to be a number from ${least} to 86400 but found ${value}`)
+  return Math.round(value * 1000)
+}
+
+function logging(how: string, io: Io): Pick<AppOptions, "onRequest" | "onError"> {
+  if (how === "off") return {}
+  const now = (): string => new Date().toISOString()
+  if (how === "json") {
+    const write = (entry: object): void => io.err(`${JSON.stringify({ time: now(), ...entry })}\n`)
+    return {
+      onRequest: (entry) => write({ level: entry.status < 500 ? "info" : "error", event: "request", ...entry }),
+      onError: (error, request_id) =>
+        write({
+          level: "error",
+          event: "failure",
+          request_id,
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        }),
+    }
+  }
+  const line = ({ request_id, method, path, status, ms, key }: RequestEntry): string =>
+    [now(), status, `${ms}ms`, method, path, key ?? "-", request_id].join(" ")
+  return { onRequest: (entry) => io.err(`${line(entry)}\n`) }
+}
