@@ -8,6 +8,7 @@ import { ownerOfModel } from "../jobs/job-table.ts"
 import { parseExpression } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { ServiceContext } from "./context.ts"
+import type { ShelfLoader } from "./shelf-loader.ts"
 
 /** Whose adapters are whose. */
 export interface Tenants {
@@ -28,7 +29,9 @@ export function createTenants(context: ServiceContext): Tenants {
       const engine = tenantEngine(context.engine, tenant, owners, ownerOf)
       const { training } = context
       if (training === null) return { ...context, engine }
-      return { ...context, engine, training: { ...training, shelf: tenantShelf(training.shelf, tenant, ownerOf) } }
+      const sees = visibleTo(tenant, ownerOf)
+      const shelf = context.shelf && tenantLoader(context.shelf, sees)
+      return { ...context, engine, shelf, training: { ...training, shelf: tenantShelf(training.shelf, sees) } }
     },
   }
 }
@@ -49,10 +52,7 @@ function tenantEngine(
   owners: Map<string, string>,
   ownerOf: (name: string) => string,
 ): EngineApi {
-  const sees = (name: string): boolean => {
-    const owner = ownerOf(name)
-    return owner === "" || owner === tenant
-  }
+  const sees = visibleTo(tenant, ownerOf)
   const check = (adapter: string | null): void => {
     if (adapter === null) return
     const names = parseExpression(adapter)?.map(({ name }) => name) ?? [adapter]
@@ -104,14 +104,29 @@ function tenantEngine(
 const isLoaded = async (engine: EngineApi, name: string): Promise<boolean> =>
   (await engine.list()).some((adapter) => adapter.name === name)
 
-function tenantShelf(inner: AdapterShelf, tenant: string, ownerOf: (name: string) => string): AdapterShelf {
-  const sees = (name: string): boolean => {
-    const owner = ownerOf(name)
-    return owner === "" || owner === tenant
-  }
+function tenantShelf(inner: AdapterShelf, sees: (name: string) => boolean): AdapterShelf {
   return {
     ...inner,
     find: (name) => (sees(name) ? inner.find(name) : null),
     list: () => inner.list().filter(({ name }) => sees(name)),
+  }
+}
+
+/** Loads nothing that names another tenant's model, alone or in a merge. */
+function tenantLoader(inner: ShelfLoader, sees: (name: string) => boolean): ShelfLoader {
+  const seesAll = (asked: string): boolean => asked.split(/[*+]/).every((part) => sees(part.trim()))
+  return {
+    ...inner,
+    touch(asked) {
+      if (seesAll(asked)) inner.touch(asked)
+    },
+    knows: (asked) => seesAll(asked) && inner.knows(asked),
+  }
+}
+
+function visibleTo(tenant: string, ownerOf: (name: string) => string): (name: string) => boolean {
+  return (name) => {
+    const owner = ownerOf(name)
+    return owner === "" || owner === tenant
   }
 }

@@ -217,7 +217,7 @@ describe("a wrong place is refused", () => {
     ["GET", "/", 404, "GET /"],
     ["GET", "/v1", 404, "/v1"],
     ["GET", "/v1/modelsx", 404, "/v1/modelsx"],
-    ["POST", "/v1/embeddings", 404, "/v1/embeddings"],
+    ["POST", "/v1/moderations", 404, "/v1/moderations"],
     ["GET", "/v1/chat/completions", 405, "POST"],
     ["PUT", "/v1/completions", 405, "POST"],
     ["DELETE", "/v1/models", 405, "GET"],
