@@ -12,13 +12,13 @@ import type { JobOutcome } from "./runner.ts"
 
 type Completed = Extract<JobOutcome, { status: "completed" }>
 
-/** Ends a job that ran through. @returns whether its model may be served: not if it is held back, or was cancelled meanwhile */
-export async function completeJob(store: JobStore, id: string, outcome: Completed): Promise<boolean> {
+/** Ends a job that ran through, unless it was cancelled meanwhile. */
+export async function completeJob(store: JobStore, id: string, outcome: Completed): Promise<void> {
   const metrics = await store.contents.receive(once(encodeUtf8(outcome.metrics)), Number.POSITIVE_INFINITY)
   try {
-    return await store.tidying.run(async () => {
+    await store.tidying.run(async () => {
       await metrics.keep()
-      return store.database.transaction(() => finish(store, id, outcome, metrics))
+      store.database.transaction(() => finish(store, id, outcome, metrics))
     })
   } finally {
     await metrics.discard()
@@ -30,7 +30,7 @@ function finish(
   id: string,
   { step, trainedTokens, heldBack }: Completed,
   { sha256, bytes }: { readonly sha256: string; readonly bytes: number },
-): boolean {
+): void {
   const { database } = store
   const { owner, modelName: model } = findJob(database, id)!
   const createdAt = store.now()
@@ -38,10 +38,10 @@ function finish(
   const change = { finishedAt: createdAt, estimatedFinish: null, step, trainedTokens, resultFile }
   if (heldBack !== null) {
     const error = { code: "held_back", message: heldBack, param: null }
-    if (!moveJob(database, id, ["running"], "failed", { ...change, error })) return false
+    if (!moveJob(database, id, ["running"], "failed", { ...change, error })) return
     addEvents(store, id, [{ message: heldBack, level: "error" }])
   } else {
-    if (!moveJob(database, id, ["running"], "succeeded", { ...change, model })) return false
+    if (!moveJob(database, id, ["running"], "succeeded", { ...change, model })) return
     addEvents(store, id, [
       { message: `New fine-tuned model created: ${model}` },
       { message: "The job has successfully completed" },
@@ -49,7 +49,6 @@ function finish(
   }
   const file = { id: resultFile, owner, createdAt, filename: "step_metrics.csv", sha256, bytes }
   addFile(database, { ...file, purpose: "fine-tune-results" })
-  return heldBack === null
 }
 
 /** Ends a job that can't be trained, unless it is over. */

@@ -225,12 +225,15 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
       })
       return
     }
-    if (!(await completeJob(store, id, outcome))) return
-    await shelf.show(model)
-    await parts.serve(model, shelf.pathOf(model)).catch((error: unknown) => {
-      const message = `The model is loaded at its first request: ${messageOf(error)}`
-      guarded(() => addEvents(store, id, [{ message, level: "warn" }]))
-    })
+    // Whoever hears that the job succeeded may ask its model at once.
+    if (outcome.heldBack === null) {
+      await shelf.show(model)
+      await parts.serve(model, shelf.pathOf(model)).catch((error: unknown) => {
+        const message = `The model is loaded at its first request: ${messageOf(error)}`
+        guarded(() => addEvents(store, id, [{ message, level: "warn" }]))
+      })
+    }
+    await completeJob(store, id, outcome)
   }
 
   /** Removes what a job that is over does not need any more. */
@@ -239,7 +242,10 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
     if (!job || !isOver(job.status)) return
     await runner.forget(id)
     // Cancelled while its adapter was being published.
-    if (job.status === "cancelled") await shelf.remove(job.modelName)
+    if (job.status === "cancelled") {
+      await parts.unserve(job.modelName)
+      await shelf.remove(job.modelName)
+    }
     await store.removeUnneeded([job.spec.trainingFile.sha256, job.spec.validationFile?.sha256])
   }
 

@@ -3,7 +3,7 @@
  * renamed, so that a name stands for the whole of its bytes or for nothing. Equal contents are kept once.
  */
 import { createHash } from "node:crypto"
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
 import { flushFolder } from "./atomic.ts"
@@ -103,9 +103,8 @@ export async function openContentStore(folder: string): Promise<ContentStore> {
     stream: (sha256) => pieces(pathOf(sha256)),
     remove: (sha256) => rm(pathOf(sha256), { force: true }),
     async list() {
-      const names = (await readdir(folder)).filter((name) => /^[\da-f]{64}$/.test(name))
-      const kinds = await Promise.all(names.map((name) => stat(join(folder, name))))
-      return names.filter((_, i) => kinds[i]!.isFile()).sort()
+      const entries = await readdir(folder, { withFileTypes: true })
+      return entries.flatMap((entry) => (entry.isFile() && /^[\da-f]{64}$/.test(entry.name) ? entry.name : [])).sort()
     },
   }
 }

@@ -154,6 +154,7 @@ describe("a job", () => {
     expect(await failure(client.models.delete(model))).toBeInstanceOf(NotFoundError)
     expect((await client.models.delete(checkpoint)).deleted).toBe(true)
     expect((await client.fineTuning.jobs.checkpoints.list(job.id)).data).toHaveLength(1)
+    while (runner.forgotten.length === 0) await Bun.sleep(1)
     expect(runner.forgotten).toEqual([job.id])
   })
 
@@ -191,6 +192,8 @@ describe("a job", () => {
     expect((await client.fineTuning.jobs.retrieve(a.id)).status).toBe("cancelled")
     expect((await client.fineTuning.jobs.retrieve(a.id)).fine_tuned_model).toBeNull()
     expect(runner.runs.map(({ id }) => id)).toEqual([a.id, c.id])
+    // What the runs kept for going on goes a moment after their ends.
+    while (runner.forgotten.length < 3) await Bun.sleep(1)
     expect(runner.forgotten.toSorted()).toEqual([a.id, b.id, c.id].toSorted())
   })
 
