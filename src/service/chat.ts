@@ -7,6 +7,7 @@ import type { OutputToken, TokenText, Usage } from "../serve/generation.ts"
 import { checked } from "./check.ts"
 import { type ServiceContext, toSeconds } from "./context.ts"
 import { type CallOptions, fingerprintOf, type Outcome, startGeneration, usageOf } from "./generate.ts"
+import { refuseUnsupported } from "./unsupported.ts"
 import {
   type ChatCompletion,
   type ChatCompletionChunk,
@@ -27,6 +28,7 @@ export async function chat(
   body: unknown,
   options: CallOptions = {},
 ): Promise<Outcome<ChatCompletion, ChatCompletionChunk>> {
+  refuseUnsupported(body)
   const request = checked(chatRequest, body)
   checkSupported(request)
   const generation = await startGeneration(

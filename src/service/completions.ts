@@ -8,6 +8,7 @@ import { codePoints } from "../serve/transcript.ts"
 import { checked } from "./check.ts"
 import { type ServiceContext, toSeconds } from "./context.ts"
 import { type CallOptions, fingerprintOf, type Outcome, startGeneration, usageOf } from "./generate.ts"
+import { refuseUnsupported } from "./unsupported.ts"
 import {
   type Completion,
   type CompletionLogprobs,
@@ -27,6 +28,7 @@ export async function complete(
   body: unknown,
   options: CallOptions = {},
 ): Promise<Outcome<Completion, Completion>> {
+  refuseUnsupported(body)
   const request = checked(completionRequest, body)
   const prompts = promptsOf(request.prompt)
   checkSupported(request, prompts.length)

@@ -103,7 +103,7 @@ function bodyOf(random: Rng): string {
 /** A request to a route, its method or path written wrongly now and then. */
 function requestOf(random: Rng): { path: string; init: RequestInit } {
   const [method, pattern] = pick(random, Object.keys(routeScopes)).split(" ") as [string, string]
-  const name = (): string => encodeURIComponent(pick(random, ["one", "base", "none", ...texts]).toWellFormed())
+  const name = (): string => encodeURIComponent(pick(random, ["one", "base", "none", ...texts]).replace("\ud800", "?"))
   let path = pattern.replace(/:\w+(\{[^}]*\})?/g, () => name())
   if (random.next() < 0.05) path += pick(random, ["/", "//", "%2F", "/..", "%", "%00", "?limit=-1", "?stream=true"])
   const asked = random.next() < 0.05 ? pick(random, ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "POST"]) : method
