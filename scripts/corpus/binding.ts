@@ -6,7 +6,7 @@ import { type CorpusDocument, conversation, type Draw, type Family, type Turn } 
 import { different, person, town } from "./names.ts"
 import { peopleRelations } from "./people.ts"
 import { UNKNOWN } from "./reading.ts"
-import { type Statement, statement } from "./statements.ts"
+import { plainWording, type Statement, statement } from "./statements.ts"
 import { townRelations } from "./towns.ts"
 import { adjectives, colourNames, foods, items, jobs, places, smallWords, things } from "./words.ts"
 
@@ -14,7 +14,7 @@ import { adjectives, colourNames, foods, items, jobs, places, smallWords, things
 function statements(d: Draw, count: number): { said: Statement[]; open: Statement } {
   const people = d.random.next() < 0.7
   const relation = d.random.pick(people ? peopleRelations : townRelations)
-  const wording = { sentence: d.random.next(), question: d.random.next() }
+  const wording = plainWording(d, relation)
   const made = different(count + 1, () => (people ? person(d) : town(d))).map((subject) =>
     statement(d, relation, subject, wording),
   )

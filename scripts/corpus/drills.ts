@@ -1,11 +1,13 @@
 /**
  * @module Drills that teach to copy: everything that is read from a passage stands on them.
  */
-import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
+import { type CorpusDocument, type Draw, type Family, tasks } from "./document.ts"
 import { filler } from "./fillers.ts"
 import { count, different, person, river, town } from "./names.ts"
 import { peopleRelations } from "./people.ts"
 import { statement } from "./statements.ts"
+import { townRelations } from "./towns.ts"
+import { asked } from "./wording.ts"
 import {
   adjectives,
   animalNames,
@@ -55,17 +57,25 @@ const copy = (d: Draw): CorpusDocument =>
       () => salad(d),
       () => filler(d),
       () => statement(d, d.random.pick(peopleRelations), person(d)).sentence,
+      () => statement(d, d.random.pick(townRelations), town(d)).sentence,
     ])()
-    const question = template(d, [
-      `Repeat: ${words}`,
-      `Say this again: ${words}`,
-      `Copy these words: ${words}`,
-      `Say: ${words}`,
-      `Repeat these words: ${words}`,
-      `Write these words: ${words}`,
-      `Copy this: ${words}`,
-      `Write this: ${words}`,
-    ])
+    const question = asked(
+      d,
+      "copy",
+      [
+        "repeat",
+        "say this again",
+        "copy these words",
+        "say",
+        "repeat these words",
+        "write these words",
+        "copy this",
+        "write this",
+        "say it again",
+        "repeat after me",
+      ],
+      words,
+    )
     return [question, words]
   })
 
@@ -84,6 +94,6 @@ function induction(d: Draw): CorpusDocument {
 }
 
 export const drillFamilies: readonly Family[] = [
-  { name: "copy", weight: 5, early: 40, scored: true, make: copy },
+  { name: "copy", weight: 6, early: 40, scored: true, make: copy },
   { name: "induction", weight: 3, early: 100, scored: false, make: induction },
 ]

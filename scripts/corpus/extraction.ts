@@ -1,8 +1,9 @@
 /**
  * @module Values out of a sentence: into `key: value` lines, an object, quotes.
  */
-import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
+import { type CorpusDocument, type Draw, type Family, tasks } from "./document.ts"
 import { report } from "./report.ts"
+import { task } from "./wording.ts"
 
 /** Some keys of a report, as often as not in the order of the report. */
 function chosen(d: Draw, values: Readonly<Record<string, unknown>>): string[] {
@@ -16,18 +17,24 @@ const keyValues = (d: Draw): CorpusDocument =>
     const { sentence, values } = report(d)
     const keys = chosen(d, values)
     const wanted = keys.join(", ")
-    const question = template(d, [
-      `Find ${wanted}. ${sentence}`,
-      `${sentence} Give the ${wanted}.`,
-      `Take ${wanted} from this: ${sentence}`,
-      `${sentence} Write down ${wanted}.`,
-      `Fill in ${wanted}. ${sentence}`,
-      `Note: ${sentence} Find ${wanted}.`,
-      `Give ${wanted} of this note. ${sentence}`,
-      `${sentence} List ${wanted}.`,
-      `Please find ${wanted}. ${sentence}`,
-      `List ${wanted} of this note. ${sentence}`,
-    ])
+    const question = task(
+      d,
+      "extraction",
+      [
+        "find _",
+        "give _",
+        "give the _",
+        "take _",
+        "write down _",
+        "fill in _",
+        "list _",
+        "name the _",
+        "say _",
+        "show _",
+      ],
+      sentence,
+      (command) => command.replace("_", wanted),
+    )
     return [question, keys.map((key) => `${key}: ${values[key]}`).join("\n")]
   })
 
@@ -36,18 +43,22 @@ const asObject = (d: Draw): CorpusDocument =>
     const { sentence, values } = report(d)
     const keys = chosen(d, values)
     const wanted = keys.join(", ")
-    const question = template(d, [
-      `${sentence} Give ${wanted} as JSON.`,
-      `As JSON with ${wanted}: ${sentence}`,
-      `Write ${wanted} as JSON. ${sentence}`,
-      `${sentence} Now write JSON with ${wanted}.`,
-      `JSON with ${wanted}, please. ${sentence}`,
-      `Put ${wanted} in JSON. ${sentence}`,
-      `Note: ${sentence} Write it as JSON with ${wanted}.`,
-      `${sentence} JSON with ${wanted}, please.`,
-      `${sentence} Write ${wanted} as JSON.`,
-      `Give JSON with ${wanted}. ${sentence}`,
-    ])
+    const question = task(
+      d,
+      "json",
+      [
+        "give _ as JSON",
+        "write _ as JSON",
+        "write JSON with _",
+        "put _ in JSON",
+        "make JSON with _",
+        "answer with JSON of _",
+        "list _ as JSON",
+        "show JSON with _",
+      ],
+      sentence,
+      (command) => command.replace("_", wanted),
+    )
     return [question, JSON.stringify(Object.fromEntries(keys.map((key) => [key, values[key]])))]
   })
 
@@ -55,21 +66,27 @@ const quoted = (d: Draw): CorpusDocument =>
   tasks("quote", d, 2, () => {
     const { sentence, values } = report(d)
     const key = d.random.pick(Object.keys(values))
-    const question = template(d, [
-      `Quote the ${key}. ${sentence}`,
-      `${sentence} Put the ${key} in quotes.`,
-      `Write the ${key} in quotes: ${sentence}`,
-      `${sentence} Quote its ${key}.`,
-      `Please quote the ${key}. ${sentence}`,
-      `${sentence} Quote the ${key}, please.`,
-      `Give the ${key} in quotes. ${sentence}`,
-      `The ${key} in quotes, please. ${sentence}`,
-    ])
+    const question = task(
+      d,
+      "quote",
+      [
+        "quote the _",
+        "put the _ in quotes",
+        "write the _ in quotes",
+        "give the _ in quotes",
+        "say the _ in quotes",
+        "quote its _",
+        "show its _ in quotes",
+        "name the _ in quotes",
+      ],
+      sentence,
+      (command) => command.replace("_", key),
+    )
     return [question, `"${values[key]}"`]
   })
 
 export const extractionFamilies: readonly Family[] = [
   { name: "extraction", weight: 9, scored: true, make: keyValues },
   { name: "json", weight: 6, scored: true, make: asObject },
-  { name: "quote", weight: 4, scored: true, make: quoted },
+  { name: "quote", weight: 5, scored: true, make: quoted },
 ]

@@ -2,16 +2,20 @@
  * @module Sentences that say nothing of anybody invented: thousands of them, by which passages differ, and which are as
  * good as any other to be said again.
  */
-import { type Draw, template } from "./document.ts"
+import type { Draw } from "./document.ts"
 import { count } from "./names.ts"
+import { openers } from "./statements.ts"
+import { composedIndex } from "./wording.ts"
 import { adjectives, animalNames, colourNames, days, foods, items, jobs, months, places, things } from "./words.ts"
+
+const frames = [...new Array<string>(24).fill(""), ...openers]
 
 /** One such sentence. */
 export function filler(d: Draw): string {
   const { random: r } = d
   const [adjective, other] = [r.pick(adjectives), r.pick(adjectives)]
   const [place, thing, animal] = [r.pick(places), r.pick(things), r.pick(animalNames)]
-  return template(d, [
+  const sentences = [
     `The ${place} is ${adjective}.`,
     `It was a ${adjective} ${r.pick(days)}.`,
     `A ${adjective} ${animal} ran to the ${place}.`,
@@ -31,5 +35,7 @@ export function filler(d: Draw): string {
     `Every ${r.pick(days)} the ${place} was ${adjective}.`,
     `The ${r.pick(jobs)} saw a ${adjective} ${animal}.`,
     `We found the ${thing} near the ${adjective} ${place}.`,
-  ])
+  ]
+  const [at, frame] = composedIndex(d, "filler", sentences.length, frames)
+  return `${frame} ${sentences[at]}`.trimStart()
 }

@@ -3,6 +3,7 @@
  */
 import { type CorpusDocument, type Draw, type Family, joined, tasks, template } from "./document.ts"
 import { different, person } from "./names.ts"
+import { asked, task } from "./wording.ts"
 import { items, things } from "./words.ts"
 
 const words = (d: Draw, least: number, most: number): string[] =>
@@ -27,16 +28,21 @@ const listing = (d: Draw): CorpusDocument =>
   tasks("list", d, 2, () => {
     const found = words(d, 2, 5)
     const sentence = sentenceOf(d, found)
-    const question = template(d, [
-      `Make a list. ${sentence}`,
-      `${sentence} List the things.`,
-      `Write a list of the things: ${sentence}`,
-      `${sentence} Now make a list.`,
-      `List all of these. ${sentence}`,
-      `${sentence} List all the things.`,
-      `List the things in this note. ${sentence}`,
-      `List all things. ${sentence}`,
-    ])
+    const question = task(
+      d,
+      "list",
+      [
+        "make a list",
+        "list the things",
+        "write a list of the things",
+        "list all of these",
+        "list all the things",
+        "show a list",
+        "give a list of the things",
+        "name the things in a list",
+      ],
+      sentence,
+    )
     return [question, found.map((word) => `- ${word}`).join("\n")]
   })
 
@@ -54,16 +60,22 @@ const format = (d: Draw): CorpusDocument =>
     const found = words(d, 2, 4)
     const sentence = sentenceOf(d, found)
     const [how, make] = d.random.pick(layouts)
-    const question = template(d, [
-      `Write the things ${how}. ${sentence}`,
-      `${sentence} Give the things ${how}.`,
-      `List the things ${how}: ${sentence}`,
-      `${sentence} Now list them ${how}.`,
-      `Please write these things ${how}. ${sentence}`,
-      `The things ${how}, please. ${sentence}`,
-      `${sentence} Write the things ${how}, please.`,
-      `Give these things ${how}. ${sentence}`,
-    ])
+    const question = task(
+      d,
+      "format",
+      [
+        "write the things _",
+        "give the things _",
+        "list the things _",
+        "list them _",
+        "write these things _",
+        "show the things _",
+        "put the things _",
+        "name the things _",
+      ],
+      sentence,
+      (command) => command.replace("_", how),
+    )
     return [question, make(found)]
   })
 
@@ -71,16 +83,21 @@ const reversal = (d: Draw): CorpusDocument =>
   tasks("reversal", d, 3, () => {
     const found = words(d, 2, 5)
     const text = found.join(" ")
-    const question = template(d, [
-      `Reverse: ${text}`,
-      `Say these words backwards: ${text}`,
-      `Turn the order around: ${text}`,
-      `Reverse the words ${text}`,
-      `Backwards, please: ${text}`,
-      `Reverse these words: ${text}`,
-      `Write this backwards: ${text}`,
-      `Backwards: ${text}`,
-    ])
+    const question = asked(
+      d,
+      "reversal",
+      [
+        "reverse",
+        "reverse the words",
+        "say these words backwards",
+        "turn the order around",
+        "write this backwards",
+        "reverse these words",
+        "give the words backwards",
+        "backwards",
+      ],
+      text,
+    )
     return [question, found.toReversed().join(" ")]
   })
 

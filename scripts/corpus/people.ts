@@ -5,7 +5,7 @@ import { count, person, town } from "./names.ts"
 import type { Relation } from "./statements.ts"
 import { animalNames, colourNames, foods, items, jobs, places } from "./words.ts"
 
-/** Every word of a held-out template (the last ones of each list) stands in templates of training too. */
+/** What can be said of people. */
 export const peopleRelations: readonly Relation[] = [
   {
     name: "job",

@@ -2,12 +2,13 @@
  * @module Reading comprehension over one to four passages about invented people and towns, and the right answer where
  * they hold none. The relation that is asked for is said of several subjects, so that a guess never pays.
  */
-import { type CorpusDocument, conversation, type Draw, type Family, type Turn, template } from "./document.ts"
+import { type CorpusDocument, conversation, type Draw, type Family, type Turn } from "./document.ts"
 import { filler } from "./fillers.ts"
 import { different, person, town } from "./names.ts"
 import { peopleRelations } from "./people.ts"
 import { type Relation, type Statement, statement } from "./statements.ts"
 import { townRelations } from "./towns.ts"
+import { composed } from "./wording.ts"
 
 /** The words for what isn't known. */
 export const UNKNOWN = "I don't know."
@@ -57,42 +58,60 @@ function material(d: Draw, passages: number): Material {
   }
 }
 
+const intros = [
+  "",
+  "",
+  "",
+  "Read this. ",
+  "Text: ",
+  "Here is a note. ",
+  "Use this note: ",
+  "Passage: ",
+  "Note: ",
+  "Please use the text. ",
+  "From this text: ",
+  "Look at this. ",
+]
+const manyIntros = [
+  "",
+  "",
+  "",
+  "Read these. ",
+  "Use these notes. ",
+  "Here are some texts. ",
+  "Use these passages: ",
+  "Look at these. ",
+  "From these notes: ",
+]
+const labels = [
+  "",
+  "",
+  "",
+  "Question: ",
+  "Now answer: ",
+  "Please answer. ",
+  "Answer this: ",
+  "Now tell me. ",
+  "And now: ",
+  "I ask: ",
+]
+const marks = ["Passage #: ", "[#] ", "Note #: ", "(#) ", "Text #: ", "#. ", "- ", ""]
+const orders = ["passages", "passages", "question"]
+
 /** A question with what it is asked of. */
 function ask(d: Draw, passages: readonly string[], question: string): string {
   const [first] = passages as readonly [string, ...string[]]
-  if (passages.length === 1)
-    return template(d, [
-      `${first} ${question}`,
-      `Read this. ${first} ${question}`,
-      `Text: ${first} Question: ${question}`,
-      `${question} Here is the text: ${first}`,
-      `Here is a note. ${first} ${question}`,
-      `Please use the text. ${first} ${question}`,
-      `Note: ${first} Now answer: ${question}`,
-      `Please answer. ${question} Note: ${first}`,
-      `Passage: ${first} Question: ${question}`,
-      `Question: ${question} Text: ${first}`,
-      `Use this note: ${first} Answer this: ${question}`,
-      `Use this note. ${first} Now answer. ${question}`,
-      `${question} Now use this note. ${first}`,
-    ])
-  const numbered = (before: string, after: string): string =>
-    passages.map((text, i) => `${before}${i + 1}${after} ${text}`).join(" ")
-  return template(d, [
-    `${numbered("Passage ", ":")} Question: ${question}`,
-    `${numbered("[", "]")} ${question}`,
-    `${numbered("Note ", ":")} Now answer: ${question}`,
-    `Read these. ${numbered("[", "]")} Question: ${question}`,
-    `${question} ${numbered("Passage ", ":")}`,
-    `Question: ${question} ${numbered("[", "]")}`,
-    `${numbered("(", ")")} ${question}`,
-    `Use these notes. ${numbered("Note ", ":")} ${question}`,
-    `${passages.map((text) => `- ${text}`).join("\n")}\nQuestion: ${question}`,
-    `${passages.join("\n")}\n${question}`,
-    `Use these passages. ${numbered("Passage ", ":")} ${question}`,
-    `${numbered("Note ", ":")} Question: ${question}`,
-    `Read these notes. ${numbered("[", "]")} ${question}`,
-  ])
+  if (passages.length === 1) {
+    const [intro, label, order] = composed(d, "ask one", intros, labels, orders)
+    return order === "passages" ? `${intro}${first} ${label}${question}` : `${label}${question} ${intro}${first}`
+  }
+  const [intro, label, mark, order] = composed(d, "ask many", manyIntros, labels, marks, orders)
+  const lines = mark === "- " || mark === ""
+  const marked = passages.map((text, i) => `${mark.replace("#", String(i + 1))}${text}`)
+  const all = `${intro.trimEnd()}${intro === "" ? "" : lines ? "\n" : " "}${marked.join(lines ? "\n" : " ")}`
+  return order === "passages"
+    ? `${all}${lines ? "\n" : " "}${label}${question}`
+    : `${label}${question}${lines ? "\n" : " "}${all}`
 }
 
 /** How many of the questions that follow the first are left open by the passages. */

@@ -1,8 +1,9 @@
 /**
  * @module Sentences that report something, with the values they hold.
  */
-import { type Draw, template } from "./document.ts"
+import type { Draw } from "./document.ts"
 import { count, person, town } from "./names.ts"
+import { composed } from "./wording.ts"
 import { colourNames, items, jobs } from "./words.ts"
 
 /** A sentence with its values, in the order of the keys that are asked for. */
@@ -11,36 +12,82 @@ export interface Report {
   readonly values: Readonly<Record<string, string | number>>
 }
 
+/** What is done with things: in the past, and as it was done by somebody. */
+const deeds = [
+  "bought bought",
+  "sold sold",
+  "found found",
+  "lost lost",
+  "left left",
+  "took taken",
+  "saw seen",
+  "made made",
+  "kept kept",
+  "got brought",
+  "carried carried",
+  "counted counted",
+]
+/** Slots: n name, p place, c count, i item, j job, o colour, d did, t was done. */
+const deedShapes = [
+  "@n @d @c @i in @p",
+  "@n @d @c @i in @p",
+  "in @p, @n @d @c @i",
+  "in @p, @n @d @c @i",
+  "@c @i were @t by @n in @p",
+  "in @p, @c @i were @t by @n",
+  "@n of @p @d @c @i",
+  "@n @d @c @i near @p",
+  "it was @n who @d @c @i in @p",
+  "@n went to @p and @d @c @i",
+  "there are @c @i that @n @d in @p",
+  "here are the @c @i that @n @d in @p",
+]
+const plainShapes = [
+  "@n is a @j in @p",
+  "the @j @n comes from @p",
+  "in @p, @n works as a @j",
+  "@n of @p is a @j",
+  "@n went to @p as a @j",
+  "the @j of @p is called @n",
+  "@n, a @j, lives in @p",
+  "@n the @j has @c @i",
+  "the @j @n has @c @i",
+  "@n, a @j, keeps @c @i",
+  "@n the @j needs @c @i",
+  "@n has @c @o @i",
+  "@n needs @c @o @i",
+  "there are @c @o @i for @n",
+  "@c @o @i are with @n",
+  "a @o coat was left in @p by @n",
+  "@n left a @o coat in @p",
+  "in @p, @n found a @o coat",
+]
+const times = ["", "", "", "today ", "now ", "then ", "again ", "yes, ", "so "]
+
+/** What the slots hold, in the order of a report's values. */
+const keys = { n: "name", j: "job", i: "item", c: "count", o: "colour", p: "place" }
+
+/** How many reports are of something done. */
+const DEEDS = 0.6
+
+const capital = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
+
 /** A report of somebody who deals with things. */
 export function report(d: Draw): Report {
-  const name = person(d)
-  const place = town(d)
-  const n = count(d)
-  const item = d.random.pick(items)
-  const job = d.random.pick(jobs)
-  const colour = d.random.pick(colourNames)
-  const goods = { name, item, count: n, place }
-  const work = { name, job, place }
-  return template<() => Report>(d, [
-    () => ({ sentence: `${name} bought ${n} ${item} in ${place}.`, values: goods }),
-    () => ({ sentence: `${name} sold ${n} ${item} in ${place}.`, values: goods }),
-    () => ({ sentence: `In ${place}, ${name} found ${n} ${item}.`, values: goods }),
-    () => ({ sentence: `${n} ${item} were sent to ${name} in ${place}.`, values: goods }),
-    () => ({ sentence: `${name} is a ${job} in ${place}.`, values: work }),
-    () => ({ sentence: `The ${job} ${name} comes from ${place}.`, values: work }),
-    () => ({ sentence: `${name} the ${job} has ${n} ${item}.`, values: { name, job, item, count: n } }),
-    () => ({ sentence: `${name} has ${n} ${colour} ${item}.`, values: { name, item, count: n, colour } }),
-    () => ({ sentence: `A ${colour} coat was left in ${place} by ${name}.`, values: { name, colour, place } }),
-    () => ({ sentence: `In ${place}, ${n} ${item} were lost by ${name}.`, values: goods }),
-    () => ({ sentence: `${name} took ${n} ${item} home to ${place}.`, values: goods }),
-    () => ({ sentence: `${name} carried ${n} ${item} through ${place}.`, values: goods }),
-    () => ({ sentence: `${n} ${item} were found by ${name} in ${place}.`, values: goods }),
-    () => ({ sentence: `Bring ${n} ${item} to ${name} in ${place}.`, values: goods }),
-    () => ({ sentence: `In ${place}, ${name} works as a ${job}.`, values: work }),
-    () => ({ sentence: `${name} moved ${n} ${item} to ${place}.`, values: goods }),
-    () => ({ sentence: `${name} took ${n} ${item} from ${place}.`, values: goods }),
-    () => ({ sentence: `In ${place}, ${n} ${item} were sold by ${name}.`, values: goods }),
-    () => ({ sentence: `In ${place}, ${name} sold ${n} ${item}.`, values: goods }),
-    () => ({ sentence: `${name} found ${n} ${item} in ${place}.`, values: goods }),
-  ])()
+  const { random } = d
+  const slots: Record<string, string | number> = {
+    n: person(d),
+    j: random.pick(jobs),
+    i: random.pick(items),
+    c: count(d),
+    o: random.pick(colourNames),
+    p: town(d),
+  }
+  const done = random.next() < DEEDS
+  const [shape, deed, time] = composed(d, "report", done ? deedShapes : plainShapes, done ? deeds : ["-"], times)
+  const values = Object.fromEntries(
+    Object.entries(keys).flatMap(([slot, key]) => (shape.includes(`@${slot}`) ? [[key, slots[slot]!]] : [])),
+  )
+  ;[slots.d, slots.t] = deed.split(" ") as [string, string]
+  return { sentence: `${capital(`${time}${shape}`.replace(/@(\w)/g, (_, slot) => String(slots[slot])))}.`, values }
 }

@@ -8,6 +8,7 @@ import { peopleRelations } from "./people.ts"
 import { report } from "./report.ts"
 import { statement } from "./statements.ts"
 import { townRelations } from "./towns.ts"
+import { task } from "./wording.ts"
 import { foods, items, jobs, places } from "./words.ts"
 
 /** A plain sentence about somebody, ended by a full stop. */
@@ -39,16 +40,13 @@ const restyle = (d: Draw): CorpusDocument =>
   tasks("style", d, 3, () => {
     const sentence = plainSentence(d)
     const how = d.random.pick(Object.keys(styles))
-    const question = template(d, [
-      `Say this ${how}: ${sentence}`,
-      `${sentence} Say that ${how}.`,
-      `Write this ${how}. ${sentence}`,
-      `Now ${how}: ${sentence}`,
-      `${sentence} Please write that ${how}.`,
-      `How does this sound ${how}? ${sentence}`,
-      `Please say this ${how}: ${sentence}`,
-      `${sentence} Now write that ${how}.`,
-    ])
+    const question = task(
+      d,
+      "style",
+      ["say this _", "say that _", "write this _", "write that _", "put this _", "tell it _", "say it _", "write it _"],
+      sentence,
+      (command) => command.replace("_", how),
+    )
     return [question, styles[how]!(sentence)]
   })
 
@@ -77,20 +75,25 @@ const summary = (d: Draw): CorpusDocument =>
       ...(d.random.next() < 0.5 ? [`Today ${name} is at the ${d.random.pick(places)}.`] : []),
     ])
     const passage = sentences.join(" ")
-    const question = template(d, [
-      `Say this in one sentence: ${passage}`,
-      `${passage} Sum this up.`,
-      `Sum up: ${passage}`,
-      `One sentence, please. ${passage}`,
-      `Make this short. ${passage}`,
-      `Write this in one sentence: ${passage}`,
-      `${passage} Now make this short.`,
-      `Please make this short: ${passage}`,
-    ])
+    const question = task(
+      d,
+      "summary",
+      [
+        "say this in one sentence",
+        "sum this up",
+        "sum up",
+        "make this short",
+        "write this in one sentence",
+        "make one sentence of this",
+        "say it in short",
+        "give this in one sentence",
+      ],
+      passage,
+    )
     return [question, `${name}, a ${job} from ${home}, has ${n} ${item}.`]
   })
 
 export const rewritingFamilies: readonly Family[] = [
-  { name: "style", weight: 7, scored: true, make: restyle },
+  { name: "style", weight: 9, scored: true, make: restyle },
   { name: "summary", weight: 4, scored: true, make: summary },
 ]

@@ -3,6 +3,7 @@
  */
 import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
 import { different, person } from "./names.ts"
+import { asked } from "./wording.ts"
 import {
   adjectives,
   animalNames,
@@ -142,32 +143,38 @@ function caseTurn(d: Draw): Turn {
   const upper = d.random.next() < 0.6
   const shown = upper ? text : text.toUpperCase()
   const question = upper
-    ? template(d, [
-        `Upper case: ${shown}`,
-        `Write ${shown} in capital letters.`,
-        `Make ${shown} upper case.`,
-        `Upper case, please: ${shown}`,
-        `Write this in capital letters: ${shown}`,
-        `Say ${shown} in upper case.`,
-        `${shown} in upper case, please.`,
-        `Put ${shown} in capital letters.`,
-        `Make this upper case: ${shown}`,
-        `Capital letters: ${shown}`,
-        `Capital letters for ${shown}.`,
-      ])
-    : template(d, [
-        `Lower case: ${shown}`,
-        `Write ${shown} in small letters.`,
-        `Make ${shown} lower case.`,
-        `Lower case, please: ${shown}`,
-        `Write this in small letters: ${shown}`,
-        `Say ${shown} in lower case.`,
-        `${shown} in lower case, please.`,
-        `Put ${shown} in small letters.`,
-        `Make this lower case: ${shown}`,
-        `Small letters: ${shown}`,
-        `Small letters for ${shown}.`,
-      ])
+    ? asked(
+        d,
+        "upper",
+        [
+          "upper case",
+          "capital letters",
+          "write this in capital letters",
+          "make this upper case",
+          "say this in upper case",
+          "put this in capital letters",
+          "write in upper case",
+          "give this in capital letters",
+          "turn this into capital letters",
+        ],
+        shown,
+      )
+    : asked(
+        d,
+        "lower",
+        [
+          "lower case",
+          "small letters",
+          "write this in small letters",
+          "make this lower case",
+          "say this in lower case",
+          "put this in small letters",
+          "write in lower case",
+          "give this in small letters",
+          "turn this into small letters",
+        ],
+        shown,
+      )
   return [question, upper ? text.toUpperCase() : text]
 }
 

@@ -1,7 +1,8 @@
 /**
  * @module What is said of a subject, and asked: a relation, one of its sentences, one of its questions, its value.
  */
-import { type Draw, template } from "./document.ts"
+import type { Draw } from "./document.ts"
+import { barePlace, composedIndex } from "./wording.ts"
 
 /** One thing said of one subject. */
 export interface Statement {
@@ -24,13 +25,13 @@ export interface Relation {
   make(draw: Draw, subject: string): Said
 }
 
-/** Which of a relation's wordings to take, each a number from 0 up to 1. */
+/** Which of a relation's wordings to take, by place. */
 export interface Wording {
   readonly sentence: number
   readonly question: number
 }
 
-const openers = [
+export const openers = [
   "Look:",
   "They say:",
   "I know this:",
@@ -57,29 +58,40 @@ const requests = [
   "Please tell me:",
 ]
 
-/** How often a sentence gets an opener, an aside, and a question a request. */
-const FRAMED = 0.12
+const bare = (count: number): string[] => new Array<string>(count).fill("")
+const sentenceFrames = [...bare(16), ...openers, ...asides.map((aside) => `, ${aside},`)]
+const questionFrames = [...bare(12), ...requests]
 
 /**
- * A new statement about a subject.
+ * A new statement about a subject, in a wording of the draw's split.
  * @param wording the words to say it in; without them any, now and then in a frame
  */
 export function statement(d: Draw, relation: Relation, subject: string, wording?: Wording): Statement {
   const { sentences, questions, answer } = relation.make(d, subject)
-  const sentence = template(d, sentences, wording?.sentence)
-  const question = template(d, questions, wording?.question)
-  if (wording) return { subject, sentence, question, answer }
-  const frame = d.random.next()
-  const framed =
-    frame < FRAMED
-      ? `${template(d, openers)} ${sentence}`
-      : frame < 2 * FRAMED && sentence.startsWith(`${subject} `)
-        ? sentence.replace(subject, `${subject}, ${template(d, asides)},`)
-        : sentence
+  if (wording)
+    return { subject, sentence: sentences[wording.sentence]!, question: questions[wording.question]!, answer }
+  const [place, frame] = sentenceWording(d, relation, subject, sentences)
+  const [asked, request] = composedIndex(d, `${relation.name}?`, questions.length, questionFrames)
+  const sentence = sentences[place]!
+  const framed = frame.startsWith(",")
+    ? sentence.replace(subject, `${subject}${frame}`)
+    : `${frame} ${sentence}`.trimStart()
+  return { subject, sentence: framed, question: `${request} ${questions[asked]}`.trimStart(), answer }
+}
+
+/** A sentence and its frame; an aside comes only where the sentence begins with its subject. */
+function sentenceWording(d: Draw, { name }: Relation, subject: string, sentences: readonly string[]) {
+  for (;;) {
+    const wording = composedIndex(d, `${name}.`, sentences.length, sentenceFrames)
+    if (!wording[1].startsWith(",") || sentences[wording[0]]!.startsWith(`${subject} `)) return wording
+  }
+}
+
+/** Wordings of a relation without a frame: to say several things in the same words. */
+export function plainWording(d: Draw, relation: Relation): Wording {
+  const { sentences, questions } = relation.make(d, "")
   return {
-    subject,
-    sentence: framed,
-    question: d.random.next() < FRAMED ? `${template(d, requests)} ${question}` : question,
-    answer,
+    sentence: barePlace(d, `${relation.name}.`, sentences.length),
+    question: barePlace(d, `${relation.name}?`, questions.length),
   }
 }

@@ -34,7 +34,7 @@ test("the documents are the ones that this version writes on every machine", () 
   const digest = createHash("sha256")
     .update(JSON.stringify(take(2000, 1, "train")))
     .digest("hex")
-  expect(digest).toBe("cfe3204b492ba318a66c3156cf9f9bc0cd9d1a0216db9f7ce9715b6a2430bb0d")
+  expect(digest).toBe("b1ecb877c83a1fdf7b85d74ae7b0ca33a8ba35357e29fb0db81556dd635337c4")
 })
 
 test("no invented name of one split stands in the other", () => {
@@ -64,7 +64,7 @@ test("held-out templates are made of words that training has", () => {
         document.kind === "case" ? [] : (cutNames(textOf(document), "|").match(/[A-Za-z'|]+/g) ?? []),
       ),
     )
-  const train = words("train", 12_000)
+  const train = words("train", 24_000)
   const heldout = [...words("heldout", 3000)].filter((word) => !word.includes("|"))
   expect(heldout.length).toBeGreaterThan(300)
   expect(heldout.filter((word) => !train.has(word))).toEqual([])
@@ -165,7 +165,7 @@ const recomputed: Readonly<Record<string, (prompt: string, answer: string, all: 
   style: (prompt, answer) => {
     const [how] = Object.keys(styles).filter((style) => prompt.includes(style))
     return prompt
-      .split(/(?<=[.:?]) /)
+      .split(/(?<=[.:?!-]) /)
       .some((_, i, parts) => parts.some((_, j) => styles[how!]!(parts.slice(i, j + 1).join(" ")) === answer))
   },
   "yes-no": (prompt, answer, all) => {
@@ -203,7 +203,7 @@ test("answers are right where they can be worked out again, in both splits", () 
     }
   }
   expect([...checked.keys()].sort()).toEqual(Object.keys(recomputed).sort())
-})
+}, 60_000)
 
 test("the first question of a held-out unknown is left open, that of a held-out reading is answered", () => {
   for (const document of take(6000, 12, "heldout")) {

@@ -53,8 +53,8 @@ test("the splits share no template: held-out sentences, without their values, ar
   const [train, heldout] = (["train", "heldout"] as const).map(
     (split) => new Set(exampleRows(set, split).map((row) => shape(parts(row).prompt))),
   ) as [Set<string>, Set<string>]
-  expect(train.size).toBe(10)
-  expect(heldout.size).toBe(4)
+  expect(train.size).toBeGreaterThan(100)
+  expect(heldout.size).toBeGreaterThan(20)
   expect([...heldout].filter((text) => train.has(text))).toEqual([])
 })
 
