@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
 import { percentiles, runLoad } from "../../../scripts/bench/load.ts"
+import { EspalierError } from "../../../src/core/errors.ts"
+import type { EngineApi } from "../../../src/serve/engine-api.ts"
 import { createFakeEngine } from "../../support/fake-engine.ts"
 
 const load = { requests: 10, clients: 3, rate: null, models: [null], prompt: 4, output: 6, vocab: 100, seed: 1 }
@@ -26,10 +28,19 @@ test("closed load asks for so many answers, from so many clients at once, and co
 })
 
 test("open load sends all requests, and counts those for which the queue has no place", async () => {
-  const { engine } = createFakeEngine({ scheduler: { maxActive: 1, maxWaiting: 1 } })
-  const figures = await runLoad(engine, { ...load, rate: 1e6 })
-  expect(figures.refused).toBeGreaterThan(0)
-  expect(figures.tokens).toBe(6 * (10 - figures.refused))
+  const { engine } = createFakeEngine()
+  let asked = 0
+  const full: EngineApi = {
+    ...engine,
+    async generate(request) {
+      if (++asked % 3 === 0) throw new EspalierError("queue_full", "The queue is full")
+      return engine.generate(request)
+    },
+  }
+  const figures = await runLoad(full, { ...load, rate: 1e6 })
+  expect(asked).toBe(10)
+  expect(figures.refused).toBe(3)
+  expect(figures.tokens).toBe(6 * 7)
 })
 
 test("percentiles() are members of the series, at its end the largest", () => {
