@@ -3,6 +3,7 @@
  * dies at any moment finds there, when it starts again, what was running and goes on with it.
  */
 import { isEspalierError, messageOf } from "../core/errors.ts"
+import { createExclusive } from "../serve/exclusive.ts"
 import type { AdapterShelf } from "./adapter-shelf.ts"
 import { admitJob, recoverJobs } from "./admission.ts"
 import { addEvents } from "./event-table.ts"
@@ -56,6 +57,8 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
   const { database } = store
   const listeners = createListeners()
   const admissions = new Set<Promise<void>>()
+  /** One file after another is read through, so that no job overtakes an older one. */
+  const turns = createExclusive()
   let running: { readonly id: string; readonly stop: AbortController } | null = null
   let closing = false
   let wake: () => void = () => {}
@@ -117,7 +120,8 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
   }
 
   function admit(id: string): void {
-    const admission = admitJob(store, id)
+    const admission = turns
+      .run(() => admitJob(store, id))
       .then(() => {
         notify(id)
         poke()

@@ -202,7 +202,7 @@ describe("a job", () => {
     runner.hold()
     const job = await create()
     runner.allow(3)
-    await until(client, job.id, ({ espalier }) => espalier!.step >= 2)
+    await until(client, job.id, ({ espalier }) => espalier!.step === 3)
     const paused = (await client.fineTuning.jobs.pause(job.id)) as FineTuningJob & { espalier: { paused: boolean } }
     expect(paused.espalier.paused).toBe(true)
     await until(client, job.id, ({ status }) => status === "queued")
