@@ -4,6 +4,7 @@
  */
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
+import type { AnswerFormat } from "./constrain/constraint.ts"
 import type { GenerationEvent } from "./generation.ts"
 import type { SamplingOptions } from "./sampling.ts"
 import type { SchedulerStats } from "./scheduler.ts"
@@ -64,6 +65,8 @@ export interface GenerateRequest {
   readonly cacheSalt?: string
   /** Begin each choice with a `prompt` event. @default {false} */
   readonly echo?: boolean
+  /** What every completion is held to; without it they are free. */
+  readonly format?: AnswerFormat
 }
 
 /** An event of one choice; choice = prompt index * `choices` + number. */

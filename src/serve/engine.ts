@@ -8,6 +8,7 @@ import { parseExpression } from "../merge/expression.ts"
 import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { type AdapterBinder, createAdapterTable, type NamedHold } from "./adapter-table.ts"
+import { createConstraints } from "./constrain/constraint.ts"
 import type { Decoder } from "./decoder.ts"
 import { embed } from "./embedding.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
@@ -53,6 +54,7 @@ export function createEngine(parts: EngineParts): EngineApi {
   }
   const table = createAdapterTable(binder, parts.maxAdapters ?? 256, parts.now ?? Date.now)
   const merges = createRequestMerges(table, binder, parts.maxMerges ?? 8)
+  const constraints = createConstraints(tokenizer)
   let closed = false
   /** Texts that are being embedded, or wait for it. */
   let embedding = 0
@@ -165,6 +167,9 @@ export function createEngine(parts: EngineParts): EngineApi {
     const seed = request.sampling?.seed ?? randomSeed()
     const choices = request.choices ?? 1
     const count = prompts.length * choices
+    const leads = request.prompts.map((prompt) => ("messages" in prompt ? chatLead() : ""))
+    const { format } = request
+    const makers = leads.map((lead) => (format ? constraints.prepare(format, lead) : () => null))
     const holds: (NamedHold | null)[] = []
     for (let i = 0; i < count; i++) holds.push(hold())
     const streams = scheduler.submit(
@@ -173,7 +178,8 @@ export function createEngine(parts: EngineParts): EngineApi {
         adapter,
         sampling: { ...defaultSampling, ...request.sampling, seed: seed + choice },
         maxTokens: request.maxTokens ?? null,
-        lead: "messages" in request.prompts[Math.floor(choice / choices)]! ? chatLead() : "",
+        lead: leads[Math.floor(choice / choices)]!,
+        constraint: makers[Math.floor(choice / choices)]!(),
         stop: request.stop ?? [],
         eosIds: request.ignoreEos ? [] : eosIds,
         logprobs: request.logprobs ?? null,

@@ -4,6 +4,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import { constrained, type TokenConstraint } from "./constrain/constraint.ts"
 import type { Decoder, Sequence, StepRow } from "./decoder.ts"
 import type { EventQueue } from "./event-queue.ts"
 import type { FinishReason, GenerationEvent, GenerationRequest, OutputToken, Usage } from "./generation.ts"
@@ -189,23 +190,35 @@ export class GenerationTask {
 
   /** Picks the next token and tells of it. */
   #pick(logits: Float32Array): void {
-    const { eosIds, logprobs } = this.#request
+    const { eosIds, logprobs, constraint } = this.#request
     if (this.#limit === 0) {
       this.#finish("length")
       return
     }
-    const id = this.#sampler.next(logits)
+    const id = this.#sampler.next(constraint ? this.#fitting(logits, constraint) : logits)
     this.#generated++
     this.#pending = id
-    if (eosIds.includes(id)) {
+    // In the midst of a value even an end token that is text is nothing but text.
+    if (eosIds.includes(id) && constraint?.complete !== false) {
       this.#finish("stop")
       return
     }
+    constraint?.accept(id)
     const scores = logprobs === null ? { logprob: null, top: [] } : logprobsOf(logits, id, logprobs)
     const { text, tokens, stopped } = this.#transcript.push({ id, ...scores })
     if (text !== "" || tokens.length > 0) this.#tools.events.push({ type: "text-delta", text, tokens })
     if (stopped) this.#finish("stop", false)
+    else if (constraint?.done) this.#finish("stop")
     else if (this.#generated >= this.#limit) this.#finish("length")
+  }
+
+  /** The logits of what keeps to the format. */
+  #fitting(logits: Float32Array, constraint: TokenConstraint): Float32Array {
+    const fitting = constrained(logits, constraint, this.#request.eosIds)
+    if (fitting !== null) return fitting
+    throw new EspalierError("unsupported", "The base's vocabulary has no token for what the answer's format asks for", {
+      param: "response_format",
+    })
   }
 
   #finish(reason: FinishReason, flush = true): void {

@@ -1,6 +1,7 @@
 /**
  * @module What the scheduler is asked for and what it tells: requests in token ids, events in text.
  */
+import type { TokenConstraint } from "./constrain/constraint.ts"
 import type { BoundAdapter } from "./decoder.ts"
 import type { SamplingOptions } from "./sampling.ts"
 
@@ -32,6 +33,8 @@ export interface GenerationRequest {
   readonly cacheSalt?: string
   /** Begin with a `prompt` event. @default {false} */
   readonly echo?: boolean
+  /** What the completion is held to: this one's alone. */
+  readonly constraint?: TokenConstraint | null
   /** Ends the request within two steps. */
   readonly signal?: AbortSignal
 }

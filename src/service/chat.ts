@@ -2,7 +2,7 @@
  * @module POST /v1/chat/completions: a conversation in, one or more answers out, whole or as they grow.
  */
 import { EspalierError } from "../core/errors.ts"
-import type { Generation } from "../serve/engine-api.ts"
+import type { GenerateRequest, Generation } from "../serve/engine-api.ts"
 import type { OutputToken, TokenText, Usage } from "../serve/generation.ts"
 import { checked } from "./check.ts"
 import { type ServiceContext, toSeconds } from "./context.ts"
@@ -31,6 +31,7 @@ export async function chat(
   refuseUnsupported(body)
   const request = checked(chatRequest, body)
   checkSupported(request)
+  const format = formatOf(request)
   const generation = await startGeneration(
     context,
     request,
@@ -39,6 +40,7 @@ export async function chat(
       maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
       logprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,
       echo: false,
+      ...(format && { format }),
     },
     options,
   )
@@ -147,9 +149,17 @@ function checkSupported(request: ChatRequest): void {
   if (request.tools != null && request.tools.length > 0) {
     throw new EspalierError("unsupported", "This version calls no tools", { param: "tools" })
   }
-  if (request.response_format != null && request.response_format.type !== "text") {
-    throw new EspalierError("unsupported", 'This version answers in plain text: expected the type "text"', {
-      param: "response_format",
-    })
+  // As OpenAI has it: a model that was told nothing of JSON writes blanks and brackets to the end.
+  if (request.response_format?.type === "json_object" && !request.messages.some((m) => /json/i.test(m.content))) {
+    const message =
+      "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+    throw new EspalierError("invalid_request", message, { param: "messages" })
   }
+}
+
+/** What the answer is held to; a schema that is left out is any object's. */
+function formatOf({ response_format: asked }: ChatRequest): GenerateRequest["format"] {
+  if (asked?.type === "json_object") return { type: "json_object" }
+  if (asked?.type !== "json_schema") return undefined
+  return { type: "json_schema", schema: asked.json_schema.schema ?? { type: "object" } }
 }

@@ -26,6 +26,7 @@ export interface GenerationPlan {
   readonly maxTokens: number | null
   readonly logprobs: number | null
   readonly echo: boolean
+  readonly format?: NonNullable<GenerateRequest["format"]>
 }
 
 /**

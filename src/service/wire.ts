@@ -60,6 +60,20 @@ const message = v.object({
   ),
 })
 
+const responseFormat = v.variant("type", [
+  v.object({ type: v.literal("text") }),
+  v.object({ type: v.literal("json_object") }),
+  v.object({
+    type: v.literal("json_schema"),
+    json_schema: v.object({
+      name: v.pipe(v.string(), v.regex(/^[a-zA-Z0-9_-]{1,64}$/, "Expected 1 to 64 letters, digits, _ and -")),
+      description: v.nullish(v.pipe(v.string(), v.maxLength(4096))),
+      schema: v.nullish(v.custom<object>((value) => isRecord(value), "Expected a JSON schema")),
+      strict: v.nullish(v.boolean()),
+    }),
+  }),
+])
+
 /** POST /v1/chat/completions. Text parts of a message are joined. */
 export const chatRequest = v.object({
   ...generationFields,
@@ -68,7 +82,7 @@ export const chatRequest = v.object({
   max_completion_tokens: integer(1, mostTokens),
   logprobs: flag,
   top_logprobs: integer(0, 20),
-  response_format: v.nullish(v.object({ type: v.string() })),
+  response_format: v.nullish(responseFormat),
   tools: v.nullish(v.array(v.unknown())),
 })
 

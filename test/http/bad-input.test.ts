@@ -97,7 +97,12 @@ const chatRows: readonly [field: string, value: unknown, param?: string][] = [
   ["top_logprobs", -1],
   ["top_logprobs", 2],
   ["tools", [{ type: "function" }]],
-  ["response_format", { type: "json_object" }],
+  ["response_format", { type: "json_object" }, "messages"],
+  ["response_format", { type: "xml" }, "response_format.type"],
+  ["response_format", { type: "json_schema" }, "response_format.json_schema"],
+  ["response_format", { type: "json_schema", json_schema: { name: "a b" } }, "response_format.json_schema.name"],
+  ["response_format", { type: "json_schema", json_schema: { name: "a", schema: { type: "text" } } }],
+  ["response_format", { type: "json_schema", json_schema: { name: "a", schema: { pattern: "x" } } }],
 ]
 
 const textRows: readonly [field: string, value: unknown, param?: string][] = [

@@ -1,0 +1,42 @@
+/**
+ * @module A small validator of the part of JSON Schema that answers can be held to, written apart from what holds them.
+ */
+type Schema = Readonly<Record<string, unknown>> | boolean
+
+/** Whether a value fits a schema. */
+export function fitsSchema(value: unknown, schema: Schema, root: Schema = schema): boolean {
+  if (typeof schema === "boolean") return schema
+  const fits = (inner: unknown, part: unknown): boolean => fitsSchema(inner, part as Schema, root)
+  const { $ref, anyOf, type, properties, required, additionalProperties, items } = schema
+  if ($ref === "#") return fits(value, root)
+  if (typeof $ref === "string") {
+    return fits(value, ((root as Record<string, unknown>)["$defs"] as Record<string, unknown>)[$ref.split("/")[2]!])
+  }
+  if (Array.isArray(anyOf) && !anyOf.some((each) => fits(value, each))) return false
+  if ("const" in schema && !Bun.deepEquals(value, schema["const"])) return false
+  if (Array.isArray(schema["enum"]) && !schema["enum"].some((each) => Bun.deepEquals(value, each))) return false
+  if (type !== undefined && ![type].flat().some((each) => isA(value, each as string))) return false
+  const within = (size: number, low: string, high: string): boolean =>
+    size >= ((schema[low] as number | undefined) ?? 0) && size <= ((schema[high] as number | undefined) ?? Infinity)
+  if (typeof value === "string") return within([...value].length, "minLength", "maxLength")
+  if (Array.isArray(value)) {
+    return (
+      within(value.length, "minItems", "maxItems") && (items === undefined || value.every((each) => fits(each, items)))
+    )
+  }
+  if (typeof value !== "object" || value === null) return true
+  const known = (properties ?? {}) as Record<string, unknown>
+  return (
+    ((required ?? []) as string[]).every((name) => Object.hasOwn(value, name)) &&
+    Object.entries(value).every(([name, each]) =>
+      Object.hasOwn(known, name) ? fits(each, known[name]) : fits(each, additionalProperties ?? true),
+    )
+  )
+}
+
+function isA(value: unknown, type: string): boolean {
+  if (type === "null") return value === null
+  if (type === "array") return Array.isArray(value)
+  if (type === "object") return typeof value === "object" && value !== null && !Array.isArray(value)
+  return type === "integer" ? Number.isInteger(value) : typeof value === type
+}
