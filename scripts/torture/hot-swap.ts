@@ -87,7 +87,7 @@ export async function hotSwap(options: HotSwapOptions): Promise<HotSwapFigures> 
     }
   }
   const swapper = async (): Promise<void> => {
-    while (swapped < swaps && asked < requests) {
+    while (swapped < swaps) {
       const name = random.pick(names)
       // Mostly another adapter under the same name; now and then the name goes and comes back.
       if (random.below(5) === 0) await engine.unload(name)
