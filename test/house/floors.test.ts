@@ -14,6 +14,7 @@ const floors: readonly (readonly string[])[] = [
   ["src/adapter-io.ts"],
   ["adapters", "src/merge"],
   ["src/train", "src/serve", "src/export", "src/rag"],
+  ["src/answering"],
   ["src/eval", "src/jobs", "src/plan"],
   ["src/service"],
   ["routes"],
