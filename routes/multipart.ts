@@ -2,8 +2,9 @@
  * @module Reads a `multipart/form-data` body part by part while it arrives (RFC 7578): nothing of a file is held in memory
  * but the piece that has just come.
  */
+import { concatBytes } from "../src/core/bytes.ts"
 import { EspalierError } from "../src/core/errors.ts"
-import type { FormPart } from "../src/service/form-part.ts"
+import { type FormPart, textOf } from "../src/service/form-part.ts"
 import { HttpError } from "./errors.ts"
 
 /** Bytes of a part's headers at most, and of what may stand before the first part. */
@@ -30,7 +31,9 @@ export async function* readMultipart(request: Request): AsyncGenerator<FormPart,
       if (parts === MAX_PARTS) throw malformed(`Expected at most ${MAX_PARTS} parts`)
       // A part without headers begins with the empty line.
       source.prepend(new Uint8Array([13, 10]))
-      const headers = await textOf(source.until(new Uint8Array([13, 10, 13, 10])), MAX_HEADER_BYTES)
+      const headers = await textOf(source.until(new Uint8Array([13, 10, 13, 10])), MAX_HEADER_BYTES, () =>
+        malformed("A part's headers are too long"),
+      )
       const chunks = source.until(delimiter)
       yield { ...dispositionOf(headers), chunks }
       // Whoever did not want it has left it; the next part stands behind it.
@@ -83,13 +86,9 @@ function createSource(body: ReadableStream<Uint8Array>): Source {
   }
 }
 
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
-  if (left.length === 0) return right
-  const out = new Uint8Array(left.length + right.length)
-  out.set(left)
-  out.set(right, left.length)
-  return out
-}
+/** Both, without a copy where there is nothing to put the second one behind. */
+const joined = (left: Uint8Array, right: Uint8Array): Uint8Array =>
+  left.length === 0 ? right : concatBytes([left, right])
 
 function indexOf(bytes: Uint8Array, mark: Uint8Array): number {
   for (let at = bytes.indexOf(mark[0]!); at >= 0; at = bytes.indexOf(mark[0]!, at + 1)) {
@@ -105,16 +104,6 @@ async function drain(chunks: AsyncIterable<Uint8Array>, most: number): Promise<v
     size += chunk.length
     if (size > most) throw malformed("No boundary was found where the first was expected")
   }
-}
-
-async function textOf(chunks: AsyncIterable<Uint8Array>, most = Number.POSITIVE_INFINITY): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ""
-  for await (const chunk of chunks) {
-    text += decoder.decode(chunk, { stream: true })
-    if (text.length > most) throw malformed("A part's headers are too long")
-  }
-  return text + decoder.decode()
 }
 
 /** Name and file name of a part. */

@@ -2,7 +2,7 @@
  * @module POST /v1/load_lora_adapter and /v1/unload_lora_adapter, as vLLM has them: plain text where it went well.
  */
 import { Hono } from "hono"
-import { EspalierError, isEspalierError } from "../src/core/errors.ts"
+import { EspalierError, isEspalierError, rephrased } from "../src/core/errors.ts"
 import { checked } from "../src/service/check.ts"
 import { vllmLoadRequest, vllmUnloadRequest } from "../src/service/wire.ts"
 import { callerOf } from "./caller.ts"
@@ -44,10 +44,6 @@ function inVllmTerms(error: unknown, name: string): unknown {
       param: "lora_name",
     })
   }
-  const { message, hint, param } = error
-  return new EspalierError(error.code, message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(param === undefined ? {} : { param: vllmNames[param] ?? param }),
-    cause: error,
-  })
+  const { param } = error
+  return rephrased(error, param === undefined ? {} : { param: vllmNames[param] ?? param })
 }

@@ -3,7 +3,7 @@
  */
 import type { Question } from "../data/question.ts"
 import { type Answered, answerAll, scoreOf } from "../eval/answers.ts"
-import type { Retention, RetentionSet } from "../eval/retention.ts"
+import type { RetentionSet } from "../eval/retention.ts"
 import { type SuiteScores, scoreSuite } from "../eval/score-suite.ts"
 import { matrixMeasures } from "../eval/task-matrix.ts"
 import type { Trained } from "../service/save-adapter.ts"
@@ -108,11 +108,3 @@ export function curriculumFigures(
   const first = tasks.before.map(({ tokenAccuracy }) => tokenAccuracy)
   return { measure: "token_accuracy", before: first, matrix, ...matrixMeasures(matrix, first) }
 }
-
-/** Retention as espalier.json and --json have it: parts are between 0 and 1, `forgotten` in points of a hundred. */
-export const retentionFacts = (kept: Retention, { suite, sha256, questions, texts }: RetentionSet) => ({
-  suite: { name: suite, sha256 },
-  questions,
-  texts,
-  ...kept,
-})

@@ -77,6 +77,24 @@ export function isEspalierError(error: unknown, code?: ErrorCode): error is Espa
   return error instanceof EspalierError && (code === undefined || error.code === code)
 }
 
+/** The same error in other words, with itself as the cause; what is left out stays. */
+export function rephrased(
+  error: EspalierError,
+  {
+    message = error.message,
+    hint = error.hint,
+    param = error.param,
+  }: Partial<Pick<EspalierError, "message" | "hint" | "param">>,
+): EspalierError {
+  const { code, retryAfter } = error
+  return new EspalierError(code, message, {
+    ...(hint !== undefined && { hint }),
+    ...(param !== undefined && { param }),
+    ...(retryAfter !== undefined && { retryAfter }),
+    cause: error,
+  })
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

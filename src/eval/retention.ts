@@ -124,3 +124,11 @@ export function retentionLines({ score, loss, families }: Retention, set: Retent
     )
   return lines
 }
+
+/** Retention as espalier.json and --json have it: parts are between 0 and 1, `forgotten` in points of a hundred. */
+export const retentionFacts = (kept: Retention, { suite, sha256, questions, texts }: RetentionSet) => ({
+  suite: { name: suite, sha256 },
+  questions,
+  texts,
+  ...kept,
+})

@@ -10,17 +10,25 @@ export interface WeightedName {
   readonly weight: number
 }
 
+const SIGNS = /[*+]/
+
 /** Adapters of one expression at most. */
 const MAX_TERMS = 16
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?$/i
+
+/** Whether a text is an expression and no adapter's name. */
+export const isExpression = (text: string): boolean => SIGNS.test(text)
+
+/** What stands between the signs of an expression, names and numbers; of a name the name. Nothing is checked. */
+export const expressionParts = (text: string): string[] => text.split(SIGNS).map((part) => part.trim())
 
 /**
  * The adapters and weights of an expression, each name once; null for a text that is none.
  * @throws {EspalierError} `invalid_request` for a term that can't be read
  */
 export function parseExpression(text: string): WeightedName[] | null {
-  if (!/[*+]/.test(text)) return null
+  if (!isExpression(text)) return null
   const weights = new Map<string, number>()
   const terms = text.split("+")
   if (terms.length > MAX_TERMS)

@@ -2,11 +2,13 @@
  * @module A job's specification as a method and settings of a run.
  */
 import { methods } from "../../adapters/mod.ts"
-import { EspalierError } from "../core/errors.ts"
+import { EspalierError, rephrased } from "../core/errors.ts"
+import { sizeOf } from "../core/tensor.ts"
 import type { JobSpec } from "../jobs/job-record.ts"
-import type { MethodEnv, PreparedMethod } from "../method.ts"
+import type { MethodEnv, ParameterSpec, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { TrainingSettings } from "../service/training-run.ts"
+import { parametersOf } from "../train/train-graph.ts"
 
 /**
  * The method of a job.
@@ -78,9 +80,8 @@ export function checkJob(spec: JobSpec, { base, env, hasSuite }: JobBounds): voi
       hint: room < 2 ? "Give fewer virtual tokens" : `Give at most ${room}`,
     })
   }
-  const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
-  const own = [...base.layout.values()].reduce((sum, { shape }) => sum + elements(shape), 0)
-  const trained = parametersOf(method, env).reduce((sum, shape) => sum + elements(shape), 0)
+  const own = valuesOf([...base.layout.values()])
+  const trained = valuesOf(trainedBy(method, env))
   if (!(trained <= own)) {
     throw new EspalierError(
       "invalid_request",
@@ -94,11 +95,13 @@ export function checkJob(spec: JobSpec, { base, env, hasSuite }: JobBounds): voi
   if (spec.maxForgetting !== null && !hasSuite) throw noSuite()
 }
 
-/** Shapes of what is trained; sites that share a parameter count it once. */
-function parametersOf(method: PreparedMethod, env: MethodEnv): readonly (readonly number[])[] {
+const valuesOf = (all: readonly { readonly shape: readonly number[] }[]): number =>
+  all.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+
+/** What is trained. */
+function trainedBy(method: PreparedMethod, env: MethodEnv): readonly ParameterSpec[] {
   try {
-    const all = method.parameters(env).flatMap(({ params }) => params.map(({ key, shape }) => [key, shape] as const))
-    return [...new Map(all).values()]
+    return parametersOf(method.parameters(env))
   } catch (error) {
     throw inSettings(error)
   }
@@ -107,11 +110,7 @@ function parametersOf(method: PreparedMethod, env: MethodEnv): readonly (readonl
 /** The same error, of the request's field. */
 function inSettings(error: unknown): unknown {
   if (!(error instanceof EspalierError)) return error
-  return new EspalierError(error.code, error.message, {
-    param: "espalier.settings",
-    ...(error.hint !== undefined && { hint: error.hint }),
-    cause: error,
-  })
+  return rephrased(error, { param: "espalier.settings" })
 }
 
 /** The error of a base that has nothing to measure forgetting by. */

@@ -6,7 +6,7 @@ import { totalmem } from "node:os"
 import { join } from "node:path"
 import { EspalierError, isEspalierError, messageOf } from "../core/errors.ts"
 import { describeDataset } from "../data/describe.ts"
-import { compareRetention, type RetentionSet, retentionSet } from "../eval/retention.ts"
+import { compareRetention, type RetentionSet, retentionFacts, retentionSet } from "../eval/retention.ts"
 import { type SuiteScores, scoreSuite } from "../eval/score-suite.ts"
 import { readSuite } from "../eval/suite.ts"
 import type { JobFile } from "../jobs/job-record.ts"
@@ -155,12 +155,7 @@ async function trainAndSave(
     const gate =
       kept && retention
         ? {
-            retention: {
-              suite: { name: retention.suite, sha256: retention.sha256 },
-              questions: retention.questions,
-              texts: retention.texts,
-              ...kept,
-            },
+            retention: retentionFacts(kept, retention),
             max_forgetting: spec.maxForgetting,
             promoted: !isHeldBack,
           }

@@ -3,7 +3,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Endpoint } from "./endpoint.ts"
-import type { Embeddings, EngineApi } from "./engine-api.ts"
+import type { EngineApi } from "./engine-api.ts"
 import { type Answers, type FromWorker, type ToWorker, toWireError } from "./protocol.ts"
 
 /**
@@ -19,29 +19,24 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
     return engine
   }
 
-  const generate = async (message: Extract<ToWorker, { type: "generate" }>): Promise<void> => {
+  /** Runs what an `abort` message of this id ends. */
+  const abortable = async <T>(id: number, job: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     const controller = new AbortController()
-    aborts.set(message.id, controller)
+    aborts.set(id, controller)
     try {
-      const generation = await ready().generate(message.request, { signal: controller.signal })
-      const { adapter, promptTokens } = generation
-      send({ type: "answer", id: message.id, value: { adapter, promptTokens } })
-      for await (const event of generation.events) send({ type: "event", id: message.id, event })
-      send({ type: "end", id: message.id })
+      return await job(controller.signal)
     } finally {
-      aborts.delete(message.id)
+      aborts.delete(id)
     }
   }
 
-  const embed = async (message: Extract<ToWorker, { type: "embed" }>): Promise<Embeddings> => {
-    const controller = new AbortController()
-    aborts.set(message.id, controller)
-    try {
-      return await ready().embed(message.request, { signal: controller.signal })
-    } finally {
-      aborts.delete(message.id)
-    }
-  }
+  const generate = ({ id, request }: Extract<ToWorker, { type: "generate" }>): Promise<void> =>
+    abortable(id, async (signal) => {
+      const { adapter, promptTokens, events } = await ready().generate(request, { signal })
+      send({ type: "answer", id, value: { adapter, promptTokens } })
+      for await (const event of events) send({ type: "event", id, event })
+      send({ type: "end", id })
+    })
 
   const answer = async (
     message: Exclude<ToWorker, { type: "abort" | "generate" }>,
@@ -60,7 +55,7 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
       case "stats":
         return ready().stats()
       case "embed":
-        return embed(message)
+        return abortable(message.id, (signal) => ready().embed(message.request, { signal }))
       case "close":
         await engine?.close()
         engine = null

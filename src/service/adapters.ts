@@ -1,7 +1,7 @@
 /**
  * @module Adapters over HTTP: load one from a folder of the server, list them, take one away.
  */
-import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { EspalierError, isEspalierError, rephrased } from "../core/errors.ts"
 import type { AdapterInfo } from "../serve/engine-api.ts"
 import { confine, realRoot } from "./adapter-path.ts"
 import type { ServiceContext } from "./context.ts"
@@ -94,9 +94,5 @@ function missing(name: string): EspalierError {
 function withoutRoot(error: EspalierError, roots: readonly string[]): EspalierError {
   const clean = (text: string): string =>
     roots.reduce((rest, root) => rest.replaceAll(`${root}/`, "").replaceAll(root, "the adapters folder"), text)
-  return new EspalierError(error.code, clean(error.message), {
-    ...(error.hint === undefined ? {} : { hint: clean(error.hint) }),
-    ...(error.param === undefined ? {} : { param: error.param }),
-    cause: error,
-  })
+  return rephrased(error, { message: clean(error.message), hint: error.hint && clean(error.hint) })
 }

@@ -11,7 +11,7 @@ import { createOnce } from "../jobs/idempotency.ts"
 import type { JobStore } from "../jobs/job-store.ts"
 import type { Arrived } from "../store/content-store.ts"
 import { checked } from "./check.ts"
-import type { Caller, FormPart } from "./form-part.ts"
+import { type Caller, type FormPart, textOf } from "./form-part.ts"
 import { type DeletedBody, type FileObject, fileListQuery, type PageBody, pageBody } from "./jobs-wire.ts"
 
 /** What a client can do with files. */
@@ -142,7 +142,8 @@ async function readForm(
         filename = plainName(part.filename)
         arrived = await receive(part.chunks)
       } else {
-        fields.set(part.name, await textOf(part))
+        const { name, chunks } = part
+        fields.set(name, await textOf(chunks, MAX_FIELD_BYTES, () => wrong(name.slice(0, 64), "Expected a short text")))
       }
     }
     if (!arrived) throw wrong("file", "Expected a part `file` with a file name but found none")
@@ -167,16 +168,6 @@ function checkFields(fields: ReadonlyMap<string, string>): void {
       param: "expires_after",
     })
   }
-}
-
-async function textOf({ name, chunks }: FormPart): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ""
-  for await (const chunk of chunks) {
-    text += decoder.decode(chunk, { stream: true })
-    if (text.length > MAX_FIELD_BYTES) throw wrong(name.slice(0, 64), "Expected a short text")
-  }
-  return text + decoder.decode()
 }
 
 /** A name without folders and control characters: it is shown, and never used as a path. */

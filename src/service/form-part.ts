@@ -10,6 +10,25 @@ export interface FormPart {
   readonly chunks: AsyncIterable<Uint8Array>
 }
 
+/**
+ * Chunks as text.
+ * @param most characters
+ * @param tooLong the error of a longer one
+ */
+export async function textOf(
+  chunks: AsyncIterable<Uint8Array>,
+  most = Number.POSITIVE_INFINITY,
+  tooLong: () => Error = () => new RangeError("The text is too long"),
+): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ""
+  for await (const chunk of chunks) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.length > most) throw tooLong()
+  }
+  return text + decoder.decode()
+}
+
 /** Who asks, and how. */
 export interface Caller {
   /** Whose files and jobs these are. @default {""} everybody's */

@@ -2,6 +2,7 @@
  * @module What chat and text completions have in common: from a checked request to an accepted generation.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { isExpression } from "../merge/expression.ts"
 import type { GenerateRequest, Generation, PromptInput } from "../serve/engine-api.ts"
 import type { Usage } from "../serve/generation.ts"
 import type { ServiceContext } from "./context.ts"
@@ -73,7 +74,7 @@ export async function orUnknownModel<T>(
     }
   } catch (error) {
     // A merge by request names the adapter that it lacks itself.
-    if (isEspalierError(error, "not_found") && adapter !== null && !/[*+]/.test(adapter))
+    if (isEspalierError(error, "not_found") && adapter !== null && !isExpression(adapter))
       throw await unknownModel(context, adapter)
     throw error
   }

@@ -24,53 +24,42 @@ export async function listModels(context: ServiceContext): Promise<ListBody<Mode
 /** @throws {EspalierError} `not_found` that names the models there are */
 export async function retrieveModel(context: ServiceContext, id: string): Promise<ModelCard> {
   const { data } = await listModels(context)
-  const card = data.find((model) => model.id === id)
-  if (card !== undefined) return card
+  const known = data.find((model) => model.id === id)
+  if (known !== undefined) return known
   const checkpoint = context.training?.shelf.find(id)
   if (checkpoint) return shelvedCard(context, checkpoint)
   throw await unknownModel(context, id)
 }
 
-function baseCard({ engine, startedAt }: ServiceContext): ModelCard {
+/** A model of this server, made at `createdAt` milliseconds since 1970. */
+function card(
+  { engine }: ServiceContext,
+  { id, createdAt, root = id }: { readonly id: string; readonly createdAt: number; readonly root?: string },
+): ModelCard {
   const { base, contextLength } = engine.info
   return {
-    id: base,
-    object: "model",
-    created: toSeconds(startedAt),
-    owned_by: "espalier",
-    root: base,
-    parent: null,
-    max_model_len: contextLength,
-  }
-}
-
-/** An adapter that a job made and nobody has asked for yet. */
-function shelvedCard({ engine }: ServiceContext, { name, createdAt }: ShelvedModel): ModelCard {
-  const { base, contextLength } = engine.info
-  return {
-    id: name,
+    id,
     object: "model",
     created: toSeconds(createdAt),
     owned_by: "espalier",
-    root: name,
-    parent: base,
+    root,
+    parent: id === base ? null : base,
     max_model_len: contextLength,
   }
 }
 
-function adapterCard(context: ServiceContext, adapter: AdapterInfo): ModelCard {
-  const { engine, adapterRoot, training } = context
-  const shelved = training?.shelf.find(adapter.name)
+const baseCard = (context: ServiceContext): ModelCard =>
+  card(context, { id: context.engine.info.base, createdAt: context.startedAt })
+
+/** An adapter that a job made and nobody has asked for yet. */
+const shelvedCard = (context: ServiceContext, { name, createdAt }: ShelvedModel): ModelCard =>
+  card(context, { id: name, createdAt })
+
+function adapterCard(context: ServiceContext, { name, path, loadedAt }: AdapterInfo): ModelCard {
+  const { adapterRoot, training } = context
+  const shelved = training?.shelf.find(name)
   if (shelved) return shelvedCard(context, shelved)
   // Where on the server's disk an adapter lies is nobody's business: only what is below the root is told.
-  const root = adapter.path === null || adapterRoot === null ? null : relativeTo(adapterRoot.path, adapter.path)
-  return {
-    id: adapter.name,
-    object: "model",
-    created: toSeconds(adapter.loadedAt),
-    owned_by: "espalier",
-    root: root ?? adapter.name,
-    parent: engine.info.base,
-    max_model_len: engine.info.contextLength,
-  }
+  const root = path === null || adapterRoot === null ? null : relativeTo(adapterRoot.path, path)
+  return card(context, { id: name, createdAt: loadedAt, ...(root !== null && { root }) })
 }

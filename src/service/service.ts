@@ -62,7 +62,7 @@ export function createService(options: ServiceOptions): Service {
   const context = createContext({ ...options, engine })
   const { store, training } = options
   const tenants = createTenants(context)
-  const viewOf = (caller: Caller | undefined): ServiceContext => tenants.view(caller?.owner ?? null)
+  const viewOf = (tenant: string | undefined): ServiceContext => tenants.view(tenant ?? null)
   const once = createOnceCache(context.now)
   const files = store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null
   const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
@@ -72,17 +72,17 @@ export function createService(options: ServiceOptions): Service {
       return { status: "ok", active, waiting, adapters }
     },
     metrics: async () => `${await scrape()}${store ? exposition(jobMetrics(store.database)) : ""}`,
-    listModels: (caller) => models.listModels(viewOf(caller)),
-    retrieveModel: (id, caller) => models.retrieveModel(viewOf(caller), id),
-    deleteModel: (id, caller) => deleteModel(viewOf(caller), id),
-    chat: (body, call) => chat(tenants.view(call?.tenant ?? null), body, call),
-    complete: (body, call) => complete(tenants.view(call?.tenant ?? null), body, call),
-    embeddings: (body, call) => embeddings(tenants.view(call?.tenant ?? null), body, call),
-    listAdapters: (caller) => adapters.listAdapters(viewOf(caller)),
-    retrieveAdapter: (name, caller) => adapters.retrieveAdapter(viewOf(caller), name),
+    listModels: (caller) => models.listModels(viewOf(caller?.owner)),
+    retrieveModel: (id, caller) => models.retrieveModel(viewOf(caller?.owner), id),
+    deleteModel: (id, caller) => deleteModel(viewOf(caller?.owner), id),
+    chat: (body, call) => chat(viewOf(call?.tenant), body, call),
+    complete: (body, call) => complete(viewOf(call?.tenant), body, call),
+    embeddings: (body, call) => embeddings(viewOf(call?.tenant), body, call),
+    listAdapters: (caller) => adapters.listAdapters(viewOf(caller?.owner)),
+    retrieveAdapter: (name, caller) => adapters.retrieveAdapter(viewOf(caller?.owner), name),
     loadAdapter: (request, caller = {}) =>
-      once.run(caller, request, () => adapters.loadAdapter(viewOf(caller), request)),
-    unloadAdapter: (name, caller) => adapters.unloadAdapter(viewOf(caller), name),
+      once.run(caller, request, () => adapters.loadAdapter(viewOf(caller.owner), request)),
+    unloadAdapter: (name, caller) => adapters.unloadAdapter(viewOf(caller?.owner), name),
     files,
     jobs,
     async close() {

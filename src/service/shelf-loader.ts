@@ -2,10 +2,12 @@
  * @module Models that jobs made, loaded when they are asked for: any number lies on disk, and those that were asked longest
  * ago make room in memory. Answers in flight keep what they began with.
  */
-import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { isEspalierError, rephrased } from "../core/errors.ts"
 import type { AdapterShelf, ShelvedModel } from "../jobs/adapter-shelf.ts"
+import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { createExclusive } from "../serve/exclusive.ts"
+import { isLoaded, unloadIfThere } from "./loaded.ts"
 
 /** Loads models on demand. */
 export interface ShelfLoader {
@@ -29,10 +31,7 @@ export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): Shelf
   const used = new Set<string>()
   /** One at a time, so that none takes away what another has just loaded. */
   const turns = createExclusive()
-  const modelsOf = (asked: string): ShelvedModel[] =>
-    asked.split(/[*+]/).flatMap((part) => shelf.find(part.trim()) ?? [])
-  const isLoaded = async (name: string): Promise<boolean> =>
-    (await engine.list()).some((adapter) => adapter.name === name)
+  const modelsOf = (asked: string): ShelvedModel[] => expressionParts(asked).flatMap((part) => shelf.find(part) ?? [])
 
   /** Takes the model away that was asked longest ago. @returns whether there was one */
   async function evict(wanted: readonly ShelvedModel[]): Promise<boolean> {
@@ -43,7 +42,7 @@ export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): Shelf
     const [oldest] = candidates.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
     if (oldest === undefined) return false
     used.delete(oldest)
-    await engine.unload(oldest).catch(ignoreMissing)
+    await unloadIfThere(engine, oldest)
     return true
   }
 
@@ -54,13 +53,13 @@ export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): Shelf
         break
       } catch (error) {
         // Another request was faster.
-        if (await isLoaded(name)) break
+        if (await isLoaded(engine, name)) break
         const isFull = isEspalierError(error, "conflict") && evicted < MOST_EVICTED && (await evict(wanted))
         if (!isFull) throw withoutPath(error, path, name)
       }
     }
     // It was deleted meanwhile.
-    if (!shelf.find(name)) await engine.unload(name).catch(ignoreMissing)
+    if (!shelf.find(name)) await unloadIfThere(engine, name)
   }
 
   return {
@@ -74,7 +73,7 @@ export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): Shelf
     withLoaded: (asked, call) =>
       turns.run(async () => {
         const wanted = modelsOf(asked)
-        for (const model of wanted) if (!(await isLoaded(model.name))) await loadOne(model, wanted)
+        for (const model of wanted) if (!(await isLoaded(engine, model.name))) await loadOne(model, wanted)
         return call()
       }),
   }
@@ -83,13 +82,6 @@ export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): Shelf
 /** The same error without where the model lies. */
 function withoutPath(error: unknown, path: string, name: string): unknown {
   if (!isEspalierError(error)) return error
-  return new EspalierError(error.code, error.message.replaceAll(path, name), {
-    param: "model",
-    ...(error.hint !== undefined && { hint: error.hint.replaceAll(path, name) }),
-    cause: error,
-  })
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isEspalierError(error, "not_found")) throw error
+  const clean = (text: string): string => text.replaceAll(path, name)
+  return rephrased(error, { message: clean(error.message), hint: error.hint && clean(error.hint), param: "model" })
 }

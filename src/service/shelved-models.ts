@@ -1,13 +1,14 @@
 /**
  * @module Models that jobs made: loaded when they are first asked for, deleted by request.
  */
-import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { EspalierError } from "../core/errors.ts"
 import { removeCheckpoint } from "../jobs/event-table.ts"
 import { markModelDeleted } from "../jobs/job-table.ts"
 import { isCheckpointName } from "../jobs/model-name.ts"
 import type { ServiceContext } from "./context.ts"
 import { unknownModel } from "./generate.ts"
 import type { DeletedBody } from "./jobs-wire.ts"
+import { isLoaded, unloadIfThere } from "./loaded.ts"
 
 /**
  * Deletes a model that a job made; answers in flight end on it.
@@ -19,8 +20,7 @@ export async function deleteModel(context: ServiceContext, id: string): Promise<
     throw new EspalierError("conflict", "The base can't be deleted: this server is made for it", { param: "model" })
   }
   if (!training?.shelf.find(id) || !store) {
-    const isLoaded = (await engine.list()).some(({ name }) => name === id)
-    if (!isLoaded) throw await unknownModel(context, id)
+    if (!(await isLoaded(engine, id))) throw await unknownModel(context, id)
     throw new EspalierError("conflict", `"${id}" was not made by a fine-tuning job of this server`, {
       param: "model",
       hint: `DELETE /v1/adapters/${id} unloads it`,
@@ -29,11 +29,7 @@ export async function deleteModel(context: ServiceContext, id: string): Promise<
   // First of all it is remembered: a crash from here on leaves a folder, which is removed at the next start.
   if (isCheckpointName(id)) removeCheckpoint(store.database, id)
   else markModelDeleted(store.database, id)
-  await engine.unload(id).catch(ignoreMissing)
+  await unloadIfThere(engine, id)
   await training.shelf.remove(id)
   return { id, object: "model", deleted: true }
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isEspalierError(error, "not_found")) throw error
 }

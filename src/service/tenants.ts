@@ -5,9 +5,10 @@
 import { EspalierError } from "../core/errors.ts"
 import type { AdapterShelf } from "../jobs/adapter-shelf.ts"
 import { ownerOfModel } from "../jobs/job-table.ts"
-import { parseExpression } from "../merge/expression.ts"
+import { expressionParts, parseExpression } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { ServiceContext } from "./context.ts"
+import { isLoaded } from "./loaded.ts"
 import type { ShelfLoader } from "./shelf-loader.ts"
 
 /** Whose adapters are whose. */
@@ -101,9 +102,6 @@ function tenantEngine(
   }
 }
 
-const isLoaded = async (engine: EngineApi, name: string): Promise<boolean> =>
-  (await engine.list()).some((adapter) => adapter.name === name)
-
 function tenantShelf(inner: AdapterShelf, sees: (name: string) => boolean): AdapterShelf {
   return {
     ...inner,
@@ -114,7 +112,7 @@ function tenantShelf(inner: AdapterShelf, sees: (name: string) => boolean): Adap
 
 /** Loads nothing that names another tenant's model, alone or in a merge. */
 function tenantLoader(inner: ShelfLoader, sees: (name: string) => boolean): ShelfLoader {
-  const seesAll = (asked: string): boolean => asked.split(/[*+]/).every((part) => sees(part.trim()))
+  const seesAll = (asked: string): boolean => expressionParts(asked).every(sees)
   return {
     ...inner,
     touch(asked) {

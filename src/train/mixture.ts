@@ -10,8 +10,8 @@
  * resumed sees the rows that the uninterrupted one would have seen: the step in a checkpoint is the whole state.
  */
 import { rng } from "../core/rng.ts"
-import { BUCKET, collate, type Example, planBatches } from "../data/batch.ts"
-import type { BatchSource, ExampleSourceOptions } from "./source.ts"
+import type { Example } from "../data/batch.ts"
+import { atLeastOne, type BatchSource, drawnSource, type ExampleSourceOptions } from "./source.ts"
 
 /** How tasks are mixed, as `--mixture` has it. */
 export const mixtureNames = ["proportional", "equal", "temperature"] as const
@@ -63,37 +63,12 @@ export interface Pool {
  * @throws {RangeError} If a pool is empty, or a size is below 1.
  */
 export function mixtureSource(pools: readonly Pool[], options: ExampleSourceOptions): BatchSource {
-  const { batchSize, accumulation = 1, bucket = BUCKET, seed } = options
-  const sizes = { batchSize, accumulation, bucket, pools: pools.length }
+  atLeastOne({ pools: pools.length })
   for (const [i, { examples, perEpoch }] of pools.entries())
-    Object.assign(sizes, { [`rows of pool ${i}`]: examples.length, [`rows an epoch of pool ${i}`]: perEpoch })
-  for (const [name, size] of Object.entries(sizes))
-    if (!Number.isSafeInteger(size) || size < 1)
-      throw new RangeError(`Expected ${name} to be at least 1 but found ${size}`)
+    atLeastOne({ [`rows of pool ${i}`]: examples.length, [`rows an epoch of pool ${i}`]: perEpoch })
   const rows = pools.reduce((sum, { perEpoch }) => sum + perEpoch, 0)
-  const stepsPerEpoch = Math.ceil(Math.ceil(rows / batchSize) / accumulation)
-  const draws = pools.map(({ examples, perEpoch }, i) => drawer(examples, perEpoch, seed, i))
-  let planned = -1
-  let drawn: readonly Example[] = []
-  let plan: number[][] = []
-  return {
-    stepsPerEpoch,
-    async batches(step) {
-      const epoch = Math.floor(step / stepsPerEpoch)
-      if (epoch !== planned) {
-        drawn = draws.flatMap((draw) => draw(epoch))
-        plan = planBatches(drawn, { batchSize, bucket, seed, epoch })
-        planned = epoch
-      }
-      const from = (step % stepsPerEpoch) * accumulation
-      return plan.slice(from, from + accumulation).map((indices) =>
-        collate(
-          indices.map((i) => drawn[i]!),
-          bucket,
-        ),
-      )
-    },
-  }
+  const draws = pools.map(({ examples, perEpoch }, i) => drawer(examples, perEpoch, options.seed, i))
+  return drawnSource(rows, (epoch) => draws.flatMap((draw) => draw(epoch)), options)
 }
 
 /** Rows of an epoch: a piece of an endless row of passes, each in an order of its own. */

@@ -33,26 +33,40 @@ export interface ExampleSourceOptions {
  * @throws {RangeError} If there are no examples, or a size is below 1.
  */
 export function exampleSource(examples: readonly Example[], options: ExampleSourceOptions): BatchSource {
-  const { batchSize, accumulation = 1, bucket = BUCKET, seed } = options
   if (examples.length === 0) throw new RangeError("Expected at least one example to train on")
-  atLeastOne({ batchSize, accumulation, bucket })
-  const batchesPerEpoch = Math.ceil(examples.length / batchSize)
-  const stepsPerEpoch = Math.ceil(batchesPerEpoch / accumulation)
+  return drawnSource(examples.length, () => examples, options)
+}
+
+/**
+ * Batches over rows that each epoch draws for itself.
+ * @param rows how many rows every epoch has
+ * @param draw the rows of an epoch, a function of its number alone
+ * @throws {RangeError} If a size is below 1.
+ */
+export function drawnSource(
+  rows: number,
+  draw: (epoch: number) => readonly Example[],
+  options: ExampleSourceOptions,
+): BatchSource {
+  const { batchSize, accumulation = 1, bucket = BUCKET, seed } = options
+  atLeastOne({ batchSize, accumulation, bucket, rows })
+  const stepsPerEpoch = Math.ceil(Math.ceil(rows / batchSize) / accumulation)
   let planned = -1
+  let drawn: readonly Example[] = []
   let plan: number[][] = []
   return {
     stepsPerEpoch,
     async batches(step) {
       const epoch = Math.floor(step / stepsPerEpoch)
       if (epoch !== planned) {
-        plan = planBatches(examples, { batchSize, bucket, seed, epoch })
+        drawn = draw(epoch)
+        plan = planBatches(drawn, { batchSize, bucket, seed, epoch })
         planned = epoch
       }
       const from = (step % stepsPerEpoch) * accumulation
-      const rows = plan.slice(from, from + accumulation)
-      return rows.map((indices) =>
+      return plan.slice(from, from + accumulation).map((indices) =>
         collate(
-          indices.map((i) => examples[i]!),
+          indices.map((i) => drawn[i]!),
           bucket,
         ),
       )
@@ -147,7 +161,8 @@ export function streamSource(open: () => Iterable<Batch> | AsyncIterable<Batch>,
   }
 }
 
-function atLeastOne(sizes: Record<string, number>): void {
+/** @throws {RangeError} Naming the size that is no whole number of at least 1. */
+export function atLeastOne(sizes: Record<string, number>): void {
   for (const [name, size] of Object.entries(sizes)) {
     if (!Number.isSafeInteger(size) || size < 1)
       throw new RangeError(`Expected ${name} to be at least 1 but found ${size}`)
