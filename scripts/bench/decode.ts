@@ -7,7 +7,7 @@ import { rng } from "../../src/core/rng.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { formatBytes } from "../../src/train/progress.ts"
-import { machine, peakMemory } from "./machine.ts"
+import { machine, machineLine, peakMemory } from "./machine.ts"
 import { randomBase } from "./random-source.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { summarise, timeRuns } from "./stats.ts"
@@ -69,7 +69,7 @@ export const decodeBench = defineCommand({
     }
     io.out(
       [
-        `${where.cpu}, ${where.cores} cores, ${where.platform}, ${where.runtime}, load ${where.load}`,
+        machineLine(where),
         engine,
         `hidden ${shape.hidden}, ${shape.layers} layers, vocabulary ${shape.vocab}: weights of ${formatBytes(base.weights.size)}`,
         `${tokens.median.toFixed(1)} ms a token (${tokens.least.toFixed(1)} to ${tokens.most.toFixed(1)} over ${count}), ${(1000 / tokens.median).toFixed(0)} tokens/s`,

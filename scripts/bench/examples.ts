@@ -9,7 +9,7 @@ import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/comma
 import { packageFolder } from "../../src/cli/shared-options.ts"
 import { espalier } from "../espalier.ts"
 import { exampleSets } from "../make-examples.ts"
-import { machine } from "./machine.ts"
+import { machine, machineLine } from "./machine.ts"
 
 /** The options that `espalier train` gets for a method, the same for every set. */
 export const recipes: Readonly<Record<string, readonly string[]>> = {
@@ -53,7 +53,7 @@ export const examplesBench = defineCommand({
     const values = given as Values & { readonly json?: boolean }
     const before = machine()
     const folder = await mkdtemp(join(tmpdir(), "espalier-bench-"))
-    if (!values.json) io.out(`${before.cpu}, ${before.cores} cores, ${before.runtime}, load ${before.load}\n`)
+    if (!values.json) io.out(`${machineLine(before)}\n`)
     try {
       for (const set of exampleSets) {
         if (values.set && !values.set.includes(set.name)) continue

@@ -11,7 +11,7 @@ import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/comma
 import { baseFolder, engineOptions } from "../../src/cli/shared-options.ts"
 import { defaultThreads } from "../../src/runtime/threads.ts"
 import type { FirstTokenRun } from "./first-token-run.ts"
-import { machine } from "./machine.ts"
+import { machine, machineLine } from "./machine.ts"
 import { type Summary, summarise } from "./stats.ts"
 
 const options = {
@@ -119,7 +119,7 @@ function figuresOf(runs: readonly FirstTokenRun[]): Figures {
 
 function report(figures: readonly Figures[], where: ReturnType<typeof machine>, runs: number, cold: boolean): string {
   const lines = [
-    `${where.cpu}, ${where.cores} cores, ${where.platform}, ${where.runtime}, load ${where.load}`,
+    machineLine(where),
     `Medians of ${runs} processes${cold ? ", each with an empty cache" : ""}; in brackets the processor's time, all threads together`,
   ]
   for (const { backend, ms, cpuMs } of figures) {

@@ -2,6 +2,7 @@
  * @module What a measurement was made on.
  */
 import { cpus, loadavg, totalmem } from "node:os"
+import { formatBytes } from "../../src/train/progress.ts"
 
 /** A machine, as a measurement names it. */
 export interface Machine {
@@ -28,6 +29,10 @@ export function machine(): Machine {
     load: Math.round(loadavg()[0]! * 100) / 100,
   }
 }
+
+/** A machine in one line, as every report begins. */
+export const machineLine = ({ cpu, cores, memory_bytes, platform, runtime, load }: Machine): string =>
+  `${cpu}, ${cores} cores, ${formatBytes(memory_bytes)}, ${platform}, ${runtime}, load ${load}`
 
 /** The most memory that this process has had resident, in bytes. */
 export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024

@@ -9,7 +9,7 @@ import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import { decodeBench } from "./decode.ts"
 import { examplesBench } from "./examples.ts"
 import { firstTokenBench } from "./first-token.ts"
-import { machine } from "./machine.ts"
+import { machine, machineLine } from "./machine.ts"
 import { memoryBench } from "./memory.ts"
 import { serveBench } from "./serve.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
@@ -56,7 +56,7 @@ const trainBench = defineCommand({
     const { median, least, most, count } = figures.ms_per_step
     io.out(
       [
-        `${before.cpu}, ${before.cores} cores, ${formatBytes(before.memory_bytes)}, ${before.platform}, ${before.runtime}, load ${before.load}`,
+        machineLine(before),
         `${figures.backend}`,
         `hidden ${bench.hidden}, ${bench.layers} layers, vocabulary ${bench.vocab}: ${formatCount(figures.parameters)} parameters, ${formatCount(figures.trainable)} of them trained by ${bench.method}`,
         `${bench.batch} x ${bench.length} tokens, ${Math.round(100 * bench.labelled)} % of them in the loss`,

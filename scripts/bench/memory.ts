@@ -9,7 +9,7 @@ import { EspalierError } from "../../src/core/errors.ts"
 import { planTraining } from "../../src/plan/training.ts"
 import { methodEnv } from "../../src/presets/method-env.ts"
 import { formatBytes } from "../../src/train/progress.ts"
-import { machine } from "./machine.ts"
+import { machine, machineLine } from "./machine.ts"
 import { type MemoryRun, memoryRuns, openMemoryBase } from "./memory-cases.ts"
 
 const options = {
@@ -40,7 +40,7 @@ export const memoryBench = defineCommand({
     const runs = wanted.filter(({ base }) => values.base === undefined || base === values.base)
     const where = machine()
     if (!values.json) {
-      io.out(`${where.cpu}, ${where.cores} cores, ${where.platform}, ${where.runtime}, load ${where.load}\n\n`)
+      io.out(`${machineLine(where)}\n\n`)
       io.out("| base | method | batch | predicted | measured | error |\n|---|---|---|---|---|---|\n")
     }
     const errors: number[] = []

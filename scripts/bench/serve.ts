@@ -4,18 +4,17 @@
  */
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
 import { rng } from "../../src/core/rng.ts"
-import { f32 } from "../../src/core/tensor.ts"
 import type { LoadedAdapter } from "../../src/forms/form.ts"
 import type { Base } from "../../src/models/base.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
-import { servedLinears } from "../../src/serve/decode-hooks.ts"
 import { createEngine } from "../../src/serve/engine.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import type { Tokenizer } from "../../src/text/tokenizer-contract.ts"
 import { formatBytes } from "../../src/train/progress.ts"
+import { randomLora } from "../random-lora.ts"
 import { type LoadFigures, runLoad } from "./load.ts"
-import { machine, peakMemory } from "./machine.ts"
+import { machine, machineLine, peakMemory } from "./machine.ts"
 import { randomBase } from "./random-source.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { summarise } from "./stats.ts"
@@ -66,7 +65,7 @@ export const serveBench = defineCommand({
     const names: string[] = []
     for (let i = 0; i < (values.adapters ?? 8); i++) {
       names.push(`lora-${i}`)
-      await engine.load(names[i]!, { adapter: randomAdapter(base, i, values.rank ?? 8, values.targets ?? "all") })
+      await engine.load(names[i]!, { adapter: benchLora(base, i, values) })
     }
     const kinds: readonly (readonly [string, readonly (string | null)[]])[] = [
       ["the base", [null]],
@@ -100,7 +99,7 @@ export const serveBench = defineCommand({
     const { layers, hiddenSize, vocabSize } = base.config
     io.out(
       [
-        `${where.cpu}, ${where.cores} cores, ${where.platform}, ${where.runtime}, load ${where.load}`,
+        machineLine(where),
         `${backendName}; hidden ${hiddenSize}, ${layers} layers, vocabulary ${vocabSize}`,
         `${load.requests} requests of ${load.prompt} + ${load.output} tokens, ${load.rate === null ? `${clients} clients` : `${load.rate} a second`}, medians of ${values.rounds ?? 3} rounds`,
         "",
@@ -137,25 +136,17 @@ function table(figures: ReadonlyMap<string, readonly LoadFigures[]>): string[] {
   return lines
 }
 
-/** LoRA of random factors on some layers. */
-function randomAdapter(base: Base, seed: number, rank: number, targets: string): LoadedAdapter {
-  const random = rng(seed, "bench:adapter")
+function benchLora(base: Base, i: number, { rank = 8, targets = "all" }: Values): LoadedAdapter {
   const wanted = targets === "all" ? null : targets.split(",").map((name) => name.trim())
-  const drawn = (shape: readonly [number, number]) =>
-    f32(
-      shape,
-      Float32Array.from({ length: shape[0] * shape[1] }, () => 0.01 * random.normal()),
-    )
-  const forms = servedLinears(base)
-    .filter(({ path }) => wanted === null || wanted.includes(path.split(".").at(-1)!))
-    .map(({ path, inFeatures, outFeatures }) => ({
-      form: "lowrank" as const,
-      path,
-      a: drawn([rank, inFeatures]),
-      b: drawn([outFeatures, rank]),
-      scale: 1,
-    }))
-  return { hash: `random ${seed}`, method: "lora", forms, sizeBytes: 0 }
+  return randomLora(base, {
+    random: rng(i, "bench:adapter"),
+    hash: `random ${i}`,
+    rank,
+    scale: 1,
+    stdA: () => 0.01,
+    stdB: 0.01,
+    targets: wanted,
+  })
 }
 
 /** A tokenizer of numbers, for bases that have none. */

@@ -14,7 +14,7 @@ import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { closedBookQuestion } from "../corpus/reading.ts"
 import { suiteFile } from "../make-suite.ts"
-import { machine } from "./machine.ts"
+import { machine, machineLine } from "./machine.ts"
 
 const options = {
   items: { type: "number", description: "items of a family", default: "300" },
@@ -111,7 +111,7 @@ export const sprigBench = defineCommand({
       `${bar.name.padEnd(46)} ${bar.found.toFixed(1).padStart(6)}   ${bar.kind === "least" ? "at least" : "at most "} ${String(bar.bound).padStart(3)}   ${isMet(bar) ? "met" : "MISSED"}`
     io.out(
       [
-        `${before.cpu}, ${before.cores} cores, ${before.runtime}`,
+        machineLine(before),
         `${values.items ?? 300} items a family, in percent`,
         "",
         ...bars.map(line),

@@ -11,7 +11,7 @@ import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { writeRandomLora } from "../random-lora.ts"
-import { machine } from "./machine.ts"
+import { machine, machineLine } from "./machine.ts"
 import { summarise, timeRuns } from "./stats.ts"
 
 const options = {
@@ -79,9 +79,7 @@ export const swapBench = defineCommand({
       else {
         const line = (name: string, ms: number): string =>
           `${name.padEnd(36)}${ms.toFixed(2)} ms (+${(ms - figures.base.median).toFixed(2)})\n`
-        io.out(
-          `${where.cpu}, ${where.cores} cores, ${where.runtime}, load ${where.load}\n${engine.info.backend}\nTo the first token, medians of ${count}:\n`,
-        )
+        io.out(`${machineLine(where)}\n${engine.info.backend}\nTo the first token, medians of ${count}:\n`)
         io.out(line("the base", figures.base.median))
         io.out(line("a resident adapter", figures.resident.median))
         io.out(line("an adapter, loaded from disk first", figures.fromDisk.median))

@@ -3,6 +3,8 @@
  */
 import { join } from "node:path"
 import { espalier } from "../espalier.ts"
+import { exampleData } from "./example-data.ts"
+import type { Once } from "./ledger.ts"
 
 /** One run. */
 export interface ForgettingFigures {
@@ -40,39 +42,43 @@ export async function studyForgetting({
   task,
   folder,
   items,
+  once,
   say,
 }: {
   task: string
   folder: string
   items: number
+  once: Once
   say(text: string): void
 }): Promise<ForgettingFigures[]> {
-  const data = ["--data", `examples/data/${task}.train.jsonl`, "--heldout", `examples/data/${task}.heldout.jsonl`]
   const all: ForgettingFigures[] = []
   for (const [i, [name, options]] of runs.entries()) {
-    say(`forgetting: ${name} ...`)
-    const rate = options.includes("--learning-rate") ? [] : ["--learning-rate", "0.003"]
-    const { score_after, retention } = await espalier<TrainResult>(
-      "train",
-      ...data,
-      "--epochs",
-      "8",
-      ...rate,
-      ...options,
-      "--retention-items",
-      String(items),
-      "--out",
-      join(folder, `forgetting-${i}`),
-    )
-    all.push({
-      name,
-      options,
-      right: score_after,
-      suite_before: retention.score.before,
-      suite_after: retention.score.after,
-      loss_before: retention.loss.before,
-      loss_after: retention.loss.after,
-    })
+    const measured = async (): Promise<ForgettingFigures> => {
+      say(`forgetting: ${name} ...`)
+      const rate = options.includes("--learning-rate") ? [] : ["--learning-rate", "0.003"]
+      const { score_after, retention } = await espalier<TrainResult>(
+        "train",
+        ...exampleData(task),
+        "--epochs",
+        "8",
+        ...rate,
+        ...options,
+        "--retention-items",
+        String(items),
+        "--out",
+        join(folder, `forgetting-${i}`),
+      )
+      return {
+        name,
+        options,
+        right: score_after,
+        suite_before: retention.score.before,
+        suite_after: retention.score.after,
+        loss_before: retention.loss.before,
+        loss_after: retention.loss.after,
+      }
+    }
+    all.push(await once(`forgetting ${name}`, measured))
   }
   return all
 }

@@ -11,6 +11,7 @@ import { parseArgs } from "node:util"
 import { openBase } from "../../src/presets/open-base.ts"
 import { machine } from "../bench/machine.ts"
 import { studyForgetting } from "./forgetting.ts"
+import { openLedger } from "./ledger.ts"
 import { studyMerging } from "./merging.ts"
 import { studyMethods } from "./methods.ts"
 import { type StudyFigures, studyFiles } from "./page.ts"
@@ -32,7 +33,7 @@ if (values.help) {
                      [--items 10] [--figures docs/study/figures.json] [--render]
 
 Trains every method on a task; three tasks at once and one after another; one with the remedies against forgetting; merges
-two by every method. Writes docs/study.md, its charts and its figures.
+two by every method. Writes docs/study.md, its charts and its figures. One that is interrupted goes on where it was.
 --render writes the page anew from the figures that are there.`)
   process.exit(0)
 }
@@ -42,27 +43,35 @@ const task = values.task
 async function measured(): Promise<StudyFigures> {
   const folder = await mkdtemp(join(tmpdir(), "espalier-study-"))
   const items = Number(values.items)
+  const { other, third } = values
   try {
     const { base } = await openBase("models/sprig")
-    return {
+    const { once, remove } = await openLedger(`${values.figures}.part`, { base: base.hash, task, other, third, items })
+    const found: StudyFigures = {
       machine: machine(),
       command: "npm run study",
       base: base.hash,
       task,
       suite_items: items,
-      methods: await studyMethods({ task, folder, items, say }),
-      tasks: await studyTasks({ tasks: [values.other, task, values.third], folder, say }),
-      forgetting: await studyForgetting({ task, folder, items: 24 * items, say }),
-      merging: await studyMerging({ tasks: [task, values.other], folder, say }),
+      methods: await studyMethods({ task, folder, items, once, say }),
+      tasks: await once("tasks", () => studyTasks({ tasks: [other, task, third], folder, say })),
+      forgetting: await studyForgetting({ task, folder, items: 24 * items, once, say }),
+      merging: await once("merging", () => studyMerging({ tasks: [task, other], folder, say })),
     }
+    await writeFigures(found)
+    await remove()
+    return found
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
+async function writeFigures(found: StudyFigures): Promise<void> {
+  await mkdir(dirname(values.figures), { recursive: true })
+  await writeFile(values.figures, `${JSON.stringify(found, null, 2)}\n`)
+}
+
 const figures = values.render ? (JSON.parse(await readFile(values.figures, "utf8")) as StudyFigures) : await measured()
-await mkdir(dirname(values.figures), { recursive: true })
-await writeFile(values.figures, `${JSON.stringify(figures, null, 2)}\n`)
 for (const [path, text] of studyFiles(figures)) {
   await mkdir(dirname(join("docs", path)), { recursive: true })
   await writeFile(join("docs", path), text)

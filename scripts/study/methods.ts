@@ -4,7 +4,10 @@
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
+import type { Method } from "../../src/method.ts"
 import { espalier } from "../espalier.ts"
+import { exampleData } from "./example-data.ts"
+import type { Once } from "./ledger.ts"
 
 /** One method's figures. */
 export interface MethodFigures {
@@ -57,65 +60,64 @@ const recipes: Readonly<Record<string, readonly string[]>> = {
 const DEFAULT = ["--epochs", "8"]
 
 /** Trains by every method, one after the other. */
-export async function studyMethods({
-  task,
-  folder,
-  items,
-  say,
-}: {
-  task: string
-  folder: string
-  items: number
-  say(text: string): void
-}): Promise<MethodFigures[]> {
+export async function studyMethods({ once, ...setting }: Setting & { readonly once: Once }): Promise<MethodFigures[]> {
   const all: MethodFigures[] = []
-  for (const { name, peft } of methods) {
-    say(`${name} ...`)
-    const out = join(folder, name)
-    const settings = recipes[name] ?? DEFAULT
-    const data = ["--data", `examples/data/${task}.train.jsonl`, "--heldout", `examples/data/${task}.heldout.jsonl`]
-    const trained = await espalier<TrainResult>(
-      "train",
-      ...data,
-      "--method",
-      name,
-      ...settings,
-      "--retention",
-      "off",
-      "--out",
-      out,
-    )
-    const limit = ["--limit", String(items)]
-    // A method that changes the base's own weights leaves a base behind.
-    const scores =
-      peft === null
-        ? [
-            ...(await espalier<EvalRecord>("eval", ...limit)).models,
-            ...(await espalier<EvalRecord>("eval", "--base", out, ...limit)).models,
-          ]
-        : (await espalier<EvalRecord>("eval", "--adapter", `${name}=${out}`, ...limit)).models
-    const [before, after] = scores as [EvalRecord["models"][number], EvalRecord["models"][number]]
-    const file = join(out, peft === null ? "model.safetensors" : "adapter_model.safetensors")
-    all.push({
-      method: name,
-      settings,
-      trainable: trained.trainable,
-      file_bytes: (await stat(file)).size,
-      peak_memory_bytes: trained.peak_memory_bytes,
-      predicted_memory_bytes: trained.predicted_memory_bytes,
-      tokens_per_second: (1000 * trained.tokens_seen) / trained.duration_ms,
-      seconds: trained.duration_ms / 1000,
-      before: trained.score_before,
-      after: trained.score_after,
-      suite_before: before.mean.all.exact,
-      suite_after: after.mean.all.exact,
-      perplexity_before: before.text.perplexity,
-      perplexity_after: after.text.perplexity,
-    })
-    const last = all.at(-1)!
-    say(
-      `  ${(100 * last.after).toFixed(0)} % right, suite ${(100 * last.suite_before).toFixed(1)} -> ${(100 * last.suite_after).toFixed(1)} %, ${last.seconds.toFixed(0)} s`,
-    )
-  }
+  for (const method of methods) all.push(await once(method.name, () => studyMethod(method, setting)))
   return all
+}
+
+interface Setting {
+  readonly task: string
+  readonly folder: string
+  /** Questions of each family of the suite. */
+  readonly items: number
+  say(text: string): void
+}
+
+async function studyMethod({ name, peft }: Method, { task, folder, items, say }: Setting): Promise<MethodFigures> {
+  say(`${name} ...`)
+  const out = join(folder, name)
+  const settings = recipes[name] ?? DEFAULT
+  const trained = await espalier<TrainResult>(
+    "train",
+    ...exampleData(task),
+    "--method",
+    name,
+    ...settings,
+    "--retention",
+    "off",
+    "--out",
+    out,
+  )
+  const limit = ["--limit", String(items)]
+  // A method that changes the base's own weights leaves a base behind.
+  const scores =
+    peft === null
+      ? [
+          ...(await espalier<EvalRecord>("eval", ...limit)).models,
+          ...(await espalier<EvalRecord>("eval", "--base", out, ...limit)).models,
+        ]
+      : (await espalier<EvalRecord>("eval", "--adapter", `${name}=${out}`, ...limit)).models
+  const [before, after] = scores as [EvalRecord["models"][number], EvalRecord["models"][number]]
+  const file = join(out, peft === null ? "model.safetensors" : "adapter_model.safetensors")
+  const figures: MethodFigures = {
+    method: name,
+    settings,
+    trainable: trained.trainable,
+    file_bytes: (await stat(file)).size,
+    peak_memory_bytes: trained.peak_memory_bytes,
+    predicted_memory_bytes: trained.predicted_memory_bytes,
+    tokens_per_second: (1000 * trained.tokens_seen) / trained.duration_ms,
+    seconds: trained.duration_ms / 1000,
+    before: trained.score_before,
+    after: trained.score_after,
+    suite_before: before.mean.all.exact,
+    suite_after: after.mean.all.exact,
+    perplexity_before: before.text.perplexity,
+    perplexity_after: after.text.perplexity,
+  }
+  say(
+    `  ${(100 * figures.after).toFixed(0)} % right, suite ${(100 * figures.suite_before).toFixed(1)} -> ${(100 * figures.suite_after).toFixed(1)} %, ${figures.seconds.toFixed(0)} s`,
+  )
+  return figures
 }

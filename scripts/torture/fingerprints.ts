@@ -3,30 +3,24 @@
  * decoder of its own, in which everything is computed alone.
  */
 import { type Rng, rng } from "../../src/core/rng.ts"
-import { f32 } from "../../src/core/tensor.ts"
 import type { LoadedAdapter } from "../../src/forms/form.ts"
 import type { Base } from "../../src/models/base.ts"
-import { servedLinears } from "../../src/serve/decode-hooks.ts"
 import type { BoundAdapter, Decoder } from "../../src/serve/decoder.ts"
 import { argmax } from "../../src/serve/sampling.ts"
+import { randomLora } from "../random-lora.ts"
 
 /** LoRA of random factors, of ranks that differ from one to the next. */
-export function fingerprint(base: Base, seed: number): LoadedAdapter {
-  const random = rng(seed, "torture:adapter")
+export const fingerprint = (base: Base, seed: number): LoadedAdapter => {
   const rank = 1 + (seed % 8)
-  const drawn = (shape: readonly [number, number], size: number) =>
-    f32(
-      shape,
-      Float32Array.from({ length: shape[0] * shape[1] }, () => size * random.normal()),
-    )
-  const forms = servedLinears(base).map(({ path, inFeatures, outFeatures }) => ({
-    form: "lowrank" as const,
-    path,
-    a: drawn([rank, inFeatures], 1 / Math.sqrt(inFeatures)),
-    b: drawn([outFeatures, rank], 0.6),
+  return randomLora(base, {
+    random: rng(seed, "torture:adapter"),
+    hash: seed.toString(16).padStart(64, "0"),
+    rank,
     scale: 1 / Math.sqrt(rank),
-  }))
-  return { hash: seed.toString(16).padStart(64, "0"), method: "lora", forms, sizeBytes: 0 }
+    stdA: (inFeatures) => 1 / Math.sqrt(inFeatures),
+    stdB: 0.6,
+    targets: null,
+  })
 }
 
 /** Prompts that share their beginnings, so that what was computed for one is found by others. */
