@@ -5,7 +5,9 @@ import { join } from "node:path"
 import { openLedger } from "../../../scripts/study/ledger.ts"
 
 let folder = ""
-beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), "espalier-test-"))))
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "espalier-test-"))
+})
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 const never = (): Promise<unknown> => Promise.reject(new Error("measured again"))
