@@ -9,18 +9,34 @@ import type { Value } from "../graph/ir.ts"
 import { sideBySide } from "../merge/cat-forms.ts"
 import type { Base } from "../models/base.ts"
 import type { Hooks } from "../models/hooks.ts"
-import type { LinearSite, NormSite, ResidualSite } from "../models/site.ts"
+import type { LinearRole, LinearSite, NormSite, ResidualSite } from "../models/site.ts"
 
-/** A kind of nodes in the decoding graph. Bottlenecks of each nonlinearity are a kind of their own. */
-export type DecodeFeature = "lowrank" | "scale" | "bias" | "norm" | `bottleneck-${BottleneckForm["nonlinearity"]}`
+/**
+ * A kind of nodes in the decoding graph. Factors on the linear layers of each role are a kind of their own, so that an
+ * adapter of queries and values alone costs no products elsewhere; and so are bottlenecks of each nonlinearity.
+ */
+export type DecodeFeature =
+  | `lowrank-${LinearRole}`
+  | "scale"
+  | "bias"
+  | "norm"
+  | `bottleneck-${BottleneckForm["nonlinearity"]}`
 
-/** The feature that serves a form; null for forms that need none, being keys, values or embeddings. */
-export function featureOf(form: Form): DecodeFeature | null {
-  if (form.form === "prompt" || form.form === "prefix") return null
-  if (form.form === "bottleneck") return `bottleneck-${form.nonlinearity}`
-  // Whole weights are served where they are norms'; the decoder refuses others.
-  return form.form === "weights" ? "norm" : form.form
+/** The features that serve forms. Forms that are keys, values or embeddings need none. */
+export function featuresOf(base: Base, forms: readonly Form[]): Set<DecodeFeature> {
+  const roles = new Map(servedLinears(base).map(({ path, role }) => [path, role]))
+  const features = new Set<DecodeFeature>()
+  for (const form of forms) {
+    if (form.form === "prompt" || form.form === "prefix") continue
+    if (form.form === "lowrank") features.add(`lowrank-${roles.get(form.path)!}`)
+    else if (form.form === "bottleneck") features.add(`bottleneck-${form.nonlinearity}`)
+    // Whole weights are served where they are norms'; the decoder refuses others.
+    else features.add(form.form === "weights" ? "norm" : form.form)
+  }
+  return features
 }
+
+const LOWRANK = "lowrank-"
 
 /** The linear layers that forms may sit on. */
 export const servedLinears = ({ architecture, config }: Base): LinearSite[] =>
@@ -57,12 +73,13 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   const times = (x: Value, name: string): Value => flat(g.mul(apart(x), input(name, [1, x.shape[1]!])))
   const plus = (x: Value, name: string): Value => flat(g.add(apart(x), input(name, [1, x.shape[1]!])))
   const hooks: Hooks = {}
-  if (has("lowrank") || has("scale") || has("bias")) {
+  const lowrank = [...features].some((feature) => feature.startsWith(LOWRANK))
+  if (lowrank || has("scale") || has("bias")) {
     hooks.linear = ({ site, x, base: frozen }) => {
       const { path, inFeatures, outFeatures } = site
       if (site.role === "head") return frozen(x)
       let y = frozen(has("scale") ? times(x, `in.${path}`) : x)
-      if (has("lowrank")) {
+      if (has(`${LOWRANK}${site.role}`)) {
         const r = rank.get(path)!
         const down = g.matmul(apart(x), input(`a.${path}`, [inFeatures, r]))
         y = g.add(y, flat(g.matmul(down, input(`b.${path}`, [r, outFeatures]))))
@@ -138,8 +155,6 @@ export type RowFeeds = Readonly<Record<string, Tensor<"f32">>>
  */
 export async function decodeFeeds(base: Base, feature: DecodeFeature, forms: readonly Form[]): Promise<RowFeeds> {
   switch (feature) {
-    case "lowrank":
-      return lowrankFeeds(base, forms)
     case "scale":
       return scaleFeeds(base, forms)
     case "bias":
@@ -147,14 +162,17 @@ export async function decodeFeeds(base: Base, feature: DecodeFeature, forms: rea
     case "norm":
       return normFeeds(base, forms)
     default:
-      return bottleneckFeeds(base, feature.slice("bottleneck-".length), forms)
+      return feature.startsWith(LOWRANK)
+        ? lowrankFeeds(base, feature.slice(LOWRANK.length), forms)
+        : bottleneckFeeds(base, feature.slice("bottleneck-".length), forms)
   }
 }
 
-/** Factors of each site: of several forms one after the other, their scales multiplied into B. */
-function lowrankFeeds(base: Base, forms: readonly Form[]): RowFeeds {
+/** Factors of each layer of a role: of several forms one after the other, their scales multiplied into B. */
+function lowrankFeeds(base: Base, role: string, forms: readonly Form[]): RowFeeds {
   const feeds: Record<string, Tensor<"f32">> = {}
-  for (const { path, inFeatures, outFeatures } of servedLinears(base)) {
+  for (const { path, role: itsRole, inFeatures, outFeatures } of servedLinears(base)) {
+    if (itsRole !== role) continue
     const found = at(forms, "lowrank", path)
     const joined = found.length > 0 ? sideBySide(found) : null
     feeds[`a.${path}`] = joined ? transposed(joined.a) : f32([inFeatures, 1], filled(inFeatures, 0))

@@ -10,7 +10,7 @@ import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
 import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
-import { type DecodeFeature, decodeFeeds, featureOf, type RowFeeds } from "./decode-hooks.ts"
+import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { KvPool } from "./kv-pool.ts"
 import { BLOCK, PrefixCache } from "./prefix-cache.ts"
@@ -66,7 +66,20 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     }
     return session
   }
-  await sessionOf({ embeds: false, features: new Set() })
+  /** Features by which tokens can be decoded, those whose session is there already. */
+  const ready: ReadonlySet<DecodeFeature>[] = []
+  const readyFor = async (features: ReadonlySet<DecodeFeature>): Promise<void> => {
+    await sessionOf({ embeds: false, features })
+    if (!ready.some((each) => each.size === features.size && covers(each, features))) ready.push(features)
+  }
+  await readyFor(new Set())
+
+  /** The least that is ready and serves all of these: a mix that nobody foresaw need not wait for a session of its own. */
+  const served = async (features: ReadonlySet<DecodeFeature>): Promise<ReadonlySet<DecodeFeature>> => {
+    const fit = ready.filter((each) => covers(each, features)).sort((a, b) => a.size - b.size)
+    if (fit.length === 0) await readyFor(features)
+    return fit[0] ?? features
+  }
 
   /** What a sequence feeds that has no adapter of a feature. */
   const neutral = new Map<DecodeFeature, Promise<RowFeeds>>()
@@ -183,10 +196,10 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
     async bind({ forms, hash }: LoadedAdapter): Promise<Bound> {
       checkForms(base, forms, context)
-      const features = new Set(forms.flatMap((form) => featureOf(form) ?? []))
+      const features = featuresOf(base, forms)
       const feeds = new Map<DecodeFeature, RowFeeds>()
       for (const feature of features) feeds.set(feature, await decodeFeeds(base, feature, forms))
-      await sessionOf({ embeds: false, features })
+      await readyFor(features)
       const virtualTokens = virtualTokensOf(forms)
       const prefix = virtualTokens > 0 ? await virtualCache(forms, features, feeds, virtualTokens) : null
       return { hash, virtualTokens, features, feeds, prefix, dispose: async () => {} }
@@ -264,7 +277,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       pool.reserve(slots.length, 1 + Math.max(...sequences.map(({ length }) => length)))
       gather(sequences)
       const batch = slots.slice(0, count) as Slotted[]
-      const features = new Set(batch.flatMap(({ bound }) => [...(bound?.features ?? [])]))
+      const features = await served(new Set(batch.flatMap(({ bound }) => [...(bound?.features ?? [])])))
       const tokens: number[] = []
       for (const [i, sequence] of sequences.entries()) tokens[sequence.slot] = rows[i]!.token
       const input: Record<string, Tensor> = { input_ids: i64([count, 1], tokens) }
@@ -291,6 +304,8 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     },
   }
 }
+
+const covers = <T>(all: ReadonlySet<T>, some: ReadonlySet<T>): boolean => [...some].every((each) => all.has(each))
 
 /** A prefix's keys and values, in the order of {@link KvPool.append}; null where there is none. */
 function prefixRows(

@@ -10,6 +10,7 @@ import { rng } from "../../src/core/rng.ts"
 import { f32 } from "../../src/core/tensor.ts"
 import type { LoadedAdapter } from "../../src/forms/form.ts"
 import type { Base } from "../../src/models/base.ts"
+import type { LinearRole } from "../../src/models/site.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { servedLinears } from "../../src/serve/decode-hooks.ts"
@@ -20,9 +21,9 @@ import { writeTinyBase } from "../support/tiny-base.ts"
 const folder = mkdtempSync(join(tmpdir(), "espalier-batching-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** LoRA of a rank on every n-th linear layer, with virtual tokens before it. */
-function adapterOf(base: Base, rank: number, every: number, virtualTokens: number): LoadedAdapter {
-  const random = rng(rank, `adapter:${every}`)
+/** LoRA of a rank on every n-th linear layer, or on those of some roles, with virtual tokens before it. */
+function adapterOf(base: Base, rank: number, on: number | readonly LinearRole[], virtualTokens: number): LoadedAdapter {
+  const random = rng(rank, `adapter:${on}`)
   const drawn = (shape: readonly number[], size: number) =>
     f32(
       shape,
@@ -35,7 +36,7 @@ function adapterOf(base: Base, rank: number, every: number, virtualTokens: numbe
     sizeBytes: 0,
     forms: [
       ...servedLinears(base)
-        .filter((_, i) => i % every === 0)
+        .filter(({ role }, i) => (typeof on === "number" ? i % on === 0 : on.includes(role)))
         .map(({ path, inFeatures, outFeatures }) => ({
           form: "lowrank" as const,
           path,
@@ -64,7 +65,13 @@ for (const backend of ["native", "wasm"] as const)
       const decoder = await graphDecoder({ runtime, base })
       const single = await graphDecoder({ runtime, base })
       const random = rng(4, "schedule")
-      const adapters = [adapterOf(base, 1, 1, 0), adapterOf(base, 8, 2, 3), adapterOf(base, 3, 3, 0)]
+      const adapters = [
+        adapterOf(base, 4, ["q", "v"], 0),
+        adapterOf(base, 2, ["down"], 0),
+        adapterOf(base, 1, 1, 0),
+        adapterOf(base, 8, 2, 3),
+        adapterOf(base, 3, 3, 0),
+      ]
       const bound: (readonly [BoundAdapter | null, BoundAdapter | null])[] = [[null, null]]
       for (const adapter of adapters) bound.push([await decoder.bind(adapter), await single.bind(adapter)])
       const tokens = (count: number) => Array.from({ length: count }, () => random.below(base.config.vocabSize))
