@@ -14,6 +14,18 @@ export interface OpenedDatabase {
   readonly quarantined: string | null
 }
 
+/** What a database is for. */
+export interface DatabaseOptions {
+  /** As errors call it. */
+  readonly name: string
+  /** The option that says where it is. */
+  readonly option: string
+  /** Whether other processes may have it open as well. */
+  readonly shared: boolean
+}
+
+const jobStore: DatabaseOptions = { name: "job store", option: "store", shared: false }
+
 /** Files that belong to a database. */
 const PARTS = ["", "-wal", "-shm", "-journal"]
 
@@ -22,42 +34,46 @@ const PARTS = ["", "-wal", "-shm", "-journal"]
  * moved aside, never deleted and never written over.
  * @throws {EspalierError} `conflict` if another process has it open, `unavailable` where there is no SQLite.
  */
-export async function openDatabase(path: string): Promise<OpenedDatabase> {
-  const open = await library()
+export async function openDatabase(path: string, options: DatabaseOptions = jobStore): Promise<OpenedDatabase> {
+  const open = await library(options)
   await mkdir(dirname(path), { recursive: true })
-  const first = tryOpen(open, path)
+  const first = tryOpen(open, path, options)
   if (typeof first !== "string") return { database: first, quarantined: null }
   const aside = `${path}.damaged-${Date.now().toString(36)}`
   for (const part of PARTS) await rename(`${path}${part}`, `${aside}${part}`).catch(ignoreMissing)
-  const second = tryOpen(open, path)
+  const second = tryOpen(open, path, options)
   if (typeof second !== "string") return { database: second, quarantined: aside }
-  throw new EspalierError("unavailable", `The job store can't be opened: ${second}`, {
-    hint: "Keep another folder with --store",
+  throw new EspalierError("unavailable", `The ${options.name} can't be opened: ${second}`, {
+    hint: `Keep another folder with --${options.option}`,
   })
 }
 
 /** The database, or what is wrong with its file. @throws {EspalierError} `conflict` if another process has it open. */
-function tryOpen(open: (path: string) => SqliteLibrary, path: string): Database | string {
+function tryOpen(
+  open: (path: string) => SqliteLibrary,
+  path: string,
+  { name, option, shared }: DatabaseOptions,
+): Database | string {
   let opened: SqliteLibrary | null = null
   try {
     opened = open(path)
-    opened.exec("PRAGMA busy_timeout = 0")
+    opened.exec(`PRAGMA busy_timeout = ${shared ? 30_000 : 0}`)
     // One process keeps the lock for as long as it lives: two servers would run each job twice.
-    opened.exec("PRAGMA locking_mode = EXCLUSIVE")
+    if (!shared) opened.exec("PRAGMA locking_mode = EXCLUSIVE")
     opened.exec("PRAGMA journal_mode = WAL")
     opened.exec("PRAGMA synchronous = FULL")
     opened.exec("BEGIN IMMEDIATE; COMMIT")
     const database = databaseOver(opened)
-    const found = database.get("PRAGMA integrity_check(1)")?.["integrity_check"]
+    const found = Object.values(database.get(`PRAGMA ${shared ? "quick" : "integrity"}_check(1)`) ?? {})[0]
     if (found === "ok") return database
     database.close()
     return String(found)
   } catch (error) {
     opened?.close()
     if (/locked|busy/i.test(messageOf(error))) {
-      throw new EspalierError("conflict", `Another server has the job store ${path} open`, {
-        hint: "End that server, or keep another folder with --store",
-        param: "store",
+      throw new EspalierError("conflict", `Another process has the ${name} ${path} open`, {
+        hint: `End that one, or keep another folder with --${option}`,
+        param: option,
         cause: error,
       })
     }
@@ -65,9 +81,9 @@ function tryOpen(open: (path: string) => SqliteLibrary, path: string): Database 
       /unable to open|read-?only|disk/i.test(messageOf(error)) &&
       !/malformed|not a database/i.test(messageOf(error))
     ) {
-      throw new EspalierError("unavailable", `The job store ${path} can't be opened: ${messageOf(error)}`, {
-        hint: "Give a folder that can be written with --store",
-        param: "store",
+      throw new EspalierError("unavailable", `The ${name} ${path} can't be opened: ${messageOf(error)}`, {
+        hint: `Give a folder that can be written with --${option}`,
+        param: option,
         cause: error,
       })
     }
@@ -76,7 +92,7 @@ function tryOpen(open: (path: string) => SqliteLibrary, path: string): Database 
 }
 
 /** Opens a path by whichever library is there. @throws {EspalierError} `unavailable` where there is none. */
-async function library(): Promise<(path: string) => SqliteLibrary> {
+async function library({ option }: DatabaseOptions): Promise<(path: string) => SqliteLibrary> {
   // By a name in a variable, as no type check and no bundler of another runtime knows both.
   const name = "Bun" in globalThis ? "bun:sqlite" : "node:sqlite"
   try {
@@ -87,9 +103,9 @@ async function library(): Promise<(path: string) => SqliteLibrary> {
     const { Database, DatabaseSync } = found
     return (path) => (Database ? new Database(path, { create: true, readwrite: true }) : new DatabaseSync!(path))
   } catch (cause) {
-    throw new EspalierError("unavailable", "Files and fine-tuning jobs need SQLite, which this runtime does not have", {
-      hint: "Run on Bun, on Deno, or on Node 22.13 or later; or leave them out with --store off",
-      param: "store",
+    throw new EspalierError("unavailable", "This needs SQLite, which this runtime does not have", {
+      hint: `Run on Bun, on Deno, or on Node 22.13 or later; or leave it out with --${option} off`,
+      param: option,
       cause,
     })
   }

@@ -7,7 +7,7 @@ import { EspalierError } from "../core/errors.ts"
 import { asStorageError } from "./storage-full.ts"
 
 /** What a column holds. */
-export type SqlValue = string | number | null
+export type SqlValue = string | number | Uint8Array | null
 
 /** A row by its columns' names. */
 export type SqlRow = Readonly<Record<string, SqlValue>>
@@ -47,7 +47,7 @@ export function databaseOver(library: SqliteLibrary): Database {
   let depth = 0
   let isOpen = true
   const statement = (sql: string): SqliteStatement => {
-    if (!isOpen) throw new EspalierError("unavailable", "The job store has been closed")
+    if (!isOpen) throw new EspalierError("unavailable", "The database has been closed")
     const known = prepared.get(sql)
     if (known) return known
     const made = library.prepare(sql)
@@ -104,8 +104,8 @@ export function migrate(database: Database, steps: readonly string[]): void {
   if (version > steps.length) {
     throw new EspalierError(
       "unsupported",
-      `The job store is of version ${version}, and this program knows versions up to ${steps.length}`,
-      { hint: "Start the version that wrote it, or keep another folder with --store" },
+      `The database is of version ${version}, and this program knows versions up to ${steps.length}`,
+      { hint: "Start the version that wrote it, or keep another folder" },
     )
   }
   for (const [i, step] of steps.entries()) {

@@ -43,7 +43,7 @@ test("without --store the folder is espalier-store; a second server beside the f
   expect([first.store?.folder.endsWith("/espalier-store"), first.said]).toEqual([true, ""])
   const second = await open(undefined)
   expect(second.store).toBeNull()
-  expect(second.said).toMatch(/^Without files and fine-tuning jobs\. Error: Another server has the job store/)
+  expect(second.said).toMatch(/^Without files and fine-tuning jobs\. Error: Another process has the job store/)
 })
 
 test("a folder that was asked for and can't be had is an error", async () => {

@@ -1,0 +1,61 @@
+/**
+ * @module Collections as rows.
+ */
+import { EspalierError } from "../core/errors.ts"
+import type { Database, SqlRow } from "../store/database.ts"
+import type { Collection, Metadata } from "./document.ts"
+
+/** A collection's row. */
+export interface CollectionRow extends Collection {
+  readonly seq: number
+}
+
+const COLUMNS = `collections.*,
+  (SELECT count(*) FROM documents WHERE documents.collection = collections.seq) AS documents,
+  (SELECT coalesce(sum(bytes), 0) FROM documents WHERE documents.collection = collections.seq) AS bytes`
+
+/** A new collection. @throws {EspalierError} `conflict` if the owner has one of that name. */
+export function addCollection(
+  database: Database,
+  { id, owner, name, createdAt, metadata }: Omit<Collection, "documents" | "bytes">,
+): CollectionRow {
+  if (findCollection(database, owner, name) !== null)
+    throw new EspalierError("conflict", `There is a collection "${name}" already`, { param: "name" })
+  database.run(
+    "INSERT INTO collections (id, owner, name, created_at, metadata) VALUES (?, ?, ?, ?, ?)",
+    id,
+    owner,
+    name,
+    createdAt,
+    JSON.stringify(metadata),
+  )
+  return findCollection(database, owner, id)!
+}
+
+/** An owner's collection by its id or its name, or null. */
+export function findCollection(database: Database, owner: string, idOrName: string): CollectionRow | null {
+  const sql = `SELECT ${COLUMNS} FROM collections WHERE owner = ? AND`
+  const row = database.get(`${sql} id = ?`, owner, idOrName) ?? database.get(`${sql} name = ?`, owner, idOrName)
+  return row && readCollection(row)
+}
+
+/** A collection by its id, whoever's it is. */
+export function collectionOf(database: Database, id: string): CollectionRow | null {
+  const row = database.get(`SELECT ${COLUMNS} FROM collections WHERE id = ?`, id)
+  return row && readCollection(row)
+}
+
+/** An owner's collections, the oldest first. */
+export const listCollections = (database: Database, owner: string): CollectionRow[] =>
+  database.all(`SELECT ${COLUMNS} FROM collections WHERE owner = ? ORDER BY seq`, owner).map(readCollection)
+
+const readCollection = (row: SqlRow): CollectionRow => ({
+  seq: Number(row["seq"]),
+  id: String(row["id"]),
+  owner: String(row["owner"]),
+  name: String(row["name"]),
+  createdAt: Number(row["created_at"]),
+  metadata: JSON.parse(String(row["metadata"])) as Metadata,
+  documents: Number(row["documents"]),
+  bytes: Number(row["bytes"]),
+})

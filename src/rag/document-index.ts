@@ -1,0 +1,242 @@
+/**
+ * @module Documents in a SQLite database, searched by BM25 (FTS5). A document is there whole or not at all: it is cut
+ * before, and written in one transaction.
+ *
+ * Source of the ranking: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond", as
+ * https://www.sqlite.org/fts5.html#the_bm25_function computes it (k1 1.2, b 0.75).
+ */
+import { encodeUtf8 } from "../core/bytes.ts"
+import { EspalierError } from "../core/errors.ts"
+import { sha256Hex } from "../core/hash.ts"
+import { type Database, migrate, type SqlRow, type SqlValue } from "../store/database.ts"
+import { type ChunkOptions, chunkText } from "./chunk.ts"
+import { addCollection, type CollectionRow, collectionOf, findCollection, listCollections } from "./collection-table.ts"
+import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
+import type { Passage, Retriever, SearchRequest } from "./retriever.ts"
+import { indexSchema } from "./schema.ts"
+import { searchTerms } from "./search-terms.ts"
+
+/** Settings of an index. */
+export interface IndexOptions {
+  /** How documents are cut; those that are there already stay as they are. */
+  readonly chunks: ChunkOptions
+  /** Milliseconds since 1970. @default {Date.now} */
+  readonly now?: () => number
+  /** @default {crypto.randomUUID} without its dashes */
+  readonly newId?: () => string
+}
+
+/** A piece of a document as it was stored. */
+export interface StoredChunk {
+  readonly seq: number
+  readonly text: string
+}
+
+/** Documents in collections. */
+export interface DocumentIndex extends Retriever {
+  readonly database: Database
+  /** @throws {EspalierError} `conflict` if the owner has one of that name */
+  createCollection(owner: string, name: string, metadata?: Metadata): Collection
+  /** By id or name. */
+  collection(owner: string, idOrName: string): Collection | null
+  collections(owner: string): Collection[]
+  /** Removes a collection with its documents. @returns whether there was one */
+  removeCollection(owner: string, id: string): boolean
+  /**
+   * Adds a document or replaces the one of its id; on disk when this resolves.
+   * @param collection its id
+   * @param onChunks gets the pieces that were written, in the same transaction
+   * @throws {EspalierError} `not_found` if there is no such collection, `invalid_request` for a document without text
+   */
+  put(
+    collection: string,
+    document: NewDocument,
+    onChunks?: (chunks: readonly StoredChunk[], collectionSeq: number) => void,
+  ): Promise<Added>
+  /** @param after the id of the last one of the page before */
+  documents(collection: string, page?: { readonly limit?: number; readonly after?: string }): DocumentRecord[]
+  document(collection: string, id: string): DocumentRecord | null
+  /** A document's text as it was added; null if there is none. */
+  text(collection: string, id: string): string | null
+  /** @returns whether there was one */
+  remove(collection: string, id: string): boolean
+  /** Pieces by their numbers in the database, in this order, with a score each. */
+  passages(found: readonly { readonly seq: number; readonly score: number }[]): Passage[]
+  close(): void
+}
+
+/** An index over a database, which it brings up to date. */
+export function documentIndex(database: Database, options: IndexOptions): DocumentIndex {
+  const now = options.now ?? Date.now
+  const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
+  migrate(database, indexSchema)
+  const known = (id: string): CollectionRow => {
+    const found = collectionOf(database, id)
+    if (found) return found
+    throw new EspalierError("not_found", `There is no collection "${id.slice(0, 100)}"`, { param: "collection" })
+  }
+  const removeRows = (document: SqlRow): void => {
+    const seq = document["seq"]!
+    for (const table of ["words WHERE rowid", "vectors WHERE chunk"])
+      database.run(`DELETE FROM ${table} IN (SELECT seq FROM chunks WHERE document = ?)`, seq)
+    database.run("DELETE FROM chunks WHERE document = ?", seq)
+    database.run("DELETE FROM documents WHERE seq = ?", seq)
+  }
+  const rowOf = (collection: number, id: string): SqlRow | null =>
+    database.get("SELECT * FROM documents WHERE collection = ? AND id = ?", collection, id)
+  return {
+    database,
+    createCollection: (owner, name, metadata = {}) =>
+      addCollection(database, { id: `vs_${newId()}`, owner, name, createdAt: now(), metadata }),
+    collection: (owner, idOrName) => findCollection(database, owner, idOrName),
+    collections: (owner) => listCollections(database, owner),
+    removeCollection(owner, id) {
+      return database.transaction(() => {
+        const found = findCollection(database, owner, id)
+        if (!found) return false
+        for (const row of database.all("SELECT * FROM documents WHERE collection = ?", found.seq)) removeRows(row)
+        return database.run("DELETE FROM collections WHERE seq = ?", found.seq) > 0
+      })
+    },
+    async put(collection, document, onChunks = () => {}) {
+      const { seq: scope } = known(collection)
+      const { title, text, metadata } = document
+      if (text.trim() === "")
+        throw new EspalierError("invalid_request", `The document "${title.slice(0, 100)}" has no text`, {
+          param: "text",
+        })
+      const meta = JSON.stringify(sorted(metadata))
+      const sha256 = await sha256Hex(encodeUtf8(JSON.stringify([title, text, meta])))
+      const id = document.id ?? `doc-${sha256.slice(0, 24)}`
+      const before = rowOf(scope, id)
+      if (before?.["sha256"] === sha256) return { document: readDocument(before), change: "unchanged" }
+      const chunks = chunkText(text, options.chunks)
+      return database.transaction(() => {
+        known(collection)
+        const old = rowOf(scope, id)
+        if (old) removeRows(old)
+        database.run(
+          "INSERT INTO documents (collection, id, sha256, title, metadata, created_at, bytes, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+          ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, chunks.length],
+        )
+        const row = rowOf(scope, id)!
+        const stored = chunks.map(({ start, end, headings }, number): StoredChunk => {
+          const piece = text.slice(start, end)
+          database.run(
+            "INSERT INTO chunks (document, number, start, finish, text) VALUES (?, ?, ?, ?, ?)",
+            ...[row["seq"]!, number, start, end, piece],
+          )
+          const seq = Number(database.get("SELECT last_insert_rowid() AS seq")!["seq"])
+          database.run(
+            "INSERT INTO words (rowid, scope, title, body) VALUES (?, ?, ?, ?)",
+            ...[seq, scopeWord(scope), [title, ...headings].join(" "), piece],
+          )
+          return { seq, text: piece }
+        })
+        onChunks(stored, scope)
+        return { document: readDocument(row), change: old ? "replaced" : "added" }
+      })
+    },
+    documents(collection, { limit = 100, after } = {}) {
+      const { seq: scope } = known(collection)
+      const last = after === undefined ? null : rowOf(scope, after)
+      if (after !== undefined && !last)
+        throw new EspalierError("invalid_request", "Expected `after` to be the id of a document but found none", {
+          param: "after",
+        })
+      return database
+        .all(
+          "SELECT * FROM documents WHERE collection = ? AND seq > ? ORDER BY seq LIMIT ?",
+          ...[scope, last?.["seq"] ?? 0, limit],
+        )
+        .map(readDocument)
+    },
+    document(collection, id) {
+      const row = rowOf(known(collection).seq, id)
+      return row && readDocument(row)
+    },
+    text(collection, id) {
+      const row = rowOf(known(collection).seq, id)
+      if (!row) return null
+      let text = ""
+      // Pieces overlap: of each only what goes beyond the one before.
+      for (const chunk of database.all("SELECT * FROM chunks WHERE document = ? ORDER BY number", row["seq"]!))
+        text += String(chunk["text"]).slice(text.length - Number(chunk["start"]))
+      return text
+    },
+    remove(collection, id) {
+      return database.transaction(() => {
+        const row = rowOf(known(collection).seq, id)
+        if (row) removeRows(row)
+        return row !== null
+      })
+    },
+    async search({ collection, query, limit, filter = {} }: SearchRequest) {
+      const { seq: scope } = known(collection)
+      const terms = searchTerms(query)
+      if (terms.length === 0) return []
+      const match = `scope : "${scopeWord(scope)}" AND {title body} : (${terms.map((term) => `"${term}"`).join(" OR ")})`
+      const { joins, conditions, values } = filterSql(filter)
+      const rows = database.all(
+        `SELECT words.rowid AS seq, words.rank AS rank FROM words ${joins} WHERE words MATCH ?${conditions} ORDER BY words.rank LIMIT ?`,
+        ...[match, ...values, limit],
+      )
+      return this.passages(rows.map((row) => ({ seq: Number(row["seq"]), score: -Number(row["rank"]) })))
+    },
+    passages: (found) =>
+      found.flatMap(({ seq, score }) => {
+        const row = database.get(
+          `SELECT chunks.*, documents.id, documents.title, documents.metadata, collections.id AS collection_id
+           FROM chunks JOIN documents ON documents.seq = chunks.document JOIN collections ON collections.seq = documents.collection
+           WHERE chunks.seq = ?`,
+          seq,
+        )
+        return row ? [readPassage(row, score)] : []
+      }),
+    close: () => database.close(),
+  }
+}
+
+/** The word that stands for a collection. */
+const scopeWord = (collection: number): string => `collection${collection}`
+
+/** Metadata as a condition; types are told apart, so that 1 is not true. */
+export function filterSql(filter: Metadata): {
+  readonly joins: string
+  readonly conditions: string
+  readonly values: readonly SqlValue[]
+} {
+  const entries = Object.entries(filter)
+  if (entries.length === 0) return { joins: "", conditions: "", values: [] }
+  return {
+    joins: "JOIN chunks ON chunks.seq = words.rowid JOIN documents ON documents.seq = chunks.document",
+    conditions: " AND documents.metadata -> ? = ?".repeat(entries.length),
+    values: entries.flatMap(([key, value]) => [`$.${JSON.stringify(key)}`, JSON.stringify(value)]),
+  }
+}
+
+/** The same metadata in any order is the same. */
+const sorted = (metadata: Metadata): Metadata =>
+  Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+const readDocument = (row: SqlRow): DocumentRecord => ({
+  id: String(row["id"]),
+  sha256: String(row["sha256"]),
+  title: String(row["title"]),
+  metadata: JSON.parse(String(row["metadata"])) as Metadata,
+  createdAt: Number(row["created_at"]),
+  bytes: Number(row["bytes"]),
+  chunks: Number(row["chunks"]),
+})
+
+const readPassage = (row: SqlRow, score: number): Passage => ({
+  documentId: String(row["id"]),
+  collection: String(row["collection_id"]),
+  title: String(row["title"]),
+  chunk: Number(row["number"]),
+  start: Number(row["start"]),
+  end: Number(row["finish"]),
+  text: String(row["text"]),
+  metadata: JSON.parse(String(row["metadata"])) as Metadata,
+  score,
+})
