@@ -22,6 +22,7 @@ import { localOnly } from "./middleware/local-only.ts"
 import { requestId } from "./middleware/request-id.ts"
 import { type RequestEntry, requestLog } from "./middleware/request-log.ts"
 import { modelRoutes } from "./models.ts"
+import { ragRoutes } from "./rag.ts"
 import { vllmRoutes } from "./vllm.ts"
 
 /** How the app behaves. */
@@ -67,7 +68,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files and /v1/fine_tuning/jobs",
+        hint: "The routes are /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files, /v1/fine_tuning/jobs, /v1/rag/documents and /v1/rag/search",
       }),
     ),
   )
@@ -88,6 +89,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     vllmRoutes,
     fileRoutes,
     fineTuningRoutes,
+    ragRoutes,
   ]) {
     app.route("/", routes(environment))
   }

@@ -34,6 +34,11 @@ export const routeScopes: Readonly<Record<string, Scope | "open">> = {
   "POST /v1/fine_tuning/jobs/:id/resume": "train",
   "GET /v1/fine_tuning/jobs/:id/events": "train",
   "GET /v1/fine_tuning/jobs/:id/checkpoints": "train",
+  "POST /v1/rag/documents": "train",
+  "GET /v1/rag/documents": "infer",
+  "GET /v1/rag/documents/:id{.+}": "infer",
+  "DELETE /v1/rag/documents/:id{.+}": "train",
+  "POST /v1/rag/search": "infer",
 }
 
 const patterns = Object.entries(routeScopes).map(([route, scope]) => {

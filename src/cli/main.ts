@@ -25,6 +25,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: "make a LoRA out of a fully fine-tuned base",
     load: async () => (await import("./extract.ts")).extractCommand,
   },
+  rag: {
+    summary: "keep documents that answers may rest on",
+    load: async () => (await import("./rag.ts")).ragCommand,
+  },
   plan: { summary: "say what a run would take in memory", load: async () => (await import("./plan.ts")).planCommand },
   inspect: {
     summary: "say what an adapter or base folder holds",

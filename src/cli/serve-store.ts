@@ -4,9 +4,11 @@
 import { resolve } from "node:path"
 import { isEspalierError } from "../core/errors.ts"
 import type { JobStore } from "../jobs/job-store.ts"
+import { openDocuments } from "../presets/open-documents.ts"
 import { openStore, openTraining } from "../presets/open-store.ts"
 import type { TrainerSettings } from "../presets/run-job.ts"
 import { trainingThreads } from "../presets/training-thread.ts"
+import type { DocumentIndex } from "../rag/document-index.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { Training } from "../service/context.ts"
 import type { Io } from "./command.ts"
@@ -19,7 +21,7 @@ export interface ServedStore {
 }
 
 /** Where the store is unless `--store` says otherwise. */
-const DEFAULT_FOLDER = "espalier-store"
+export const DEFAULT_STORE = "espalier-store"
 
 /**
  * Opens the store, or none. Where nobody asked for one, a server without files and jobs is better than no server: two
@@ -30,7 +32,7 @@ const DEFAULT_FOLDER = "espalier-store"
 export async function openServedStore(given: string | undefined, io: Io): Promise<ServedStore | null> {
   if (given === "off") return null
   try {
-    const folder = resolve(given ?? DEFAULT_FOLDER)
+    const folder = resolve(given ?? DEFAULT_STORE)
     const { store, quarantined } = await openStore(folder)
     if (quarantined !== null) {
       io.err(
@@ -41,6 +43,26 @@ export async function openServedStore(given: string | undefined, io: Io): Promis
   } catch (error) {
     if (given !== undefined || !isEspalierError(error)) throw error
     io.err(`Without files and fine-tuning jobs. ${describeError(error)}`)
+    return null
+  }
+}
+
+/**
+ * Opens the documents, or none: beside the store unless `--documents` says otherwise, and without an error where nobody
+ * asked for them.
+ * @throws {EspalierError} If the folder that was asked for can't be used.
+ */
+export async function openServedDocuments(
+  given: string | undefined,
+  { store, base }: { readonly store: string | undefined; readonly base: string },
+  io: Io,
+): Promise<DocumentIndex | null> {
+  if (given === "off" || (given === undefined && store === "off")) return null
+  try {
+    return await openDocuments({ folder: given ?? store ?? DEFAULT_STORE, base })
+  } catch (error) {
+    if (given !== undefined || !isEspalierError(error)) throw error
+    io.err(`Without documents. ${describeError(error)}`)
     return null
   }
 }

@@ -13,7 +13,7 @@ import { checkName } from "../service/adapters.ts"
 import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { operationOptions, operationSettings } from "./serve-operation.ts"
-import { openServedStore, openServedTraining } from "./serve-store.ts"
+import { openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
 import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
 const options = {
@@ -34,6 +34,12 @@ const options = {
     value: "folder",
     description: "where uploaded files, fine-tuning jobs and their adapters are kept; off for none",
     default: "espalier-store",
+  },
+  documents: {
+    type: "string",
+    value: "folder",
+    description: "where documents to search are kept; off for none",
+    default: "the store's folder",
   },
   "train-threads": {
     type: "number",
@@ -87,8 +93,11 @@ export const serveCommand = defineCommand({
       }
       const kept = await openServedStore(values.store, io)
       const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
+      const { base } = engineSettings(values)
+      const documents = await openServedDocuments(values.documents, { store: values.store, base }, io)
       const service = createService({
         engine,
+        ...(documents && { documents }),
         ...(kept && { store: kept.store }),
         ...(training && { training }),
         adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },

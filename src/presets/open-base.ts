@@ -96,6 +96,13 @@ async function readJson(folder: Folder, file: string): Promise<Record<string, un
   return json as Record<string, unknown>
 }
 
+/** A base's tokenizer alone; null where the folder brings none. @throws {EspalierError} `not_found`, `invalid_file` */
+export async function openBaseTokenizer(path: string): Promise<Tokenizer | null> {
+  const folder = fsFolder(resolve(path))
+  const files = await filesOf(folder, path)
+  return files.includes("tokenizer.json") ? openTokenizer(folder, files) : null
+}
+
 async function openTokenizer(folder: Folder, files: readonly string[]): Promise<Tokenizer> {
   const tokenizerJson = await readJson(folder, "tokenizer.json")
   return loadTokenizer({

@@ -5,6 +5,7 @@ import type { AdapterShelf } from "../jobs/adapter-shelf.ts"
 import type { JobStore } from "../jobs/job-store.ts"
 import type { JobQueue } from "../jobs/queue.ts"
 import type { JobRunner } from "../jobs/runner.ts"
+import type { DocumentIndex } from "../rag/document-index.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
 import { createShelfLoader, type ShelfLoader } from "./shelf-loader.ts"
@@ -25,6 +26,8 @@ export interface ServiceOptions {
   readonly store?: JobStore
   /** What trains the jobs of `store`; without it there are none. */
   readonly training?: Training
+  /** Documents to search; closed with the service. Without it there are none. */
+  readonly documents?: DocumentIndex
   /** Bytes of an uploaded file at most. @default {104857600} 100 MiB */
   readonly maxFileBytes?: number
   /** Milliseconds since 1970. @default {Date.now} */

@@ -7,7 +7,7 @@ import * as v from "valibot"
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(64))
 /** A number in a query is text. */
-const countText = (most: number) =>
+export const countText = (most: number) =>
   v.pipe(v.string(), v.regex(/^\d{1,6}$/, "Expected a number"), v.transform(Number), v.minValue(1), v.maxValue(most))
 
 /** GET /v1/files. */

@@ -5,6 +5,7 @@ import * as adapters from "./adapters.ts"
 import { chat } from "./chat.ts"
 import { complete } from "./completions.ts"
 import { createContext, type ServiceContext, type ServiceOptions } from "./context.ts"
+import { createDocumentService, type DocumentService } from "./documents.ts"
 import { type EmbeddingList, embeddings } from "./embeddings.ts"
 import { createFileService, type FileService } from "./files.ts"
 import { createJobService, type JobService } from "./fine-tuning.ts"
@@ -52,6 +53,8 @@ export interface Service {
   readonly files: FileService | null
   /** Fine-tuning jobs; null where the server runs none. */
   readonly jobs: JobService | null
+  /** Documents to search; null where the server keeps none. */
+  readonly documents: DocumentService | null
   /** Ends what is in flight and frees the engine. */
   close(): Promise<void>
 }
@@ -64,7 +67,9 @@ export function createService(options: ServiceOptions): Service {
   const tenants = createTenants(context)
   const viewOf = (tenant: string | undefined): ServiceContext => tenants.view(tenant ?? null)
   const once = createOnceCache(context.now)
-  const files = store ? createFileService(store, options.maxFileBytes ?? 100 * 2 ** 20) : null
+  const maxFileBytes = options.maxFileBytes ?? 100 * 2 ** 20
+  const documents = options.documents ? createDocumentService(options.documents, maxFileBytes) : null
+  const files = store ? createFileService(store, maxFileBytes) : null
   const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
   return {
     async health() {
@@ -85,10 +90,12 @@ export function createService(options: ServiceOptions): Service {
     unloadAdapter: (name, caller) => adapters.unloadAdapter(viewOf(caller?.owner), name),
     files,
     jobs,
+    documents,
     async close() {
       await jobs?.close()
       await context.engine.close()
       store?.database.close()
+      options.documents?.close()
     },
   }
 }

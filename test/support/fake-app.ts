@@ -5,6 +5,7 @@
 import { type AppOptions, createApp } from "../../routes/app.ts"
 import type { JobStore } from "../../src/jobs/job-store.ts"
 import { openTraining } from "../../src/presets/open-store.ts"
+import type { DocumentIndex } from "../../src/rag/document-index.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService, type Service } from "../../src/service/service.ts"
 import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
@@ -20,6 +21,8 @@ export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
   /** Its folder, for jobs; without it there are none. */
   readonly storeFolder?: string
   readonly maxFileBytes?: number
+  /** Documents to search; without it there are none. */
+  readonly documents?: DocumentIndex
 }
 
 /** An app that can be called without a network. */
@@ -63,6 +66,7 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
     now: () => 1_700_000_000_000,
     ...(store && { store }),
     ...(training && { training }),
+    ...(options.documents && { documents: options.documents }),
     ...(options.maxFileBytes !== undefined && { maxFileBytes: options.maxFileBytes }),
   })
   const app = createApp(service, { onError: (error) => void reported.push(error), ...options })

@@ -1,30 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { rng } from "../../../src/core/rng.ts"
-import { openDatabase } from "../../../src/presets/open-database.ts"
-import { type DocumentIndex, documentIndex } from "../../../src/rag/document-index.ts"
+import type { DocumentIndex } from "../../../src/rag/document-index.ts"
 import type { Passage } from "../../../src/rag/retriever.ts"
+import { type TemporaryIndex, temporaryIndex } from "../../support/document-index.ts"
 
-let folder = ""
+let temporary: TemporaryIndex
 let index: DocumentIndex
-const count = (text: string): number => text.split(/\s+/).length
-const open = async (): Promise<DocumentIndex> => {
-  const options = { name: "document index", option: "documents", shared: true }
-  return documentIndex((await openDatabase(join(folder, "documents.sqlite"), options)).database, {
-    chunks: { tokens: 16, overlap: 4, count },
-    now: () => 1000,
-  })
-}
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "espalier-test-"))
-  index = await open()
+  temporary = await temporaryIndex(16)
+  index = temporary.index
 })
-afterEach(async () => {
-  index.close()
-  await rm(folder, { recursive: true, force: true })
-})
+afterEach(() => temporary.remove())
 
 const add = (collection: string, title: string, text: string, metadata = {}) =>
   index.put(collection, { id: title, title, text, metadata })
@@ -140,13 +126,13 @@ describe("an index of documents", () => {
 
   test("what was added is there when it is opened again, by two at once too", async () => {
     const { id } = index.createCollection("", "default")
-    const other = await open()
+    const other = await temporary.again()
     await add(id, "a", "Plain words.")
     expect(titles(await other.search({ collection: id, query: "plain", limit: 3 }))).toEqual(["a"])
     other.close()
     index.close()
-    index = await open()
-    expect(titles(await index.search({ collection: id, query: "plain", limit: 3 }))).toEqual(["a"])
+    const later = await temporary.again()
+    expect(titles(await later.search({ collection: id, query: "plain", limit: 3 }))).toEqual(["a"])
   })
 
   test("pages of a list", async () => {

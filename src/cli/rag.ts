@@ -1,0 +1,205 @@
+/**
+ * @module `espalier rag`: add, list, remove and search documents.
+ */
+import { readdir, readFile, stat } from "node:fs/promises"
+import { join, relative, sep } from "node:path"
+import { EspalierError, messageOf } from "../core/errors.ts"
+import { openDocuments } from "../presets/open-documents.ts"
+import type { DocumentIndex } from "../rag/document-index.ts"
+import { formatOfName, readDocuments } from "../rag/readers/read.ts"
+import { DEFAULT_COLLECTION } from "../service/documents.ts"
+import { formatBytes } from "../train/progress.ts"
+import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
+import { DEFAULT_STORE } from "./serve-store.ts"
+import { baseFolder } from "./shared-options.ts"
+
+const options = {
+  documents: { type: "string", value: "folder", description: "where the index lies", default: DEFAULT_STORE },
+  collection: { type: "string", value: "name", description: "which documents", default: DEFAULT_COLLECTION },
+  base: { type: "string", value: "folder", description: "whose tokenizer counts", default: "the embedded base, sprig" },
+  "chunk-tokens": { type: "number", description: "tokens of a piece at most", default: "160" },
+  "chunk-overlap": { type: "number", description: "tokens that neighbouring pieces share at most", default: "32" },
+  limit: { type: "number", description: "passages of a search", default: "3" },
+  filter: {
+    type: "list",
+    value: "key=value",
+    description: "metadata that a document must have; may be given several times",
+  },
+} as const
+type Values = OptionValues<typeof options> & { readonly json?: boolean }
+
+export const ragCommand = defineCommand({
+  name: "rag",
+  summary: "Keeps documents that answers may rest on: add, list, remove, search.",
+  usage: "add <file or folder>... | list | remove <id>... | search <question> [options]",
+  options,
+  examples: [
+    "espalier rag add docs README.md",
+    'espalier rag search "How are adapters swapped?"',
+    "espalier rag list --json",
+    "espalier rag remove README.md",
+  ],
+  async run(given, [action, ...rest], io) {
+    const values = given as Values
+    const run = action === undefined ? undefined : actions[action]
+    if (!run)
+      throw new EspalierError(
+        "invalid_request",
+        `Expected add, list, remove or search but found ${action ?? "nothing"}`,
+        {
+          hint: "See espalier rag --help",
+        },
+      )
+    const index = await openDocuments({
+      folder: values.documents ?? DEFAULT_STORE,
+      base: baseFolder(values.base),
+      ...(values["chunk-tokens"] !== undefined && { chunkTokens: values["chunk-tokens"] }),
+      ...(values["chunk-overlap"] !== undefined && { chunkOverlap: values["chunk-overlap"] }),
+    })
+    try {
+      return await run(index, rest, values, io)
+    } finally {
+      index.close()
+    }
+  },
+})
+
+type Action = (index: DocumentIndex, args: readonly string[], values: Values, io: Io) => Promise<number>
+
+const actions: Readonly<Record<string, Action>> = { add, list, remove, search }
+
+const nameOf = (values: Values): string => values.collection ?? DEFAULT_COLLECTION
+
+/** The collection that was asked for. @throws {EspalierError} `not_found` */
+function existing(index: DocumentIndex, values: Values): string {
+  const found = index.collection("", nameOf(values))
+  if (found) return found.id
+  const names = index.collections("").map(({ name }) => name)
+  throw new EspalierError("not_found", `There is no collection "${nameOf(values)}"`, {
+    hint: names.length > 0 ? `There are: ${names.join(", ")}` : "Add documents first: espalier rag add <file>",
+  })
+}
+
+async function add(index: DocumentIndex, paths: readonly string[], values: Values, io: Io): Promise<number> {
+  if (paths.length === 0)
+    throw new EspalierError("invalid_request", "There is no file to add", { hint: "Such as: espalier rag add docs" })
+  const files = (await Promise.all(paths.map(filesBelow))).flat()
+  const collection = (index.collection("", nameOf(values)) ?? index.createCollection("", nameOf(values))).id
+  const counts = { added: 0, replaced: 0, unchanged: 0, chunks: 0 }
+  for (const file of files) {
+    for (const document of await fileDocuments(file)) {
+      const { document: record, change } = await index.put(collection, document)
+      counts[change]++
+      counts.chunks += record.chunks
+      if (values.json) io.out(`${JSON.stringify({ type: "document", id: record.id, change, chunks: record.chunks })}\n`)
+    }
+  }
+  if (!values.json)
+    io.out(
+      `${counts.added} added, ${counts.replaced} replaced, ${counts.unchanged} unchanged; ${counts.chunks} pieces in "${nameOf(values)}"\n`,
+    )
+  return exitCodes.ok
+}
+
+/** A file's documents, its path being the id of one that has none. @throws {EspalierError} naming the file */
+async function fileDocuments(path: string) {
+  const id = relative(".", path).split(sep).join("/")
+  try {
+    return await readDocuments(await readFile(path), { name: id, id })
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error
+    throw new EspalierError(error.code, `${id}: ${messageOf(error)}`, {
+      cause: error,
+      ...(error.hint && { hint: error.hint }),
+    })
+  }
+}
+
+/** A file, or those of a folder that are of a kind that can be read. @throws {EspalierError} `not_found` */
+async function filesBelow(path: string): Promise<string[]> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new EspalierError("not_found", `There is no file or folder ${path}`, { cause })
+  })
+  if (!found.isDirectory()) return [path]
+  const entries = await readdir(path, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() && formatOfName(entry.name) !== null)
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.split(sep).includes("node_modules"))
+    .sort()
+}
+
+async function list(index: DocumentIndex, _args: readonly string[], values: Values, io: Io): Promise<number> {
+  if (values.collection === undefined && index.collections("").length !== 1) {
+    for (const { name, documents, bytes } of index.collections(""))
+      io.out(
+        values.json
+          ? `${JSON.stringify({ type: "collection", name, documents, bytes })}\n`
+          : `${name}: ${documents} documents, ${formatBytes(bytes)}\n`,
+      )
+    return exitCodes.ok
+  }
+  const collection = values.collection === undefined ? index.collections("")[0]!.id : existing(index, values)
+  for (let after: string | undefined; ; ) {
+    const page = index.documents(collection, { limit: 1000, ...(after !== undefined && { after }) })
+    for (const { id, title, chunks, bytes } of page)
+      io.out(
+        values.json
+          ? `${JSON.stringify({ type: "document", id, title, chunks, bytes })}\n`
+          : `${id}  ${title}  (${chunks} pieces, ${formatBytes(bytes)})\n`,
+      )
+    after = page.at(-1)?.id
+    if (page.length < 1000) return exitCodes.ok
+  }
+}
+
+async function remove(index: DocumentIndex, ids: readonly string[], values: Values, io: Io): Promise<number> {
+  const collection = existing(index, values)
+  if (ids.length === 0)
+    throw new EspalierError("invalid_request", "There is no document to remove", {
+      hint: "espalier rag list names them",
+    })
+  for (const id of ids) {
+    if (!index.remove(collection, id)) throw new EspalierError("not_found", `There is no document "${id}"`)
+    io.out(values.json ? `${JSON.stringify({ type: "removed", id })}\n` : `Removed ${id}\n`)
+  }
+  return exitCodes.ok
+}
+
+async function search(index: DocumentIndex, words: readonly string[], values: Values, io: Io): Promise<number> {
+  const query = words.join(" ")
+  if (query.trim() === "") throw new EspalierError("invalid_request", "There is no question to search for")
+  const limit = values.limit ?? 3
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > 50)
+    throw new RangeError(`Expected limit to be a whole number from 1 to 50 but found ${limit}`)
+  const found = await index.search({
+    collection: existing(index, values),
+    query,
+    limit,
+    filter: filterOf(values.filter),
+  })
+  for (const { documentId, title, chunk, start, end, text, score } of found)
+    io.out(
+      values.json
+        ? `${JSON.stringify({ type: "passage", id: documentId, title, chunk, start, end, text, score })}\n`
+        : `${score.toFixed(2)}  ${documentId} [${start}-${end}]\n${text.trim().replace(/^/gm, "      ")}\n\n`,
+    )
+  if (found.length === 0 && !values.json) io.out("Nothing was found\n")
+  return exitCodes.ok
+}
+
+/** `key=value` as metadata: numbers, true and false are what they look like. */
+function filterOf(given: readonly string[] = []): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf("=")
+      if (at < 1)
+        throw new EspalierError("invalid_request", `Expected a filter such as year=2024 but found "${text}"`, {
+          param: "filter",
+        })
+      const value = text.slice(at + 1)
+      const plain = value === "true" ? true : value === "false" ? false : value.trim() === "" ? value : Number(value)
+      return [text.slice(0, at), Number.isNaN(plain) ? value : plain]
+    }),
+  )
+}

@@ -1,0 +1,44 @@
+/**
+ * @module The index of documents in a folder, cut by a base's own tokenizer.
+ */
+import { join, resolve } from "node:path"
+import { EspalierError } from "../core/errors.ts"
+import { type DocumentIndex, documentIndex } from "../rag/document-index.ts"
+import { openBaseTokenizer } from "./open-base.ts"
+import { openDatabase } from "./open-database.ts"
+
+/** How documents are cut. */
+export interface DocumentSettings {
+  /** The folder that the index lies in. */
+  readonly folder: string
+  /** The base's folder. */
+  readonly base: string
+  /** Tokens of a piece at most. @default {160} */
+  readonly chunkTokens?: number
+  /** Tokens that neighbouring pieces share at most. @default {32} */
+  readonly chunkOverlap?: number
+}
+
+/**
+ * Opens or makes an index. Several processes may have it open.
+ * @throws {EspalierError} `unavailable` where it can't be written or there is no SQLite, `unsupported` for a base without a
+ *   tokenizer.
+ */
+export async function openDocuments(settings: DocumentSettings): Promise<DocumentIndex> {
+  const { folder, base, chunkTokens, chunkOverlap } = settings
+  const tokenizer = await openBaseTokenizer(base)
+  if (!tokenizer)
+    throw new EspalierError("unsupported", `Base folder ${base} has no tokenizer.json to cut documents by`, {
+      param: "base",
+    })
+  const path = join(resolve(folder), "documents.sqlite")
+  const options = { name: "document index", option: "documents", shared: true }
+  const { database } = await openDatabase(path, options)
+  return documentIndex(database, {
+    chunks: {
+      ...(chunkTokens !== undefined && { tokens: chunkTokens }),
+      ...(chunkOverlap !== undefined && { overlap: chunkOverlap }),
+      count: (text) => tokenizer.encode(text, { parseSpecial: false }).length,
+    },
+  })
+}

@@ -1,0 +1,68 @@
+/**
+ * @module The article of a web page as plain text, without its menus and adverts, with its headings as Markdown writes them.
+ */
+import type { Readability as ReadabilityClass } from "@mozilla/readability"
+
+/** A page's title and text. */
+export interface ReadPage {
+  readonly title: string
+  readonly text: string
+}
+
+/** What of linkedom's nodes is looked at. */
+interface Node {
+  readonly nodeType: number
+  readonly nodeName: string
+  readonly textContent: string | null
+  readonly childNodes: Iterable<Node>
+}
+
+/** Reads a page. Its parser is loaded when first needed. */
+export async function readHtml(html: string): Promise<ReadPage> {
+  const [{ parseHTML }, { Readability }] = await Promise.all([import("linkedom"), import("@mozilla/readability")])
+  // A fragment has no body of its own.
+  const { document } = parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`)
+  const whole = textOf(document.body as unknown as Node)
+  const title = document.title
+  const article = new Readability(document as unknown as ConstructorParameters<typeof ReadabilityClass>[0]).parse()
+  const found = article?.content
+    ? textOf(parseHTML(`<html><body>${article.content}</body></html>`).document.body as unknown as Node)
+    : ""
+  // A short page is taken for no article at all.
+  return { title: article?.title || title, text: found.length >= whole.length / 3 ? found : whole }
+}
+
+const TEXT = 3
+const skipped = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "NAV", "IFRAME", "SVG", "HEAD"])
+const parting = new Set(
+  "ADDRESS ARTICLE ASIDE BLOCKQUOTE DD DIV DL DT FIGCAPTION FIGURE FOOTER FORM HEADER MAIN OL P PRE SECTION TABLE UL".split(
+    " ",
+  ),
+)
+
+function textOf(node: Node): string {
+  const parts: string[] = []
+  const visit = (each: Node): void => {
+    if (each.nodeType === TEXT) {
+      parts.push((each.textContent ?? "").replace(/\s+/g, " "))
+      return
+    }
+    const name = each.nodeName.toUpperCase()
+    if (skipped.has(name)) return
+    const heading = /^H([1-6])$/.exec(name)?.[1]
+    if (heading !== undefined) parts.push(`\n\n${"#".repeat(Number(heading))} `)
+    else if (name === "LI") parts.push("\n- ")
+    else if (name === "BR" || name === "TR") parts.push("\n")
+    else if (name === "TD" || name === "TH") parts.push(" ")
+    else if (parting.has(name)) parts.push("\n\n")
+    for (const child of each.childNodes) visit(child)
+    if (heading !== undefined || parting.has(name)) parts.push("\n\n")
+  }
+  visit(node)
+  return parts
+    .join("")
+    .replace(/[^\S\n]+/g, " ")
+    .replace(/ ?\n ?/g, "\n")
+    .replace(/\n{3,}/g, "\n\n")
+    .trim()
+}

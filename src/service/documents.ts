@@ -1,0 +1,238 @@
+/**
+ * @module Documents over HTTP: add, list, look at, remove and search. Collections come to be when something is added to
+ * them, and each tenant has its own.
+ */
+import * as v from "valibot"
+import { concatBytes } from "../core/bytes.ts"
+import { EspalierError } from "../core/errors.ts"
+import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "../rag/document.ts"
+import type { DocumentIndex } from "../rag/document-index.ts"
+import { documentFormats, firstWords, metadataProblem, readDocuments } from "../rag/readers/read.ts"
+import type { Passage } from "../rag/retriever.ts"
+import { checked } from "./check.ts"
+import { toSeconds } from "./context.ts"
+import { type Caller, type FormPart, textOf } from "./form-part.ts"
+import { countText, type DeletedBody } from "./jobs-wire.ts"
+
+/** The collection of those who name none. */
+export const DEFAULT_COLLECTION = "default"
+
+const collectionName = v.pipe(v.string(), v.minLength(1), v.maxLength(128))
+const documentId = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
+const metadata = v.pipe(
+  v.unknown(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const problem = dataset.typed ? metadataProblem(dataset.value) : null
+    if (problem !== null) addIssue({ message: `E${problem.slice(1)}` })
+  }),
+  v.transform((value) => value as Metadata),
+)
+
+/** POST /v1/rag/documents. */
+export const documentsRequest = v.object({
+  collection: v.optional(collectionName, DEFAULT_COLLECTION),
+  documents: v.pipe(
+    v.array(
+      v.object({
+        id: v.optional(documentId),
+        title: v.optional(v.pipe(v.string(), v.maxLength(1024))),
+        text: v.pipe(v.string(), v.minLength(1)),
+        format: v.optional(v.picklist(documentFormats.filter((format) => format !== "pdf")), "text"),
+        metadata: v.optional(metadata, {}),
+      }),
+    ),
+    v.minLength(1),
+    v.maxLength(1000),
+  ),
+})
+
+/** GET /v1/rag/documents. */
+export const documentListQuery = v.object({
+  collection: v.optional(collectionName, DEFAULT_COLLECTION),
+  limit: v.optional(countText(1000), "100"),
+  after: v.optional(documentId),
+})
+
+/** POST /v1/rag/search. */
+export const searchRequest = v.object({
+  collection: v.optional(collectionName, DEFAULT_COLLECTION),
+  query: v.pipe(v.string(), v.minLength(1), v.maxLength(8192)),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)), 3),
+  filter: v.optional(metadata, {}),
+})
+
+/** A document as answers show it. */
+export interface DocumentObject {
+  readonly id: string
+  readonly object: "rag.document"
+  readonly collection: string
+  readonly title: string
+  readonly metadata: Metadata
+  readonly created_at: number
+  readonly bytes: number
+  readonly chunks: number
+}
+
+/** A document that was added. */
+export type AddedObject = DocumentObject & Pick<Added, "change">
+
+/** A passage that was found. */
+export interface PassageObject {
+  readonly object: "rag.passage"
+  readonly document_id: string
+  readonly title: string
+  readonly chunk: number
+  /** Its place in the document's text, in UTF-16 code units. */
+  readonly start: number
+  readonly end: number
+  readonly text: string
+  readonly metadata: Metadata
+  readonly score: number
+}
+
+interface DocumentList<T> {
+  readonly object: "list"
+  readonly data: readonly T[]
+  readonly has_more: boolean
+}
+
+/** What a client can do with documents. */
+export interface DocumentService {
+  readonly index: DocumentIndex
+  /** @throws {EspalierError} `invalid_request`; what came before the document at fault is kept */
+  add(body: unknown, caller?: Caller): Promise<DocumentList<AddedObject>>
+  /** Takes in a file. @throws {EspalierError} `invalid_file`, `unsupported`, `too_large` */
+  upload(form: AsyncIterable<FormPart>, caller?: Caller): Promise<DocumentList<AddedObject>>
+  list(query: Readonly<Record<string, string>>, caller?: Caller): DocumentList<DocumentObject>
+  /** With its text. @throws {EspalierError} `not_found` */
+  retrieve(id: string, query: Readonly<Record<string, string>>, caller?: Caller): DocumentObject & { text: string }
+  /** @throws {EspalierError} `not_found` */
+  delete(id: string, query: Readonly<Record<string, string>>, caller?: Caller): DeletedBody<"rag.document">
+  search(body: unknown, caller?: Caller): Promise<DocumentList<PassageObject>>
+  /** A caller's collection. @throws {EspalierError} `not_found` */
+  collection(name: string, caller?: Caller): Collection
+}
+
+/** A plain field of the form is at most this long, in characters. */
+const MAX_FIELD = 1024
+
+/** Documents over an index. @param maxFileBytes of an uploaded file */
+export function createDocumentService(index: DocumentIndex, maxFileBytes: number): DocumentService {
+  const found = (name: string, { owner = "" }: Caller = {}): Collection => {
+    const collection = index.collection(owner, name)
+    if (collection) return collection
+    throw new EspalierError("not_found", `There is no collection "${name}"`, {
+      param: "collection",
+      hint: "Collections come to be when a document is added to them",
+    })
+  }
+  const made = (name: string, { owner = "" }: Caller = {}): Collection =>
+    index.collection(owner, name) ?? index.createCollection(owner, name)
+  const addAll = async (collection: Collection, documents: readonly NewDocument[]) => {
+    const data: AddedObject[] = []
+    for (const document of documents) {
+      const { document: record, change } = await index.put(collection.id, document)
+      data.push({ ...documentObject(collection, record), change })
+    }
+    return { object: "list" as const, data, has_more: false }
+  }
+  const absent = (id: string): EspalierError =>
+    new EspalierError("not_found", `There is no document "${id.slice(0, 100)}"`, { param: "id" })
+  const ofQuery = (query: Readonly<Record<string, string>>, caller: Caller | undefined): Collection =>
+    found(checked(documentListQuery, query).collection, caller)
+  return {
+    index,
+    async add(body, caller) {
+      const { collection, documents } = checked(documentsRequest, body)
+      const read: NewDocument[] = []
+      for (const { id, title, text, format, metadata } of documents)
+        for (const document of await readDocuments(new TextEncoder().encode(text), { name: title ?? "", format }))
+          read.push({
+            ...document,
+            ...(id !== undefined && { id }),
+            title: title ?? (document.title === "" ? firstWords(document.text) : document.title),
+            metadata: { ...document.metadata, ...metadata },
+          })
+      return addAll(made(collection, caller), read)
+    },
+    async upload(form, caller) {
+      let file: { name: string; bytes: Uint8Array } | null = null
+      let name = DEFAULT_COLLECTION
+      for await (const part of form) {
+        if (part.filename !== null) file = { name: part.filename, bytes: await bytesOf(part.chunks, maxFileBytes) }
+        else if (part.name === "collection")
+          name = checked(
+            collectionName,
+            await textOf(part.chunks, MAX_FIELD, () => new EspalierError("invalid_request", "A field is too long")),
+          )
+      }
+      if (!file)
+        throw new EspalierError("invalid_request", "Expected a part `file` with a file name but found none", {
+          param: "file",
+        })
+      const documents = await readDocuments(file.bytes, { name: file.name, id: file.name })
+      return addAll(made(name, caller), documents)
+    },
+    list(query, caller) {
+      const { collection: name, limit, after } = checked(documentListQuery, query)
+      const collection = found(name, caller)
+      const rows = index.documents(collection.id, { limit: limit + 1, ...(after !== undefined && { after }) })
+      return {
+        object: "list",
+        data: rows.slice(0, limit).map((record) => documentObject(collection, record)),
+        has_more: rows.length > limit,
+      }
+    },
+    retrieve(id, query, caller) {
+      const collection = ofQuery(query, caller)
+      const record = index.document(collection.id, id)
+      if (!record) throw absent(id)
+      return { ...documentObject(collection, record), text: index.text(collection.id, id)! }
+    },
+    delete(id, query, caller) {
+      if (!index.remove(ofQuery(query, caller).id, id)) throw absent(id)
+      return { id, object: "rag.document", deleted: true }
+    },
+    async search(body, caller) {
+      const { collection, query, limit, filter } = checked(searchRequest, body)
+      const passages = await index.search({ collection: found(collection, caller).id, query, limit, filter })
+      return { object: "list", data: passages.map(passageObject), has_more: false }
+    },
+    collection: found,
+  }
+}
+
+const documentObject = (collection: Collection, record: DocumentRecord): DocumentObject => ({
+  id: record.id,
+  object: "rag.document",
+  collection: collection.name,
+  title: record.title,
+  metadata: record.metadata,
+  created_at: toSeconds(record.createdAt),
+  bytes: record.bytes,
+  chunks: record.chunks,
+})
+
+/** A passage as answers show it. */
+export const passageObject = (passage: Passage): PassageObject => ({
+  object: "rag.passage",
+  document_id: passage.documentId,
+  title: passage.title,
+  chunk: passage.chunk,
+  start: passage.start,
+  end: passage.end,
+  text: passage.text,
+  metadata: passage.metadata,
+  score: passage.score,
+})
+
+async function bytesOf(chunks: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of chunks) {
+    size += chunk.length
+    if (size > most) throw new EspalierError("too_large", `The file is over this server's limit of ${most} bytes`)
+    parts.push(chunk.slice())
+  }
+  return concatBytes(parts)
+}

@@ -1,0 +1,45 @@
+/**
+ * @module An index of documents in a folder that goes with the test.
+ */
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { openDatabase } from "../../src/presets/open-database.ts"
+import { type DocumentIndex, documentIndex } from "../../src/rag/document-index.ts"
+
+/** An index that can be removed. */
+export interface TemporaryIndex {
+  readonly index: DocumentIndex
+  readonly folder: string
+  /** Opens the same database once more. */
+  again(): Promise<DocumentIndex>
+  remove(): Promise<void>
+}
+
+/** Tokens as words. */
+const count = (text: string): number => text.split(/\s+/).length
+
+/** Opens a fresh index. @param tokens words of a piece at most */
+export async function temporaryIndex(tokens = 60): Promise<TemporaryIndex> {
+  const folder = await mkdtemp(join(tmpdir(), "espalier-documents-"))
+  const opened: DocumentIndex[] = []
+  const open = async (): Promise<DocumentIndex> => {
+    const options = { name: "document index", option: "documents", shared: true }
+    const { database } = await openDatabase(join(folder, "documents.sqlite"), options)
+    const index = documentIndex(database, {
+      chunks: { tokens, overlap: Math.floor(tokens / 4), count },
+      now: () => 1000,
+    })
+    opened.push(index)
+    return index
+  }
+  return {
+    index: await open(),
+    folder,
+    again: open,
+    async remove() {
+      for (const index of opened) index.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}

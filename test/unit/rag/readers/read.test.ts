@@ -1,0 +1,96 @@
+import { describe, expect, test } from "bun:test"
+import { encodeUtf8 } from "../../../../src/core/bytes.ts"
+import { formatOfName, readDocuments } from "../../../../src/rag/readers/read.ts"
+
+const read = (name: string, text: string) => readDocuments(encodeUtf8(text), { name })
+const textOf = async (name: string, text: string): Promise<string> => (await read(name, text))[0]!.text
+
+/** A PDF of one page, with offsets as they are. */
+function pdf(line: string): Uint8Array {
+  const stream = `BT /F1 12 Tf 72 720 Td (${line}) Tj ET`
+  const objects = [
+    "<< /Type /Catalog /Pages 2 0 R >>",
+    "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 5 0 R >> >> /Contents 4 0 R >>",
+    `<< /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
+    "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    "<< /Title (Of towns) >>",
+  ]
+  let text = "%PDF-1.4\n"
+  const offsets = objects.map((object, i) => {
+    const at = text.length
+    text += `${i + 1} 0 obj\n${object}\nendobj\n`
+    return at
+  })
+  const start = text.length
+  const table = offsets.map((at) => `${String(at).padStart(10, "0")} 00000 n \n`).join("")
+  text += `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${table}`
+  text += `trailer\n<< /Size ${objects.length + 1} /Root 1 0 R /Info 6 0 R >>\nstartxref\n${start}\n%%EOF\n`
+  return encodeUtf8(text)
+}
+
+describe("documents out of files", () => {
+  test("Markdown loses its marks and keeps its headings", async () => {
+    const markdown =
+      "# Of *Tal*\n\nA **town** by the [Ost](https://x.example/a_b) &amp; more.\n\n- one `code`\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n## North\n```js\nlet x = 1\n```\n> said\n"
+    const [document] = await read("notes/tal.md", markdown)
+    expect(document!.title).toBe("Of Tal")
+    expect(document!.text).toBe(
+      "# Of Tal\n\nA town by the Ost & more.\n\n- one code\n- two\n\na | b\n1 | 2\n\n## North\n\nlet x = 1\n\nsaid",
+    )
+  })
+
+  test("HTML is its article, with headings, without menus and scripts", async () => {
+    const words = "The town of Tal lies by the river Ost, and many people go there in summer to swim. ".repeat(12)
+    const html = `<!doctype html><html><head><title>Tal</title><style>p{}</style></head><body>
+      <nav><a href="/">Home</a><a href="/x">Buy now</a></nav>
+      <article><h1>Tal</h1><p>${words}</p><h2>People</h2><p>Its mayor is <b>Mira</b> Voss.</p><ul><li>one</li><li>two</li></ul><p>${words}</p></article>
+      <script>steal()</script></body></html>`
+    const [document] = await read("tal.html", html)
+    expect(document!.title).toBe("Tal")
+    expect(document!.text).toContain("## People\n\nIts mayor is Mira Voss.\n\n- one\n- two")
+    expect(document!.text).not.toMatch(/Buy now|steal|p\{\}/)
+  })
+
+  test("a short page is read whole", async () => {
+    expect(await textOf("a.htm", "<p>Its mayor is Mira.</p><p>Second.</p>")).toBe("Its mayor is Mira.\n\nSecond.")
+  })
+
+  test("a PDF has its text and its title", async () => {
+    const [document] = await readDocuments(pdf("The mayor of Tal is Mira Voss."), { name: "a.pdf", id: "a" })
+    expect(document).toEqual({ id: "a", title: "Of towns", text: "The mayor of Tal is Mira Voss.", metadata: {} })
+  })
+
+  test("what is no PDF is said to be none", async () => {
+    await expect(read("a.pdf", "hello")).rejects.toThrow("This is no PDF that can be read")
+  })
+
+  test("JSON lines are many documents", async () => {
+    const lines = ['{"text":"One two.","title":"A","id":"a","metadata":{"year":3}}', "", '{"text":"Three."}']
+    expect(await read("x.jsonl", lines.join("\n"))).toEqual([
+      { id: "a", title: "A", text: "One two.", metadata: { year: 3 } },
+      { title: "Three.", text: "Three.", metadata: {} },
+    ])
+  })
+
+  test("a wrong line is named", async () => {
+    const wrong: readonly (readonly [string, string])[] = [
+      ["{", "Line 2: expected a JSON object"],
+      ["null", 'Line 2: expected a "text"'],
+      ['{"text":" "}', 'Line 2: expected a "text"'],
+      ['{"text":"a","id":""}', 'Line 2: expected "id"'],
+      ['{"text":"a","metadata":{"a":[1]}}', 'Line 2: expected "metadata.a" to be'],
+      ['{"text":"a","metadata":[]}', 'Line 2: expected "metadata" to be an object'],
+    ]
+    for (const [line, message] of wrong) await expect(read("x.jsonl", `{"text":"a"}\n${line}`)).rejects.toThrow(message)
+  })
+
+  test("bytes that are no text, files of no kind and empty ones are refused by name", async () => {
+    await expect(readDocuments(Uint8Array.of(0xff, 0xfe, 0x41), { name: "a.txt" })).rejects.toThrow(
+      "a.txt is not valid UTF-8",
+    )
+    await expect(read("a.exe", "x")).rejects.toThrow('"a.exe" is of no kind that can be read')
+    await expect(read("a.txt", " \n")).rejects.toThrow("There is no text in a.txt")
+    expect([formatOfName("A.MD"), formatOfName("x"), formatOfName("dir.md/x")]).toEqual(["markdown", null, null])
+  })
+})
