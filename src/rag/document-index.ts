@@ -12,9 +12,10 @@ import { type Database, migrate, type SqlRow, type SqlValue } from "../store/dat
 import { type ChunkOptions, chunkText } from "./chunk.ts"
 import { addCollection, type CollectionRow, collectionOf, findCollection, listCollections } from "./collection-table.ts"
 import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
+import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
 import type { Passage, Retriever, SearchRequest } from "./retriever.ts"
 import { indexSchema } from "./schema.ts"
-import { searchTerms } from "./search-terms.ts"
+import { nameTerms, searchTerms } from "./search-terms.ts"
 
 /** Settings of an index. */
 export interface IndexOptions {
@@ -30,6 +31,11 @@ export interface IndexOptions {
 export interface StoredChunk {
   readonly seq: number
   readonly text: string
+}
+
+/** A piece that was found. */
+export interface Scored extends Pick<Passage, "score" | "relevance"> {
+  readonly seq: number
 }
 
 /** Documents in collections. */
@@ -61,7 +67,7 @@ export interface DocumentIndex extends Retriever {
   /** @returns whether there was one */
   remove(collection: string, id: string): boolean
   /** Pieces by their numbers in the database, in this order, with a score each. */
-  passages(found: readonly { readonly seq: number; readonly score: number }[]): Passage[]
+  passages(found: readonly Scored[]): Passage[]
   close(): void
 }
 
@@ -175,30 +181,30 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
       const { seq: scope } = known(collection)
       const terms = searchTerms(query)
       if (terms.length === 0) return []
-      const match = `scope : "${scopeWord(scope)}" AND {title body} : (${terms.map((term) => `"${term}"`).join(" OR ")})`
       const { joins, conditions, values } = filterSql(filter)
       const rows = database.all(
         `SELECT words.rowid AS seq, words.rank AS rank FROM words ${joins} WHERE words MATCH ?${conditions} ORDER BY words.rank LIMIT ?`,
-        ...[match, ...values, limit],
+        ...[wordsMatch(scope, terms), ...values, limit],
       )
-      return this.passages(rows.map((row) => ({ seq: Number(row["seq"]), score: -Number(row["rank"]) })))
+      const found = rows.map((row) => Number(row["seq"]))
+      const relevance = relevanceOf(database, scope, terms, nameTerms(query), found)
+      return this.passages(
+        rows.map((row, i) => ({ seq: found[i]!, score: -Number(row["rank"]), relevance: relevance[i]! })),
+      )
     },
     passages: (found) =>
-      found.flatMap(({ seq, score }) => {
+      found.flatMap(({ seq, ...scored }) => {
         const row = database.get(
           `SELECT chunks.*, documents.id, documents.title, documents.metadata, collections.id AS collection_id
            FROM chunks JOIN documents ON documents.seq = chunks.document JOIN collections ON collections.seq = documents.collection
            WHERE chunks.seq = ?`,
           seq,
         )
-        return row ? [readPassage(row, score)] : []
+        return row ? [readPassage(row, scored)] : []
       }),
     close: () => database.close(),
   }
 }
-
-/** The word that stands for a collection. */
-const scopeWord = (collection: number): string => `collection${collection}`
 
 /** Metadata as a condition; types are told apart, so that 1 is not true. */
 export function filterSql(filter: Metadata): {
@@ -229,7 +235,7 @@ const readDocument = (row: SqlRow): DocumentRecord => ({
   chunks: Number(row["chunks"]),
 })
 
-const readPassage = (row: SqlRow, score: number): Passage => ({
+const readPassage = (row: SqlRow, scored: Pick<Passage, "score" | "relevance">): Passage => ({
   documentId: String(row["id"]),
   collection: String(row["collection_id"]),
   title: String(row["title"]),
@@ -238,5 +244,5 @@ const readPassage = (row: SqlRow, score: number): Passage => ({
   end: Number(row["finish"]),
   text: String(row["text"]),
   metadata: JSON.parse(String(row["metadata"])) as Metadata,
-  score,
+  ...scored,
 })

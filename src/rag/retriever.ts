@@ -21,6 +21,11 @@ export interface Passage {
   readonly metadata: Readonly<Record<string, MetadataValue>>
   /** Higher is better; comparable only within one retriever. */
   readonly score: number
+  /**
+   * From 0 to 1, comparable between questions: the part of what the question asks for that it holds, words counting by how
+   * rare they are. A passage about another subject lacks the rarest word, its name.
+   */
+  readonly relevance: number
 }
 
 /** A search. */

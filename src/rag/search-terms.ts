@@ -11,6 +11,11 @@ const stopWords = new Set(
   ).split(" "),
 )
 
+/** Words by which people ask, and which say nothing of what they ask for. */
+const askingWords =
+  "also answer get give help here just know let like look need now one question think tell want well".split(" ")
+for (const word of askingWords) stopWords.add(word)
+
 /** Words of a query at most: what is longer is no question. */
 const MOST_TERMS = 64
 
@@ -22,6 +27,12 @@ export function searchTerms(query: string): string[] {
   const words = [...new Set(folded(query).match(/[\p{L}\p{N}]+/gu) ?? [])]
   const telling = words.filter((word) => !stopWords.has(word) && word !== "s")
   return (telling.length > 0 ? telling : words).slice(0, MOST_TERMS)
+}
+
+/** Which of a query's words are names: they begin with a capital where no sentence begins, or hold a digit. */
+export function nameTerms(query: string): Set<string> {
+  const names = query.match(/(?<=[^\s.?!:;"“(]\s+["“(]*)\p{Lu}[\p{L}\p{M}\p{N}'’-]*|\p{L}*\p{N}[\p{L}\p{N}]*/gu) ?? []
+  return new Set(names.flatMap((name) => searchTerms(name)))
 }
 
 /** Small letters, no accents, no possessive: "Zoë's" is "zoe". */

@@ -1,0 +1,40 @@
+/**
+ * @module Writes what retrieval over the embedded base is calibrated and measured by, models/sprig/retrieval/: notes and
+ * questions of two splits that share no name and no wording. The same options give the same files.
+ *
+ * Usage: bun run scripts/make-retrieval.ts [--out models/sprig/retrieval]
+ */
+import { mkdir, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { type RetrievalSizes, retrievalSet } from "./corpus/retrieval.ts"
+
+/** What comes with the base: to calibrate by, and to measure by. */
+export const bundledRetrieval: Readonly<Record<"train" | "heldout", RetrievalSizes>> = {
+  train: { documents: 120, open: 60, forms: 300 },
+  heldout: { documents: 240, open: 120, forms: 300 },
+}
+const SEED = 1
+
+/** The files by name. */
+export function retrievalFiles(): Map<string, string> {
+  const lines = (rows: readonly unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("")
+  return new Map(
+    (["train", "heldout"] as const).flatMap((split) => {
+      const { documents, items } = retrievalSet(SEED, split, bundledRetrieval[split])
+      return [
+        [`${split}.documents.jsonl`, lines(documents)],
+        [`${split}.questions.jsonl`, lines(items)],
+      ] as const
+    }),
+  )
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { out: { type: "string", default: "models/sprig/retrieval" } } })
+  await mkdir(values.out, { recursive: true })
+  for (const [name, text] of retrievalFiles()) {
+    await writeFile(join(values.out, name), text)
+    console.log(`${join(values.out, name)}: ${text.trim().split("\n").length} lines`)
+  }
+}
