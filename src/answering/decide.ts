@@ -31,8 +31,6 @@ export interface Answering {
 /** A question and where to look. */
 export interface Asked {
   readonly messages: readonly ChatMessage[]
-  /** The adapter that will answer; null for the base. */
-  readonly adapter: string | null
   readonly mode: RetrievalMode
   readonly collection: string
   readonly filter?: SearchRequest["filter"]
@@ -69,7 +67,7 @@ const TEMPLATE_TOKENS = 32
  * @throws {EspalierError} What the retriever or the engine refuses.
  */
 export async function decide(asked: Asked, parts: Answering, signal?: AbortSignal): Promise<Decided> {
-  const { messages, adapter, mode, collection, filter } = asked
+  const { messages, mode, collection, filter } = asked
   const { engine, retriever, reading, router, count, contextLength } = parts
   const unjudged = { probability: null, features: null, draft: null }
   const unsought = { mode, retrieved: false, nothingFound: false, passages: [] }
@@ -79,7 +77,8 @@ export async function decide(asked: Asked, parts: Answering, signal?: AbortSigna
   const found = await retriever.search(search, signal)
   let judged: Pick<Decision, "probability" | "features" | "draft"> = unjudged
   if (mode === "auto") {
-    const draft = await draftOf(engine, { messages, adapter, reading }, signal)
+    // Of the bare base: facts are its own, and a router that was calibrated on it decides for every adapter alike.
+    const draft = await draftOf(engine, { messages, reading }, signal)
     const features = featuresOf(messages, found, draft)
     judged = { probability: probabilityOf(router, features), features, draft }
     if (judged.probability! < router.threshold) return { decision: { ...unsought, ...judged }, messages }

@@ -1,5 +1,5 @@
 /**
- * @module What a model would begin to say by itself, and how sure it is of it.
+ * @module What a base would begin to say by itself, and how sure it is of it.
  *
  * Uncertainty of the first tokens as a sign of what a model doesn't know: Jiang et al. 2023, "Active Retrieval Augmented
  * Generation", https://arxiv.org/abs/2305.06983.
@@ -12,14 +12,14 @@ import { type Reading, saysUnknown } from "./reading.ts"
 /** Tokens of a draft. */
 const TOKENS = 8
 
-/** Drafts an answer, greedily. @throws {EspalierError} What the engine refuses the conversation for. */
+/** Drafts an answer without any adapter, greedily. @throws {EspalierError} What the engine refuses the conversation for. */
 export async function draftOf(
   engine: Pick<EngineApi, "generate">,
-  { messages, adapter, reading }: { messages: readonly ChatMessage[]; adapter: string | null; reading: Reading },
+  { messages, reading }: { messages: readonly ChatMessage[]; reading: Reading },
   signal?: AbortSignal,
 ): Promise<Draft> {
   const generation = await engine.generate(
-    { prompts: [{ messages }], adapter, maxTokens: TOKENS, sampling: { temperature: 0 }, logprobs: 0 },
+    { prompts: [{ messages }], adapter: null, maxTokens: TOKENS, sampling: { temperature: 0 }, logprobs: 0 },
     signal ? { signal } : {},
   )
   let text = ""

@@ -14,6 +14,7 @@ import { openRuntime } from "../presets/open-runtime.ts"
 import { readAdapter } from "../presets/read-adapter.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
+import { evaluateRag } from "./eval-rag.ts"
 import { printable } from "./io.ts"
 import { engineOptions, engineSettings, packageFolder, trainedAdapter } from "./shared-options.ts"
 
@@ -32,6 +33,17 @@ const options = {
   },
   family: { type: "list", value: "name", description: "only this family of items; may be given several times" },
   limit: { type: "number", description: "items of a family at most" },
+  rag: {
+    type: "boolean",
+    description: "measure retrieval instead: answers with documents and without, the router, abstention",
+  },
+  "rag-set": {
+    type: "string",
+    value: "folder",
+    description: "its heldout.documents.jsonl and heldout.questions.jsonl",
+    default: "the embedded base's",
+  },
+  form: { type: "string", value: "json|pattern", description: "with --rag: what answers should look like" },
 } as const
 type Values = OptionValues<typeof options>
 
@@ -51,6 +63,7 @@ export const evalCommand = defineCommand({
   examples: [
     "espalier eval",
     "espalier eval --adapter adapters-out/answer-card-lora --limit 20",
+    "espalier eval --rag --adapter adapters-out/answer-card-lora",
     "espalier eval --suite my-suite.jsonl --base path/to/model --json",
   ],
   async run(given, positionals, io) {
@@ -59,6 +72,19 @@ export const evalCommand = defineCommand({
       throw new EspalierError("invalid_request", `Expected options only but found ${JSON.stringify(positionals[0])}`, {
         hint: `Such as: espalier eval --adapter ${positionals[0]}`,
       })
+    if (values.rag) {
+      return evaluateRag(
+        {
+          engine: { ...engineSettings(values), force: true },
+          adapters: values.adapter ?? [],
+          json: values.json === true,
+          ...(values["rag-set"] !== undefined && { set: values["rag-set"] }),
+          ...(values.limit !== undefined && { limit: values.limit }),
+          ...(values.form !== undefined && { form: values.form }),
+        },
+        io,
+      )
+    }
     const suite = await openSuite(values.suite ?? "sprig")
     const items = selectItems(suite, {
       ...(values.family && { families: values.family }),

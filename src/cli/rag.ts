@@ -3,15 +3,22 @@
  */
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join, relative, sep } from "node:path"
+import { calibrateRouter } from "../answering/calibrate.ts"
+import { readQuestions } from "../answering/questions.ts"
+import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { openDocuments } from "../presets/open-documents.ts"
+import { openEngine } from "../presets/open-engine.ts"
+import { calibratedPath, openProfile } from "../presets/open-profile.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import { formatOfName, readDocuments } from "../rag/readers/read.ts"
-import { DEFAULT_COLLECTION } from "../service/documents.ts"
+import { DEFAULT_COLLECTION } from "../service/documents-wire.ts"
+import { writeFileAtomic } from "../store/atomic.ts"
 import { formatBytes } from "../train/progress.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
+import { overDocuments } from "./eval-rag.ts"
 import { DEFAULT_STORE } from "./serve-store.ts"
-import { baseFolder } from "./shared-options.ts"
+import { baseFolder, engineOptions, engineSettings } from "./shared-options.ts"
 
 const options = {
   documents: { type: "string", value: "folder", description: "where the index lies", default: DEFAULT_STORE },
@@ -19,6 +26,10 @@ const options = {
   base: { type: "string", value: "folder", description: "whose tokenizer counts", default: "the embedded base, sprig" },
   "chunk-tokens": { type: "number", description: "tokens of a piece at most", default: "160" },
   "chunk-overlap": { type: "number", description: "tokens that neighbouring pieces share at most", default: "32" },
+  from: { type: "string", value: "file", description: "calibrate over these documents instead of the collection" },
+  out: { type: "string", value: "file", description: "where the calibration goes", default: "beside the documents" },
+  backend: engineOptions.backend,
+  threads: engineOptions.threads,
   limit: { type: "number", description: "passages of a search", default: "3" },
   filter: {
     type: "list",
@@ -31,13 +42,14 @@ type Values = OptionValues<typeof options> & { readonly json?: boolean }
 export const ragCommand = defineCommand({
   name: "rag",
   summary: "Keeps documents that answers may rest on: add, list, remove, search.",
-  usage: "add <file or folder>... | list | remove <id>... | search <question> [options]",
+  usage: "add <file or folder>... | list | remove <id>... | search <question> | calibrate <file> [options]",
   options,
   examples: [
     "espalier rag add docs README.md",
     'espalier rag search "How are adapters swapped?"',
     "espalier rag list --json",
     "espalier rag remove README.md",
+    "espalier rag calibrate models/sprig/retrieval/train.questions.jsonl --from models/sprig/retrieval/train.documents.jsonl --out calibration.json",
   ],
   async run(given, [action, ...rest], io) {
     const values = given as Values
@@ -45,7 +57,7 @@ export const ragCommand = defineCommand({
     if (!run)
       throw new EspalierError(
         "invalid_request",
-        `Expected add, list, remove or search but found ${action ?? "nothing"}`,
+        `Expected add, list, remove, search or calibrate but found ${action ?? "nothing"}`,
         {
           hint: "See espalier rag --help",
         },
@@ -66,7 +78,7 @@ export const ragCommand = defineCommand({
 
 type Action = (index: DocumentIndex, args: readonly string[], values: Values, io: Io) => Promise<number>
 
-const actions: Readonly<Record<string, Action>> = { add, list, remove, search }
+const actions: Readonly<Record<string, Action>> = { add, list, remove, search, calibrate }
 
 const nameOf = (values: Values): string => values.collection ?? DEFAULT_COLLECTION
 
@@ -115,11 +127,15 @@ async function fileDocuments(path: string) {
   }
 }
 
+const missing =
+  (path: string) =>
+  (cause: unknown): never => {
+    throw new EspalierError("not_found", `There is no file or folder ${path}`, { cause })
+  }
+
 /** A file, or those of a folder that are of a kind that can be read. @throws {EspalierError} `not_found` */
 async function filesBelow(path: string): Promise<string[]> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new EspalierError("not_found", `There is no file or folder ${path}`, { cause })
-  })
+  const found = await stat(path).catch(missing(path))
   if (!found.isDirectory()) return [path]
   const entries = await readdir(path, { recursive: true, withFileTypes: true })
   return entries
@@ -186,6 +202,44 @@ async function search(index: DocumentIndex, words: readonly string[], values: Va
     )
   if (found.length === 0 && !values.json) io.out("Nothing was found\n")
   return exitCodes.ok
+}
+
+/** Fits the router to labelled questions, and keeps it with how well it does. */
+async function calibrate(
+  index: DocumentIndex,
+  [file, ...more]: readonly string[],
+  values: Values,
+  io: Io,
+): Promise<number> {
+  if (file === undefined || more.length > 0)
+    throw new EspalierError("invalid_request", "Expected one file of labelled questions", {
+      hint: 'Its lines are such as {"question": "Who is the mayor of Tal?", "retrieve": true}',
+    })
+  const questions = readQuestions(await readFile(file, "utf8").catch(missing(file)), file)
+  const engine = await openEngine({ ...engineSettings(values), force: true })
+  try {
+    const { baseHash } = engine.info
+    const base = baseFolder(values.base)
+    const { reading } = await openProfile({ documents: null, base, baseHash })
+    const fit = (retriever: DocumentIndex, collection: string) =>
+      calibrateRouter(questions, { engine, retriever, reading, collection }, (done) => {
+        if (io.isTerminal && !values.json)
+          io.err(done < questions.length ? `\r${done} of ${questions.length}` : "\r\x1b[K")
+      })
+    const router = await (values.from === undefined
+      ? fit(index, existing(index, values))
+      : overDocuments(values.from, base, fit))
+    const out = values.out ?? calibratedPath(values.documents ?? DEFAULT_STORE, baseHash)
+    await writeFileAtomic(out, encodeUtf8(`${JSON.stringify({ reading, router }, null, 2)}\n`))
+    io.out(
+      values.json
+        ? `${JSON.stringify({ type: "calibration", out, ...router })}\n`
+        : `Precision ${(100 * router.precision).toFixed(1)} %, recall ${(100 * router.recall).toFixed(1)} % at threshold ${router.threshold.toFixed(3)}, of ${router.examples} questions\nWrote ${out}\n`,
+    )
+    return exitCodes.ok
+  } finally {
+    await engine.close()
+  }
 }
 
 /** `key=value` as metadata: numbers, true and false are what they look like. */

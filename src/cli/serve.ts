@@ -5,15 +5,19 @@ import { realpath } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import { resolve } from "node:path"
 import { createApp } from "../../routes/app.ts"
+import type { RetrievalMode } from "../answering/decide.ts"
 import { checkAddress, serveHttp } from "../entry/http-server.ts"
 import { untilSignal } from "../entry/shutdown.ts"
 import { openEngineWorker } from "../presets/open-engine.ts"
+import { openProfile } from "../presets/open-profile.ts"
 import type { TrainerSettings } from "../presets/run-job.ts"
+import type { EngineInfo } from "../serve/engine-api.ts"
 import { checkName } from "../service/adapters.ts"
+import type { RetrievalOptions } from "../service/retrieval.ts"
 import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { operationOptions, operationSettings } from "./serve-operation.ts"
-import { openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
+import { DEFAULT_STORE, openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
 import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
 const options = {
@@ -40,6 +44,17 @@ const options = {
     value: "folder",
     description: "where documents to search are kept; off for none",
     default: "the store's folder",
+  },
+  retrieval: {
+    type: "string",
+    description: "whether questions are answered from documents, where a request doesn't say",
+    choices: ["off", "always", "auto"],
+    default: "off",
+  },
+  abstention: {
+    type: "string",
+    description: "what is said where documents have nothing about a question",
+    default: "I don't know.",
   },
   "train-threads": {
     type: "number",
@@ -97,7 +112,7 @@ export const serveCommand = defineCommand({
       const documents = await openServedDocuments(values.documents, { store: values.store, base }, io)
       const service = createService({
         engine,
-        ...(documents && { documents }),
+        ...(documents && { documents, retrieval: await retrievalSettings(values, engine.info) }),
         ...(kept && { store: kept.store }),
         ...(training && { training }),
         adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },
@@ -129,6 +144,17 @@ export const serveCommand = defineCommand({
     }
   },
 })
+
+/** How questions are answered from documents. */
+async function retrievalSettings(values: Values, { baseHash }: EngineInfo): Promise<Omit<RetrievalOptions, "index">> {
+  const { base } = engineSettings(values)
+  const documents = values.documents ?? values.store ?? DEFAULT_STORE
+  return {
+    profile: await openProfile({ documents, base, baseHash }),
+    mode: (values.retrieval ?? "off") as RetrievalMode,
+    ...(values.abstention !== undefined && { abstention: values.abstention }),
+  }
+}
 
 /** How jobs are trained: as the engine computes, on fewer threads. */
 function trainerSettings(values: Values): Omit<TrainerSettings, "store"> {

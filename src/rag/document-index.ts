@@ -41,6 +41,8 @@ export interface Scored extends Pick<Passage, "score" | "relevance"> {
 /** Documents in collections. */
 export interface DocumentIndex extends Retriever {
   readonly database: Database
+  /** Tokens of a text, as documents are cut by. */
+  readonly count: (text: string) => number
   /** @throws {EspalierError} `conflict` if the owner has one of that name */
   createCollection(owner: string, name: string, metadata?: Metadata): Collection
   /** By id or name. */
@@ -92,6 +94,7 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
     database.get("SELECT * FROM documents WHERE collection = ? AND id = ?", collection, id)
   return {
     database,
+    count: options.chunks.count,
     createCollection: (owner, name, metadata = {}) =>
       addCollection(database, { id: `vs_${newId()}`, owner, name, createdAt: now(), metadata }),
     collection: (owner, idOrName) => findCollection(database, owner, idOrName),

@@ -2,11 +2,12 @@
  * @module POST /v1/chat/completions: a conversation in, one or more answers out, whole or as they grow.
  */
 import { EspalierError } from "../core/errors.ts"
-import type { GenerateRequest, Generation } from "../serve/engine-api.ts"
+import type { ChoiceEvent, GenerateRequest, Generation } from "../serve/engine-api.ts"
 import type { OutputToken, TokenText, Usage } from "../serve/generation.ts"
 import { checked } from "./check.ts"
 import { type ServiceContext, toSeconds } from "./context.ts"
 import { type CallOptions, fingerprintOf, type Outcome, startGeneration, usageOf } from "./generate.ts"
+import { type Retrieved, retrieve } from "./retrieval.ts"
 import { refuseUnsupported } from "./unsupported.ts"
 import {
   type ChatCompletion,
@@ -32,32 +33,68 @@ export async function chat(
   const request = checked(chatRequest, body)
   checkSupported(request)
   const format = formatOf(request)
+  const given = request.messages.map(({ role, content }) => ({ role: roleOf(role), content }))
+  const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
+  const { model, retrieval } = request
+  const retrieved = await retrieve(context, { model, retrieval, messages: given, answerTokens: maxTokens }, options)
+  const newHead = (adapter: Generation["adapter"]): Head => ({
+    id: `chatcmpl-${context.newId()}`,
+    created: toSeconds(context.now()),
+    model,
+    system_fingerprint: fingerprintOf(context, adapter),
+  })
+  if (retrieved !== null && retrieved.abstention !== null)
+    return answerOf(request, abstained(request.n, retrieved.abstention), newHead(null), retrieved)
   const generation = await startGeneration(
     context,
     request,
     {
-      prompts: [{ messages: request.messages.map(({ role, content }) => ({ role: roleOf(role), content })) }],
-      maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
+      prompts: [{ messages: retrieved?.messages ?? given }],
+      maxTokens,
       logprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,
       echo: false,
       ...(format && { format }),
     },
     options,
   )
-  const head = {
-    id: `chatcmpl-${context.newId()}`,
-    created: toSeconds(context.now()),
-    model: request.model,
-    system_fingerprint: fingerprintOf(context, generation.adapter),
-  }
+  return answerOf(request, generation, newHead(generation.adapter), retrieved)
+}
+
+async function answerOf(
+  request: ChatRequest,
+  generation: Generation,
+  head: Head,
+  retrieved: Retrieved | null,
+): Promise<Outcome<ChatCompletion, ChatCompletionChunk>> {
   const { adapter } = generation
-  if (request.stream) return { adapter, chunks: streamChat(request, generation, head) }
-  return { adapter, whole: await collectChat(request, generation, head) }
+  if (request.stream) return { adapter, chunks: streamChat(request, generation, head, retrieved) }
+  return { adapter, whole: await collectChat(request, generation, head, retrieved) }
+}
+
+/** A generation that no model made: the same few words for every choice. */
+function abstained(choices: number, text: string): Generation {
+  async function* events(): AsyncGenerator<ChoiceEvent, void, undefined> {
+    for (let choice = 0; choice < choices; choice++) {
+      yield { type: "text-delta", choice, text, tokens: [] }
+      yield {
+        type: "finish",
+        choice,
+        reason: "stop",
+        usage: { promptTokens: 0, completionTokens: 0, cachedTokens: 0 },
+      }
+    }
+  }
+  return { adapter: null, promptTokens: 0, events: events() }
 }
 
 type Head = Pick<ChatCompletion, "id" | "created" | "model" | "system_fingerprint">
 
-async function collectChat(request: ChatRequest, generation: Generation, head: Head): Promise<ChatCompletion> {
+async function collectChat(
+  request: ChatRequest,
+  generation: Generation,
+  head: Head,
+  retrieved: Retrieved | null,
+): Promise<ChatCompletion> {
   const choices = Array.from({ length: request.n }, () => ({
     text: "",
     tokens: [] as OutputToken[],
@@ -79,11 +116,17 @@ async function collectChat(request: ChatRequest, generation: Generation, head: H
     object: "chat.completion",
     choices: choices.map(({ text, tokens, reason }, index) => ({
       index,
-      message: { role: "assistant", content: text, refusal: null },
+      message: {
+        role: "assistant",
+        content: text,
+        refusal: null,
+        ...(retrieved && { annotations: retrieved.told(text).annotations }),
+      },
       logprobs: request.logprobs ? logprobsOf(tokens) : null,
       finish_reason: reason,
     })),
     usage: usageOf(generation.promptTokens, usages, request.n),
+    ...(retrieved && { x_espalier: { retrieval: retrieved.told(choices[0]!.text).retrieval } }),
   }
 }
 
@@ -91,6 +134,7 @@ async function* streamChat(
   request: ChatRequest,
   generation: Generation,
   head: Head,
+  retrieved: Retrieved | null,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
   const withUsage = request.stream_options?.include_usage ?? false
   const chunk = (choices: ChatCompletionChunk["choices"]): ChatCompletionChunk => ({
@@ -103,8 +147,10 @@ async function* streamChat(
     yield chunk([{ index, delta: { role: "assistant", content: "" }, logprobs: null, finish_reason: null }])
   }
   const usages: Usage[] = []
+  const texts = new Array<string>(request.n).fill("")
   for await (const event of generation.events) {
     if (event.type === "text-delta") {
+      texts[event.choice] += event.text
       yield chunk([
         {
           index: event.choice,
@@ -115,9 +161,12 @@ async function* streamChat(
       ])
     } else if (event.type === "finish") {
       usages[event.choice] = event.usage
-      yield chunk([{ index: event.choice, delta: {}, logprobs: null, finish_reason: event.reason }])
+      const annotations = retrieved?.told(texts[event.choice]!).annotations
+      const delta = annotations && annotations.length > 0 ? { annotations } : {}
+      yield chunk([{ index: event.choice, delta, logprobs: null, finish_reason: event.reason }])
     }
   }
+  if (retrieved) yield { ...chunk([]), x_espalier: { retrieval: retrieved.told(texts[0]!).retrieval } }
   if (withUsage) yield { ...chunk([]), usage: usageOf(generation.promptTokens, usages, request.n) }
 }
 

@@ -8,6 +8,7 @@ import type { JobRunner } from "../jobs/runner.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
+import type { RetrievalOptions } from "./retrieval.ts"
 import { createShelfLoader, type ShelfLoader } from "./shelf-loader.ts"
 
 /** What trains the jobs of a store. */
@@ -28,6 +29,8 @@ export interface ServiceOptions {
   readonly training?: Training
   /** Documents to search; closed with the service. Without it there are none. */
   readonly documents?: DocumentIndex
+  /** How questions are answered from `documents`; without it they never are. */
+  readonly retrieval?: Omit<RetrievalOptions, "index">
   /** Bytes of an uploaded file at most. @default {104857600} 100 MiB */
   readonly maxFileBytes?: number
   /** Milliseconds since 1970. @default {Date.now} */
@@ -44,6 +47,8 @@ export interface ServiceContext {
   readonly training: Training | null
   /** Loads what jobs made; null where no job is run. */
   readonly shelf: ShelfLoader | null
+  /** How questions are answered from documents; null where they never are. */
+  readonly retrieval: RetrievalOptions | null
   readonly now: () => number
   readonly newId: () => string
   /** When the service began, milliseconds since 1970. */
@@ -59,6 +64,7 @@ export function createContext(options: ServiceOptions): ServiceContext {
     store: options.store ?? null,
     training: options.training ?? null,
     shelf: options.training ? createShelfLoader(options.engine, options.training.shelf) : null,
+    retrieval: options.documents && options.retrieval ? { ...options.retrieval, index: options.documents } : null,
     now,
     newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),
     startedAt: now(),

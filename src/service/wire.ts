@@ -6,6 +6,7 @@
  * https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (top_k, min_p, repetition_penalty, ignore_eos).
  */
 import * as v from "valibot"
+import { type CitationBody, type RetrievalBody, retrievalField } from "./retrieval-wire.ts"
 
 /** Completions of one request at most, over all its prompts. */
 export const maxChoices = 32
@@ -83,6 +84,7 @@ export const chatRequest = v.object({
   logprobs: flag,
   top_logprobs: integer(0, 20),
   response_format: v.nullish(responseFormat),
+  retrieval: retrievalField,
   tools: v.nullish(v.array(v.unknown())),
 })
 
@@ -199,11 +201,24 @@ export interface ChatCompletion {
   readonly system_fingerprint: string
   readonly choices: readonly {
     readonly index: number
-    readonly message: { readonly role: "assistant"; readonly content: string; readonly refusal: null }
+    readonly message: {
+      readonly role: "assistant"
+      readonly content: string
+      readonly refusal: null
+      /** Where the answer was found in documents. */
+      readonly annotations?: readonly CitationBody[]
+    }
     readonly logprobs: ChatLogprobs | null
     readonly finish_reason: FinishBody
   }[]
   readonly usage: UsageBody
+  /** Ours. */
+  readonly x_espalier?: AnswerFacts
+}
+
+/** What an answer tells beside OpenAI's fields. */
+export interface AnswerFacts {
+  readonly retrieval: RetrievalBody
 }
 
 /** A piece of a streamed chat completion. */
@@ -215,11 +230,17 @@ export interface ChatCompletionChunk {
   readonly system_fingerprint: string
   readonly choices: readonly {
     readonly index: number
-    readonly delta: { readonly role?: "assistant"; readonly content?: string }
+    readonly delta: {
+      readonly role?: "assistant"
+      readonly content?: string
+      readonly annotations?: readonly CitationBody[]
+    }
     readonly logprobs: ChatLogprobs | null
     readonly finish_reason: FinishBody
   }[]
   readonly usage?: UsageBody | null
+  /** Ours, in the last chunk. */
+  readonly x_espalier?: AnswerFacts
 }
 
 /** Logprobs of a text completion's choice, token by token. */

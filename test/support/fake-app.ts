@@ -3,10 +3,13 @@
  */
 
 import { type AppOptions, createApp } from "../../routes/app.ts"
+import { plainRouter } from "../../src/answering/profile.ts"
+import { plainReading } from "../../src/answering/reading.ts"
 import type { JobStore } from "../../src/jobs/job-store.ts"
 import { openTraining } from "../../src/presets/open-store.ts"
 import type { DocumentIndex } from "../../src/rag/document-index.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
+import type { RetrievalOptions } from "../../src/service/retrieval.ts"
 import { createService, type Service } from "../../src/service/service.ts"
 import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
 import { createFakeEngine, type FakeEngineOptions, fakeRoot } from "./fake-engine.ts"
@@ -23,6 +26,8 @@ export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
   readonly maxFileBytes?: number
   /** Documents to search; without it there are none. */
   readonly documents?: DocumentIndex
+  /** How questions are answered from them. @default the plain way, where a request asks for it */
+  readonly retrieval?: Omit<RetrievalOptions, "index">
 }
 
 /** An app that can be called without a network. */
@@ -66,7 +71,10 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
     now: () => 1_700_000_000_000,
     ...(store && { store }),
     ...(training && { training }),
-    ...(options.documents && { documents: options.documents }),
+    ...(options.documents && {
+      documents: options.documents,
+      retrieval: options.retrieval ?? { profile: { reading: plainReading, router: plainRouter } },
+    }),
     ...(options.maxFileBytes !== undefined && { maxFileBytes: options.maxFileBytes }),
   })
   const app = createApp(service, { onError: (error) => void reported.push(error), ...options })

@@ -55,7 +55,7 @@ function parts(said: string, found: readonly Passage[]) {
   return { answering, generated, searched }
 }
 const messages = [{ role: "user", content: "Who is the mayor of Tal?" }]
-const ask = (mode: RetrievalMode) => ({ messages, adapter: "card", mode, collection: "c", answerTokens: 16 })
+const ask = (mode: RetrievalMode) => ({ messages, mode, collection: "c", answerTokens: 16 })
 
 describe("a question's way", () => {
   test("off: nothing is searched", async () => {
@@ -78,8 +78,8 @@ describe("a question's way", () => {
     const { decision } = await decide(ask("auto"), answering)
     expect(decision).toMatchObject({ retrieved: true, passages: [tal], draft: { unknown: true, meanLogprob: -0.2 } })
     expect(decision.probability).toBeCloseTo(1 / (1 + Math.exp(2 - 3.6)), 6)
-    // By the adapter that will answer, greedily, and a few tokens only.
-    expect(generated[0]).toMatchObject({ adapter: "card", maxTokens: 8, sampling: { temperature: 0 } })
+    // By the bare base, greedily, and a few tokens only.
+    expect(generated[0]).toMatchObject({ adapter: null, maxTokens: 8, sampling: { temperature: 0 } })
   })
 
   test("auto: where they are not, the model answers alone", async () => {

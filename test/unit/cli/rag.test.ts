@@ -61,7 +61,7 @@ test("what is wrong is said, with the file and the line", async () => {
   expect([bad.code, bad.err]).toEqual([3, expect.stringContaining('bad.jsonl: Line 2: expected a "text"')])
   expect((await rag("add", join(folder, "none"))).err).toContain("There is no file or folder")
   expect((await rag("add")).err).toContain("There is no file to add")
-  expect((await rag("find")).err).toContain("Expected add, list, remove or search but found find")
+  expect((await rag("find")).err).toContain("Expected add, list, remove, search or calibrate but found find")
   expect((await rag("search", "x", "--limit", "99")).err).toContain("from 1 to 50 but found 99")
   await rag("add", join(folder, "more.jsonl"))
   expect((await rag("search", "x", "--filter", "year")).err).toContain(
