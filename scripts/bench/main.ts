@@ -11,6 +11,7 @@ import { examplesBench } from "./examples.ts"
 import { firstTokenBench } from "./first-token.ts"
 import { machine, machineLine } from "./machine.ts"
 import { memoryBench } from "./memory.ts"
+import { ragBench } from "./rag.ts"
 import { serveBench } from "./serve.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { sprigBench } from "./sprig.ts"
@@ -95,6 +96,7 @@ function benchOf(values: Values): TrainBench {
 const benches = [
   trainBench,
   decodeBench,
+  ragBench,
   serveBench,
   swapBench,
   examplesBench,

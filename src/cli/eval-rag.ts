@@ -46,7 +46,7 @@ export async function overDocuments<T>(
     const index = await openDocuments({ folder, base })
     try {
       const { id } = index.createCollection("", "set")
-      for (const document of await readDocuments(await readFile(file), { name: file })) await index.put(id, document)
+      await index.putAll(id, await readDocuments(await readFile(file), { name: file }))
       return await use(index, id)
     } finally {
       index.close()

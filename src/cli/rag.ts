@@ -10,6 +10,7 @@ import { EspalierError, messageOf } from "../core/errors.ts"
 import { openDocuments } from "../presets/open-documents.ts"
 import { openEngine } from "../presets/open-engine.ts"
 import { calibratedPath, openProfile } from "../presets/open-profile.ts"
+import type { NewDocument } from "../rag/document.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import { formatOfName, readDocuments } from "../rag/readers/read.ts"
 import { DEFAULT_COLLECTION } from "../service/documents-wire.ts"
@@ -98,20 +99,33 @@ async function add(index: DocumentIndex, paths: readonly string[], values: Value
   const files = (await Promise.all(paths.map(filesBelow))).flat()
   const collection = (index.collection("", nameOf(values)) ?? index.createCollection("", nameOf(values))).id
   const counts = { added: 0, replaced: 0, unchanged: 0, chunks: 0 }
-  for (const file of files) {
-    for (const document of await fileDocuments(file)) {
-      const { document: record, change } = await index.put(collection, document)
+  const keep = async (documents: readonly NewDocument[]): Promise<void> => {
+    for (const { document, change } of await index.putAll(collection, documents)) {
       counts[change]++
-      counts.chunks += record.chunks
-      if (values.json) io.out(`${JSON.stringify({ type: "document", id: record.id, change, chunks: record.chunks })}\n`)
+      counts.chunks += document.chunks
+      if (values.json)
+        io.out(`${JSON.stringify({ type: "document", id: document.id, change, chunks: document.chunks })}\n`)
     }
   }
+  let waiting: NewDocument[] = []
+  for (const file of files) {
+    for (const document of await fileDocuments(file)) {
+      waiting.push(document)
+      if (waiting.length < TOGETHER) continue
+      await keep(waiting)
+      waiting = []
+    }
+  }
+  await keep(waiting)
   if (!values.json)
     io.out(
       `${counts.added} added, ${counts.replaced} replaced, ${counts.unchanged} unchanged; ${counts.chunks} pieces in "${nameOf(values)}"\n`,
     )
   return exitCodes.ok
 }
+
+/** Documents that are written at once: each write waits for the disk. */
+const TOGETHER = 256
 
 /** A file's documents, its path being the id of one that has none. @throws {EspalierError} naming the file */
 async function fileDocuments(path: string) {

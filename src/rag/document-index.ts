@@ -9,7 +9,7 @@ import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { sha256Hex } from "../core/hash.ts"
 import { type Database, migrate, type SqlRow, type SqlValue } from "../store/database.ts"
-import { type ChunkOptions, chunkText } from "./chunk.ts"
+import { type Chunk, type ChunkOptions, chunkText } from "./chunk.ts"
 import { addCollection, type CollectionRow, collectionOf, findCollection, listCollections } from "./collection-table.ts"
 import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
 import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
@@ -53,14 +53,18 @@ export interface DocumentIndex extends Retriever {
   /**
    * Adds a document or replaces the one of its id; on disk when this resolves.
    * @param collection its id
-   * @param onChunks gets the pieces that were written, in the same transaction
    * @throws {EspalierError} `not_found` if there is no such collection, `invalid_request` for a document without text
    */
-  put(
+  put(collection: string, document: NewDocument): Promise<Added>
+  /**
+   * The same for several documents, all of them or none.
+   * @param onChunks gets the pieces that were written, in the same transaction
+   */
+  putAll(
     collection: string,
-    document: NewDocument,
+    documents: readonly NewDocument[],
     onChunks?: (chunks: readonly StoredChunk[], collectionSeq: number) => void,
-  ): Promise<Added>
+  ): Promise<Added[]>
   /** @param after the id of the last one of the page before */
   documents(collection: string, page?: { readonly limit?: number; readonly after?: string }): DocumentRecord[]
   document(collection: string, id: string): DocumentRecord | null
@@ -92,6 +96,38 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
   }
   const rowOf = (collection: number, id: string): SqlRow | null =>
     database.get("SELECT * FROM documents WHERE collection = ? AND id = ?", collection, id)
+  const write = (
+    scope: number,
+    { id, sha256, title, text, meta }: Prepared,
+    cut: readonly Chunk[] | null,
+    onChunks: (chunks: readonly StoredChunk[], collectionSeq: number) => void,
+  ): Added => {
+    const old = rowOf(scope, id)
+    if (old?.["sha256"] === sha256) return { document: readDocument(old), change: "unchanged" }
+    // Somebody else may have replaced it since it was looked at.
+    const chunks = cut ?? chunkText(text, options.chunks)
+    if (old) removeRows(old)
+    database.run(
+      "INSERT INTO documents (collection, id, sha256, title, metadata, created_at, bytes, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, chunks.length],
+    )
+    const row = rowOf(scope, id)!
+    const stored = chunks.map(({ start, end, headings }, number): StoredChunk => {
+      const piece = text.slice(start, end)
+      database.run(
+        "INSERT INTO chunks (document, number, start, finish, text) VALUES (?, ?, ?, ?, ?)",
+        ...[row["seq"]!, number, start, end, piece],
+      )
+      const seq = Number(database.get("SELECT last_insert_rowid() AS seq")!["seq"])
+      database.run(
+        "INSERT INTO words (rowid, scope, title, body) VALUES (?, ?, ?, ?)",
+        ...[seq, scopeWord(scope), [title, ...headings].join(" "), piece],
+      )
+      return { seq, text: piece }
+    })
+    onChunks(stored, scope)
+    return { document: readDocument(row), change: old ? "replaced" : "added" }
+  }
   return {
     database,
     count: options.chunks.count,
@@ -107,43 +143,20 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
         return database.run("DELETE FROM collections WHERE seq = ?", found.seq) > 0
       })
     },
-    async put(collection, document, onChunks = () => {}) {
+    async put(collection, document) {
+      return (await this.putAll(collection, [document]))[0]!
+    },
+    async putAll(collection, documents, onChunks = () => {}) {
       const { seq: scope } = known(collection)
-      const { title, text, metadata } = document
-      if (text.trim() === "")
-        throw new EspalierError("invalid_request", `The document "${title.slice(0, 100)}" has no text`, {
-          param: "text",
-        })
-      const meta = JSON.stringify(sorted(metadata))
-      const sha256 = await sha256Hex(encodeUtf8(JSON.stringify([title, text, meta])))
-      const id = document.id ?? `doc-${sha256.slice(0, 24)}`
-      const before = rowOf(scope, id)
-      if (before?.["sha256"] === sha256) return { document: readDocument(before), change: "unchanged" }
-      const chunks = chunkText(text, options.chunks)
+      const prepared: Prepared[] = []
+      for (const document of documents) prepared.push(await prepare(document))
+      // What is there already need not be cut.
+      const cut = prepared.map(({ id, sha256, text }) =>
+        rowOf(scope, id)?.["sha256"] === sha256 ? null : chunkText(text, options.chunks),
+      )
       return database.transaction(() => {
         known(collection)
-        const old = rowOf(scope, id)
-        if (old) removeRows(old)
-        database.run(
-          "INSERT INTO documents (collection, id, sha256, title, metadata, created_at, bytes, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-          ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, chunks.length],
-        )
-        const row = rowOf(scope, id)!
-        const stored = chunks.map(({ start, end, headings }, number): StoredChunk => {
-          const piece = text.slice(start, end)
-          database.run(
-            "INSERT INTO chunks (document, number, start, finish, text) VALUES (?, ?, ?, ?, ?)",
-            ...[row["seq"]!, number, start, end, piece],
-          )
-          const seq = Number(database.get("SELECT last_insert_rowid() AS seq")!["seq"])
-          database.run(
-            "INSERT INTO words (rowid, scope, title, body) VALUES (?, ?, ?, ?)",
-            ...[seq, scopeWord(scope), [title, ...headings].join(" "), piece],
-          )
-          return { seq, text: piece }
-        })
-        onChunks(stored, scope)
-        return { document: readDocument(row), change: old ? "replaced" : "added" }
+        return prepared.map((document, i) => write(scope, document, cut[i]!, onChunks))
       })
     },
     documents(collection, { limit = 100, after } = {}) {
@@ -222,6 +235,25 @@ export function filterSql(filter: Metadata): {
     conditions: " AND documents.metadata -> ? = ?".repeat(entries.length),
     values: entries.flatMap(([key, value]) => [`$.${JSON.stringify(key)}`, JSON.stringify(value)]),
   }
+}
+
+/** A document that is ready to be written. */
+interface Prepared {
+  readonly id: string
+  readonly sha256: string
+  readonly title: string
+  readonly text: string
+  /** Its metadata as JSON. */
+  readonly meta: string
+}
+
+/** @throws {EspalierError} `invalid_request` for a document without text */
+async function prepare({ id, title, text, metadata }: NewDocument): Promise<Prepared> {
+  if (text.trim() === "")
+    throw new EspalierError("invalid_request", `The document "${title.slice(0, 100)}" has no text`, { param: "text" })
+  const meta = JSON.stringify(sorted(metadata))
+  const sha256 = await sha256Hex(encodeUtf8(JSON.stringify([title, text, meta])))
+  return { id: id ?? `doc-${sha256.slice(0, 24)}`, sha256, title, text, meta }
 }
 
 /** The same metadata in any order is the same. */

@@ -27,7 +27,7 @@ import type { DeletedBody } from "./jobs-wire.ts"
 /** What a client can do with documents. */
 export interface DocumentService {
   readonly index: DocumentIndex
-  /** @throws {EspalierError} `invalid_request`; what came before the document at fault is kept */
+  /** All of them or none. @throws {EspalierError} `invalid_request`, `invalid_file` naming the line */
   add(body: unknown, caller?: Caller): Promise<DocumentList<AddedObject>>
   /** Takes in a file. @throws {EspalierError} `invalid_file`, `unsupported`, `too_large` */
   upload(form: AsyncIterable<FormPart>, caller?: Caller): Promise<DocumentList<AddedObject>>
@@ -57,11 +57,8 @@ export function createDocumentService(index: DocumentIndex, maxFileBytes: number
   const made = (name: string, { owner = "" }: Caller = {}): Collection =>
     index.collection(owner, name) ?? index.createCollection(owner, name)
   const addAll = async (collection: Collection, documents: readonly NewDocument[]) => {
-    const data: AddedObject[] = []
-    for (const document of documents) {
-      const { document: record, change } = await index.put(collection.id, document)
-      data.push({ ...documentObject(collection, record), change })
-    }
+    const added = await index.putAll(collection.id, documents)
+    const data = added.map(({ document, change }): AddedObject => ({ ...documentObject(collection, document), change }))
     return { object: "list" as const, data, has_more: false }
   }
   const absent = (id: string): EspalierError =>
