@@ -23,6 +23,7 @@ import { requestId } from "./middleware/request-id.ts"
 import { type RequestEntry, requestLog } from "./middleware/request-log.ts"
 import { modelRoutes } from "./models.ts"
 import { ragRoutes } from "./rag.ts"
+import { vectorStoreRoutes } from "./vector-stores.ts"
 import { vllmRoutes } from "./vllm.ts"
 
 /** How the app behaves. */
@@ -68,7 +69,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files, /v1/fine_tuning/jobs, /v1/rag/documents and /v1/rag/search",
+        hint: "The routes are /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files, /v1/fine_tuning/jobs, /v1/rag/documents, /v1/rag/search and /v1/vector_stores",
       }),
     ),
   )
@@ -90,6 +91,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
     fileRoutes,
     fineTuningRoutes,
     ragRoutes,
+    vectorStoreRoutes,
   ]) {
     app.route("/", routes(environment))
   }

@@ -39,6 +39,16 @@ export const routeScopes: Readonly<Record<string, Scope | "open">> = {
   "GET /v1/rag/documents/:id{.+}": "infer",
   "DELETE /v1/rag/documents/:id{.+}": "train",
   "POST /v1/rag/search": "infer",
+  "POST /v1/vector_stores": "train",
+  "GET /v1/vector_stores": "infer",
+  "GET /v1/vector_stores/:id": "infer",
+  "POST /v1/vector_stores/:id": "train",
+  "DELETE /v1/vector_stores/:id": "train",
+  "POST /v1/vector_stores/:id/files": "train",
+  "GET /v1/vector_stores/:id/files": "infer",
+  "GET /v1/vector_stores/:id/files/:file": "infer",
+  "DELETE /v1/vector_stores/:id/files/:file": "train",
+  "POST /v1/vector_stores/:id/search": "infer",
 }
 
 const patterns = Object.entries(routeScopes).map(([route, scope]) => {

@@ -5,7 +5,7 @@ import type { Database, SqlRow } from "../store/database.ts"
 import { type Page, type PageRequest, pageOf } from "./page.ts"
 
 /** What a file is for. */
-export type FilePurpose = "fine-tune" | "fine-tune-results"
+export type FilePurpose = "fine-tune" | "fine-tune-results" | "assistants" | "user_data"
 
 /** A file. */
 export interface FileRecord {

@@ -1,7 +1,6 @@
 /**
  * @module Collections as rows.
  */
-import { EspalierError } from "../core/errors.ts"
 import type { Database, SqlRow } from "../store/database.ts"
 import type { Collection, Metadata } from "./document.ts"
 
@@ -14,13 +13,11 @@ const COLUMNS = `collections.*,
   (SELECT count(*) FROM documents WHERE documents.collection = collections.seq) AS documents,
   (SELECT coalesce(sum(bytes), 0) FROM documents WHERE documents.collection = collections.seq) AS bytes`
 
-/** A new collection. @throws {EspalierError} `conflict` if the owner has one of that name. */
+/** A new collection, whatever others of its name there are. */
 export function addCollection(
   database: Database,
   { id, owner, name, createdAt, metadata }: Omit<Collection, "documents" | "bytes">,
 ): CollectionRow {
-  if (findCollection(database, owner, name) !== null)
-    throw new EspalierError("conflict", `There is a collection "${name}" already`, { param: "name" })
   database.run(
     "INSERT INTO collections (id, owner, name, created_at, metadata) VALUES (?, ?, ?, ?, ?)",
     id,
@@ -32,11 +29,23 @@ export function addCollection(
   return findCollection(database, owner, id)!
 }
 
-/** An owner's collection by its id or its name, or null. */
+/** An owner's collection by its id, or the oldest of its name; null if there is none. */
 export function findCollection(database: Database, owner: string, idOrName: string): CollectionRow | null {
   const sql = `SELECT ${COLUMNS} FROM collections WHERE owner = ? AND`
-  const row = database.get(`${sql} id = ?`, owner, idOrName) ?? database.get(`${sql} name = ?`, owner, idOrName)
+  const row =
+    database.get(`${sql} id = ?`, owner, idOrName) ?? database.get(`${sql} name = ? ORDER BY seq`, owner, idOrName)
   return row && readCollection(row)
+}
+
+/** Gives a collection another name or other metadata. */
+export function changeCollection(
+  database: Database,
+  id: string,
+  { name, metadata }: { readonly name?: string; readonly metadata?: Metadata },
+): void {
+  if (name !== undefined) database.run("UPDATE collections SET name = ? WHERE id = ?", name, id)
+  if (metadata !== undefined)
+    database.run("UPDATE collections SET metadata = ? WHERE id = ?", JSON.stringify(metadata), id)
 }
 
 /** A collection by its id, whoever's it is. */

@@ -10,7 +10,14 @@ import { EspalierError } from "../core/errors.ts"
 import { sha256Hex } from "../core/hash.ts"
 import { type Database, migrate, type SqlRow, type SqlValue } from "../store/database.ts"
 import { type Chunk, type ChunkOptions, chunkText } from "./chunk.ts"
-import { addCollection, type CollectionRow, collectionOf, findCollection, listCollections } from "./collection-table.ts"
+import {
+  addCollection,
+  type CollectionRow,
+  changeCollection,
+  collectionOf,
+  findCollection,
+  listCollections,
+} from "./collection-table.ts"
 import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
 import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
 import type { Passage, Retriever, SearchRequest } from "./retriever.ts"
@@ -43,9 +50,10 @@ export interface DocumentIndex extends Retriever {
   readonly database: Database
   /** Tokens of a text, as documents are cut by. */
   readonly count: (text: string) => number
-  /** @throws {EspalierError} `conflict` if the owner has one of that name */
+  /** A new one, whatever others of its name there are. */
   createCollection(owner: string, name: string, metadata?: Metadata): Collection
-  /** By id or name. */
+  changeCollection(id: string, change: { readonly name?: string; readonly metadata?: Metadata }): void
+  /** By its id, or the oldest of a name. */
   collection(owner: string, idOrName: string): Collection | null
   collections(owner: string): Collection[]
   /** Removes a collection with its documents. @returns whether there was one */
@@ -133,6 +141,7 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
     count: options.chunks.count,
     createCollection: (owner, name, metadata = {}) =>
       addCollection(database, { id: `vs_${newId()}`, owner, name, createdAt: now(), metadata }),
+    changeCollection: (id, change) => database.transaction(() => changeCollection(database, id, change)),
     collection: (owner, idOrName) => findCollection(database, owner, idOrName),
     collections: (owner) => listCollections(database, owner),
     removeCollection(owner, id) {

@@ -16,9 +16,9 @@ export const indexSchema: readonly string[] = [
     owner TEXT NOT NULL,
     name TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    metadata TEXT NOT NULL,
-    UNIQUE (owner, name)
+    metadata TEXT NOT NULL
   );
+  CREATE INDEX collections_name ON collections (owner, name);
   CREATE TABLE documents (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     collection INTEGER NOT NULL,

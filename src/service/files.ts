@@ -53,7 +53,8 @@ export function createFileService(store: JobStore, maxFileBytes: number): FileSe
   ): Promise<FileObject> {
     const { arrived, filename, purpose } = await readForm(form, (chunks) => contents.receive(chunks, maxFileBytes))
     try {
-      await checkDataFile(filename, arrived.stream(), breathe)
+      // What is to be searched is read when it comes into a vector store.
+      if (purpose === "fine-tune") await checkDataFile(filename, arrived.stream(), breathe)
       const bodySha256 = await sha256Hex(encodeUtf8(JSON.stringify([arrived.sha256, filename, purpose])))
       // What is kept must not be tidied away before its row is there.
       return await store.tidying.run(async () => {
@@ -124,7 +125,7 @@ const breathe = (): Promise<void> => new Promise((resolve) => setTimeout(resolve
 interface ReadForm {
   readonly arrived: Arrived
   readonly filename: string
-  readonly purpose: "fine-tune"
+  readonly purpose: UploadPurpose
 }
 
 /** The form's fields, in any order, and its file as it was taken in. */
@@ -147,27 +148,34 @@ async function readForm(
       }
     }
     if (!arrived) throw wrong("file", "Expected a part `file` with a file name but found none")
-    checkFields(fields)
-    return { arrived, filename, purpose: "fine-tune" }
+    return { arrived, filename, purpose: checkFields(fields) }
   } catch (error) {
     await arrived?.discard()
     throw error
   }
 }
 
-function checkFields(fields: ReadonlyMap<string, string>): void {
-  const purpose = fields.get("purpose")
-  if (purpose === undefined) throw wrong("purpose", 'Expected a part `purpose` that says "fine-tune" but found none')
-  if (purpose !== "fine-tune") {
-    throw new EspalierError("unsupported", `Expected the purpose "fine-tune" but found ${JSON.stringify(purpose)}`, {
-      param: "purpose",
-    })
+/** What files may be uploaded for: to train on, or to be searched. */
+const uploadPurposes = ["fine-tune", "assistants", "user_data"] as const
+type UploadPurpose = (typeof uploadPurposes)[number]
+
+function checkFields(fields: ReadonlyMap<string, string>): UploadPurpose {
+  const given = fields.get("purpose")
+  if (given === undefined) throw wrong("purpose", 'Expected a part `purpose` that says "fine-tune" but found none')
+  const purpose = uploadPurposes.find((each) => each === given)
+  if (purpose === undefined) {
+    throw new EspalierError(
+      "unsupported",
+      `Expected the purpose "fine-tune", "assistants" or "user_data" but found ${JSON.stringify(given)}`,
+      { param: "purpose" },
+    )
   }
   if ([...fields.keys()].some((name) => name.startsWith("expires_after"))) {
     throw new EspalierError("unsupported", "Files do not expire on this server: they stay until they are deleted", {
       param: "expires_after",
     })
   }
+  return purpose
 }
 
 /** A name without folders and control characters: it is shown, and never used as a path. */

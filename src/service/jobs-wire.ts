@@ -4,6 +4,7 @@
  * Source: https://platform.openai.com/docs/api-reference/files and .../fine-tuning; the `openai` package's types.
  */
 import * as v from "valibot"
+import type { FilePurpose } from "../jobs/file-table.ts"
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(64))
 /** A number in a query is text. */
@@ -112,7 +113,7 @@ export interface FileObject {
   readonly bytes: number
   readonly created_at: number
   readonly filename: string
-  readonly purpose: "fine-tune" | "fine-tune-results"
+  readonly purpose: FilePurpose
   readonly status: "processed"
 }
 

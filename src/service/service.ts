@@ -19,6 +19,7 @@ import * as models from "./models.ts"
 import { createOnceCache } from "./once-cache.ts"
 import { deleteModel } from "./shelved-models.ts"
 import { createTenants } from "./tenants.ts"
+import { createVectorStoreService, type VectorStoreService } from "./vector-stores.ts"
 import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
 
 /** How the server is, for whoever watches it. */
@@ -55,6 +56,8 @@ export interface Service {
   readonly jobs: JobService | null
   /** Documents to search; null where the server keeps none. */
   readonly documents: DocumentService | null
+  /** Documents under OpenAI's names; null where the server keeps no files or no documents. */
+  readonly vectorStores: VectorStoreService | null
   /** Ends what is in flight and frees the engine. */
   close(): Promise<void>
 }
@@ -91,6 +94,7 @@ export function createService(options: ServiceOptions): Service {
     files,
     jobs,
     documents,
+    vectorStores: options.documents && store ? createVectorStoreService(options.documents, store) : null,
     async close() {
       await jobs?.close()
       await context.engine.close()

@@ -121,7 +121,11 @@ describe("an index of documents", () => {
     expect(index.collection("acme", "notes")!.id).toBe(one.id)
     expect(index.collection("acme", other.id)).toBeNull()
     expect(index.collections("umbra")).toEqual([{ ...other, ...index.collection("umbra", "notes")! }])
-    expect(() => index.createCollection("acme", "notes")).toThrow('There is a collection "notes" already')
+    // The oldest of a name is meant by it.
+    index.createCollection("acme", "notes")
+    expect(index.collection("acme", "notes")!.id).toBe(one.id)
+    index.changeCollection(one.id, { name: "papers", metadata: { kind: "y" } })
+    expect(index.collection("acme", "papers")).toMatchObject({ id: one.id, metadata: { kind: "y" } })
   })
 
   test("what was added is there when it is opened again, by two at once too", async () => {
