@@ -13,13 +13,14 @@ import { calibratedPath, openProfile } from "../presets/open-profile.ts"
 import type { NewDocument } from "../rag/document.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import { formatOfName, readDocuments } from "../rag/readers/read.ts"
+import type { EngineApi } from "../serve/engine-api.ts"
 import { DEFAULT_COLLECTION } from "../service/documents-wire.ts"
 import { writeFileAtomic } from "../store/atomic.ts"
 import { formatBytes } from "../train/progress.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { overDocuments } from "./eval-rag.ts"
 import { DEFAULT_STORE } from "./serve-store.ts"
-import { baseFolder, engineOptions, engineSettings } from "./shared-options.ts"
+import { baseFolder, embedderOption, engineOptions, engineSettings } from "./shared-options.ts"
 
 const options = {
   documents: { type: "string", value: "folder", description: "where the index lies", default: DEFAULT_STORE },
@@ -27,6 +28,7 @@ const options = {
   base: { type: "string", value: "folder", description: "whose tokenizer counts", default: "the embedded base, sprig" },
   "chunk-tokens": { type: "number", description: "tokens of a piece at most", default: "160" },
   "chunk-overlap": { type: "number", description: "tokens that neighbouring pieces share at most", default: "32" },
+  embedder: embedderOption,
   from: { type: "string", value: "file", description: "calibrate over these documents instead of the collection" },
   out: { type: "string", value: "file", description: "where the calibration goes", default: "beside the documents" },
   backend: engineOptions.backend,
@@ -63,16 +65,23 @@ export const ragCommand = defineCommand({
           hint: "See espalier rag --help",
         },
       )
+    const opened: EngineApi[] = []
     const index = await openDocuments({
       folder: values.documents ?? DEFAULT_STORE,
       base: baseFolder(values.base),
       ...(values["chunk-tokens"] !== undefined && { chunkTokens: values["chunk-tokens"] }),
       ...(values["chunk-overlap"] !== undefined && { chunkOverlap: values["chunk-overlap"] }),
+      ...(values.embedder !== undefined && { embedder: values.embedder }),
+      async engine() {
+        opened.push(await openEngine({ ...engineSettings(values), force: true }))
+        return opened[0]!
+      },
     })
     try {
       return await run(index, rest, values, io)
     } finally {
       index.close()
+      await opened[0]?.close()
     }
   },
 })

@@ -54,14 +54,29 @@ export async function openServedStore(given: string | undefined, io: Io): Promis
  */
 export async function openServedDocuments(
   given: string | undefined,
-  { store, base }: { readonly store: string | undefined; readonly base: string },
+  {
+    store,
+    base,
+    embedder,
+    engine,
+  }: {
+    readonly store: string | undefined
+    readonly base: string
+    readonly embedder: string | undefined
+    readonly engine: EngineApi
+  },
   io: Io,
 ): Promise<DocumentIndex | null> {
   if (given === "off" || (given === undefined && store === "off")) return null
   try {
-    return await openDocuments({ folder: given ?? store ?? DEFAULT_STORE, base })
+    return await openDocuments({
+      folder: given ?? store ?? DEFAULT_STORE,
+      base,
+      ...(embedder !== undefined && { embedder }),
+      engine: async () => engine,
+    })
   } catch (error) {
-    if (given !== undefined || !isEspalierError(error)) throw error
+    if (given !== undefined || embedder !== undefined || !isEspalierError(error)) throw error
     io.err(`Without documents. ${describeError(error)}`)
     return null
   }

@@ -18,7 +18,7 @@ import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { operationOptions, operationSettings } from "./serve-operation.ts"
 import { DEFAULT_STORE, openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
-import { engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
+import { embedderOption, engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
 const options = {
   ...engineOptions,
@@ -45,6 +45,7 @@ const options = {
     description: "where documents to search are kept; off for none",
     default: "the store's folder",
   },
+  embedder: embedderOption,
   retrieval: {
     type: "string",
     description: "whether questions are answered from documents, where a request doesn't say",
@@ -109,7 +110,11 @@ export const serveCommand = defineCommand({
       const kept = await openServedStore(values.store, io)
       const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
       const { base } = engineSettings(values)
-      const documents = await openServedDocuments(values.documents, { store: values.store, base }, io)
+      const documents = await openServedDocuments(
+        values.documents,
+        { store: values.store, base, embedder: values.embedder, engine },
+        io,
+      )
       const service = createService({
         engine,
         ...(documents && { documents, retrieval: await retrievalSettings(values, engine.info) }),

@@ -38,6 +38,14 @@ export const engineOptions = {
   },
 } as const satisfies OptionTable
 
+/** How documents are searched beside their words. */
+export const embedderOption = {
+  type: "string",
+  value: "base|model",
+  description: "search by meaning too: by the base's own states, or by a model for transformers.js",
+  default: "none",
+} as const
+
 /** How answers are drawn. */
 export const samplingOptions = {
   "max-tokens": { type: "number", description: "tokens of an answer at most", default: "256" },

@@ -19,25 +19,24 @@ import {
   listCollections,
 } from "./collection-table.ts"
 import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
+import type { Embedder } from "./embedder.ts"
+import { fused } from "./fusion.ts"
 import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
 import type { Passage, Retriever, SearchRequest } from "./retriever.ts"
 import { indexSchema } from "./schema.ts"
 import { nameTerms, searchTerms } from "./search-terms.ts"
+import { addVector, piecesWith, VectorTable } from "./vector-table.ts"
 
 /** Settings of an index. */
 export interface IndexOptions {
   /** How documents are cut; those that are there already stay as they are. */
   readonly chunks: ChunkOptions
+  /** Searches by meaning beside words; what was added without it is found by words alone. */
+  readonly embedder?: Embedder
   /** Milliseconds since 1970. @default {Date.now} */
   readonly now?: () => number
   /** @default {crypto.randomUUID} without its dashes */
   readonly newId?: () => string
-}
-
-/** A piece of a document as it was stored. */
-export interface StoredChunk {
-  readonly seq: number
-  readonly text: string
 }
 
 /** A piece that was found. */
@@ -64,15 +63,8 @@ export interface DocumentIndex extends Retriever {
    * @throws {EspalierError} `not_found` if there is no such collection, `invalid_request` for a document without text
    */
   put(collection: string, document: NewDocument): Promise<Added>
-  /**
-   * The same for several documents, all of them or none.
-   * @param onChunks gets the pieces that were written, in the same transaction
-   */
-  putAll(
-    collection: string,
-    documents: readonly NewDocument[],
-    onChunks?: (chunks: readonly StoredChunk[], collectionSeq: number) => void,
-  ): Promise<Added[]>
+  /** The same for several documents, all of them or none. */
+  putAll(collection: string, documents: readonly NewDocument[]): Promise<Added[]>
   /** @param after the id of the last one of the page before */
   documents(collection: string, page?: { readonly limit?: number; readonly after?: string }): DocumentRecord[]
   document(collection: string, id: string): DocumentRecord | null
@@ -90,6 +82,13 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
   const now = options.now ?? Date.now
   const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
   migrate(database, indexSchema)
+  const { embedder } = options
+  const vectors = embedder ? new VectorTable(database, embedder.name, embedder.dimensions) : null
+  const cutAndEmbed = async (text: string): Promise<Cut> => {
+    const chunks = chunkText(text, options.chunks)
+    const embedded = embedder ? await embedder.embed(chunks.map(({ start, end }) => text.slice(start, end))) : null
+    return { chunks, vectors: embedded }
+  }
   const known = (id: string): CollectionRow => {
     const found = collectionOf(database, id)
     if (found) return found
@@ -104,23 +103,27 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
   }
   const rowOf = (collection: number, id: string): SqlRow | null =>
     database.get("SELECT * FROM documents WHERE collection = ? AND id = ?", collection, id)
-  const write = (
-    scope: number,
-    { id, sha256, title, text, meta }: Prepared,
-    cut: readonly Chunk[] | null,
-    onChunks: (chunks: readonly StoredChunk[], collectionSeq: number) => void,
-  ): Added => {
+  const byWords = (scope: number, terms: readonly string[], filter: Metadata, limit: number) => {
+    const { joins, conditions, values } = filterSql(filter)
+    return database
+      .all(
+        `SELECT words.rowid AS seq, words.rank AS rank FROM words ${joins} WHERE words MATCH ?${conditions} ORDER BY words.rank LIMIT ?`,
+        ...[wordsMatch(scope, terms), ...values, limit],
+      )
+      .map((row) => ({ seq: Number(row["seq"]), score: -Number(row["rank"]) }))
+  }
+  const write = (scope: number, { id, sha256, title, text, meta }: Prepared, cut: Cut): Added => {
     const old = rowOf(scope, id)
     if (old?.["sha256"] === sha256) return { document: readDocument(old), change: "unchanged" }
-    // Somebody else may have replaced it since it was looked at.
-    const chunks = cut ?? chunkText(text, options.chunks)
+    // Somebody else may have replaced it since it was looked at; what there is no vector of is found by its words.
+    const { chunks, vectors } = cut ?? { chunks: chunkText(text, options.chunks), vectors: null }
     if (old) removeRows(old)
     database.run(
       "INSERT INTO documents (collection, id, sha256, title, metadata, created_at, bytes, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, chunks.length],
     )
     const row = rowOf(scope, id)!
-    const stored = chunks.map(({ start, end, headings }, number): StoredChunk => {
+    for (const [number, { start, end, headings }] of chunks.entries()) {
       const piece = text.slice(start, end)
       database.run(
         "INSERT INTO chunks (document, number, start, finish, text) VALUES (?, ?, ?, ?, ?)",
@@ -131,9 +134,9 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
         "INSERT INTO words (rowid, scope, title, body) VALUES (?, ?, ?, ?)",
         ...[seq, scopeWord(scope), [title, ...headings].join(" "), piece],
       )
-      return { seq, text: piece }
-    })
-    onChunks(stored, scope)
+      if (embedder && vectors)
+        addVector(database, { seq, collection: scope, embedder: embedder.name, vector: vectors[number]! })
+    }
     return { document: readDocument(row), change: old ? "replaced" : "added" }
   }
   return {
@@ -155,17 +158,17 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
     async put(collection, document) {
       return (await this.putAll(collection, [document]))[0]!
     },
-    async putAll(collection, documents, onChunks = () => {}) {
+    async putAll(collection, documents) {
       const { seq: scope } = known(collection)
       const prepared: Prepared[] = []
       for (const document of documents) prepared.push(await prepare(document))
       // What is there already need not be cut.
-      const cut = prepared.map(({ id, sha256, text }) =>
-        rowOf(scope, id)?.["sha256"] === sha256 ? null : chunkText(text, options.chunks),
-      )
+      const cut: Cut[] = []
+      for (const { id, sha256, text } of prepared)
+        cut.push(rowOf(scope, id)?.["sha256"] === sha256 ? null : await cutAndEmbed(text))
       return database.transaction(() => {
         known(collection)
-        return prepared.map((document, i) => write(scope, document, cut[i]!, onChunks))
+        return prepared.map((document, i) => write(scope, document, cut[i]!))
       })
     },
     documents(collection, { limit = 100, after } = {}) {
@@ -202,19 +205,27 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
         return row !== null
       })
     },
-    async search({ collection, query, limit, filter = {} }: SearchRequest) {
+    async search({ collection, query, limit, filter = {} }: SearchRequest, signal) {
       const { seq: scope } = known(collection)
       const terms = searchTerms(query)
-      if (terms.length === 0) return []
-      const { joins, conditions, values } = filterSql(filter)
-      const rows = database.all(
-        `SELECT words.rowid AS seq, words.rank AS rank FROM words ${joins} WHERE words MATCH ?${conditions} ORDER BY words.rank LIMIT ?`,
-        ...[wordsMatch(scope, terms), ...values, limit],
-      )
-      const found = rows.map((row) => Number(row["seq"]))
-      const relevance = relevanceOf(database, scope, terms, nameTerms(query), found)
+      const ranked = terms.length === 0 ? [] : byWords(scope, terms, filter, vectors ? FUSED : limit)
+      const held = (pieces: readonly number[]): number[] =>
+        terms.length === 0 ? pieces.map(() => 0) : relevanceOf(database, scope, terms, nameTerms(query), pieces)
+      if (!embedder || !vectors) {
+        const relevance = held(ranked.map(({ seq }) => seq))
+        return this.passages(ranked.map((each, i) => ({ ...each, relevance: relevance[i]! })))
+      }
+      const [asked] = await embedder.embed([query], signal)
+      const near = vectors.nearest(scope, asked!, FUSED, piecesWith(database, scope, filter))
+      const cosines = new Map(near.map(({ seq, cosine }) => [seq, cosine]))
+      const best = fused([ranked.map(({ seq }) => seq), near.map(({ seq }) => seq)]).slice(0, limit)
+      const relevance = held(best.map(({ item }) => item))
       return this.passages(
-        rows.map((row, i) => ({ seq: found[i]!, score: -Number(row["rank"]), relevance: relevance[i]! })),
+        best.map(({ item, score }, i) => ({
+          seq: item,
+          score,
+          relevance: Math.max(relevance[i]!, embedder.relevance(cosines.get(item) ?? 0)),
+        })),
       )
     },
     passages: (found) =>
@@ -232,7 +243,7 @@ export function documentIndex(database: Database, options: IndexOptions): Docume
 }
 
 /** Metadata as a condition; types are told apart, so that 1 is not true. */
-export function filterSql(filter: Metadata): {
+function filterSql(filter: Metadata): {
   readonly joins: string
   readonly conditions: string
   readonly values: readonly SqlValue[]
@@ -264,6 +275,12 @@ async function prepare({ id, title, text, metadata }: NewDocument): Promise<Prep
   const sha256 = await sha256Hex(encodeUtf8(JSON.stringify([title, text, meta])))
   return { id: id ?? `doc-${sha256.slice(0, 24)}`, sha256, title, text, meta }
 }
+
+/** A document's pieces, with their vectors where there are any; null for a document that is there already. */
+type Cut = { readonly chunks: readonly Chunk[]; readonly vectors: readonly Float32Array[] | null } | null
+
+/** Pieces of each ranking that are put together. */
+const FUSED = 50
 
 /** The same metadata in any order is the same. */
 const sorted = (metadata: Metadata): Metadata =>

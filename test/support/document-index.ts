@@ -6,13 +6,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openDatabase } from "../../src/presets/open-database.ts"
 import { type DocumentIndex, documentIndex } from "../../src/rag/document-index.ts"
+import type { Embedder } from "../../src/rag/embedder.ts"
 
 /** An index that can be removed. */
 export interface TemporaryIndex {
   readonly index: DocumentIndex
   readonly folder: string
   /** Opens the same database once more. */
-  again(): Promise<DocumentIndex>
+  again(embedder?: Embedder): Promise<DocumentIndex>
   remove(): Promise<void>
 }
 
@@ -20,13 +21,14 @@ export interface TemporaryIndex {
 const count = (text: string): number => text.split(/\s+/).length
 
 /** Opens a fresh index. @param tokens words of a piece at most */
-export async function temporaryIndex(tokens = 60): Promise<TemporaryIndex> {
+export async function temporaryIndex(tokens = 60, first?: Embedder): Promise<TemporaryIndex> {
   const folder = await mkdtemp(join(tmpdir(), "espalier-documents-"))
   const opened: DocumentIndex[] = []
-  const open = async (): Promise<DocumentIndex> => {
+  const open = async (embedder?: Embedder): Promise<DocumentIndex> => {
     const options = { name: "document index", option: "documents", shared: true }
     const { database } = await openDatabase(join(folder, "documents.sqlite"), options)
     const index = documentIndex(database, {
+      ...(embedder && { embedder }),
       chunks: { tokens, overlap: Math.floor(tokens / 4), count },
       now: () => 1000,
     })
@@ -34,7 +36,7 @@ export async function temporaryIndex(tokens = 60): Promise<TemporaryIndex> {
     return index
   }
   return {
-    index: await open(),
+    index: await open(first),
     folder,
     again: open,
     async remove() {
