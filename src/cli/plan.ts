@@ -30,6 +30,7 @@ const options = {
   length: { type: "number", value: "tokens", description: "the longest row", default: "128" },
   backend: { type: "string", description: "what computes", choices: backends, default: "native" },
   quantize: engineOptions.quantize,
+  kl: { type: "boolean", description: "with --kl of train: the divergence from the frozen base in the loss" },
   "serve-adapters": { type: "number", description: "adapters that a server has ready", default: "1" },
   sequences: { type: "number", description: "sequences that a server has in flight", default: "1" },
   all: { type: "boolean", description: "every method beside full fine-tuning" },
@@ -126,7 +127,7 @@ function jobOf(values: Values): Job {
     adapters,
     sequences,
     title: `Base: ${base.name} (${modelType}, ${layers} layers, hidden ${hiddenSize})`,
-    train: (choice) => planTraining({ ...prepare(choice), rows: choice.rows }),
+    train: (choice) => planTraining({ ...prepare(choice), rows: choice.rows, divergence: values.kl === true }),
     serve: (choice) => planServing({ ...prepare(choice), adapters, sequences }),
   }
 }

@@ -27,6 +27,8 @@ export interface TrainingPlanOptions {
   readonly evaluates?: boolean
   /** Whether checkpoints are saved. @default {true} */
   readonly checkpoints?: boolean
+  /** Whether the divergence from the frozen base counts in the loss: a second forward pass. @default {false} */
+  readonly divergence?: boolean
   readonly backend: "native" | "wasm"
 }
 
@@ -47,7 +49,7 @@ export interface TrainingPlan {
  * @throws {TypeError} If the graph has a size that nothing gives.
  */
 export function planTraining(options: TrainingPlanOptions): TrainingPlan {
-  const { base, method, env, rows, length, evaluates = true, checkpoints = true, backend } = options
+  const { base, method, env, rows, length, evaluates = true, checkpoints = true, divergence = false, backend } = options
   const labelled = options.labelled ?? rows * (length - 1)
   const constants: Calibration = calibrations[backend]
   const sites = method.parameters(env)
@@ -60,7 +62,10 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const rowsAtOnce = rowsOfPiece(rows, length, piece)
   const most = paddedRows(Math.min(labelled, rowsAtOnce * (length - 1)), bucket)
   const memoryOf = (withGradients: boolean) => {
-    const { graph, virtualTokens } = trainGraph({ base, method, sites, maxLength: length, chunks, withGradients })
+    const { graph, virtualTokens } = trainGraph({
+      ...{ base, method, sites, maxLength: length, chunks, withGradients },
+      divergence: divergence && withGradients,
+    })
     return graphMemory(graph, { B: rowsAtOnce, T: length, S: virtualTokens + length, N: most / chunks })
   }
   const training = memoryOf(true)

@@ -222,11 +222,12 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     checkpointPath: checkpoint.path,
     isResumed: snapshot !== null,
     plan(steps) {
-      if (runtime.name === "webgpu" || settings.kl) return null
+      if (runtime.name === "webgpu") return null
       return planTraining({
         ...{ base, method, env, length, labelled, backend: runtime.name },
         rows: Math.min(batchSize, Math.max(trained.length, ...tasks.map((task) => task.heldout.length))),
         evaluates: tasks.some((task) => task.heldout.length > 0),
+        divergence: settings.kl != null,
         checkpoints: steps > (settings.train.checkpointEvery ?? Infinity),
       })
     },

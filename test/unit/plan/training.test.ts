@@ -26,6 +26,14 @@ const partOf = ({ parts }: Pick<TrainingPlan, "parts">, wanted: string) =>
   parts.find(({ name }) => name === wanted)?.bytes ?? 0
 
 describe("planTraining()", () => {
+  test("the divergence from the frozen base takes a second forward pass", () => {
+    const [without, with_] = [plan("lora"), plan("lora", {}, { divergence: true })]
+    expect(partOf(with_, "activations")).toBeGreaterThan(partOf(without, "activations"))
+    expect(partOf(with_, "inputs")).toBeGreaterThan(partOf(without, "inputs"))
+    expect(partOf(with_, "evaluation")).toBe(partOf(without, "evaluation"))
+    expect(partOf(with_, "gradients")).toBe(partOf(without, "gradients"))
+  })
+
   for (const { name } of methods) {
     test(`plans ${name} from shapes alone`, () => {
       const { parts, total, trainable } = plan(name)
