@@ -22,6 +22,7 @@ import { localOnly } from "./middleware/local-only.ts"
 import { requestId } from "./middleware/request-id.ts"
 import { type RequestEntry, requestLog } from "./middleware/request-log.ts"
 import { modelRoutes } from "./models.ts"
+import { documentRoutes } from "./openapi/document.ts"
 import { ragRoutes } from "./rag.ts"
 import { vectorStoreRoutes } from "./vector-stores.ts"
 import { vllmRoutes } from "./vllm.ts"
@@ -49,7 +50,7 @@ export interface AppOptions {
 }
 
 /** Every route over one service. */
-export function createApp(service: Service, options: AppOptions = {}): Hono<AppTypes> {
+export function createApp(service: Service, options: AppOptions = {}) {
   const environment: RouteEnvironment = {
     service,
     maxBodyBytes: options.maxBodyBytes ?? 2 * 1024 * 1024,
@@ -69,7 +70,7 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   app.notFound((c) =>
     errorResponse(
       new EspalierError("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here`, {
-        hint: "The routes are /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files, /v1/fine_tuning/jobs, /v1/rag/documents, /v1/rag/search and /v1/vector_stores",
+        hint: "/docs shows every route: /health, /health/live, /health/ready, /metrics, /v1/models, /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/adapters, /v1/files, /v1/fine_tuning/jobs, /v1/rag/documents, /v1/rag/search and /v1/vector_stores",
       }),
     ),
   )
@@ -79,24 +80,25 @@ export function createApp(service: Service, options: AppOptions = {}): Hono<AppT
   if (options.localOnly ?? keyring === null) app.use(localOnly())
   if (options.corsOrigins?.length) app.use(crossOrigin(options.corsOrigins))
   if (keyring) app.use(bearerAuth(keyring))
-  for (const routes of [
-    healthRoutes,
-    metricRoutes,
-    modelRoutes,
-    chatRoutes,
-    completionRoutes,
-    embeddingRoutes,
-    adapterRoutes,
-    vllmRoutes,
-    fileRoutes,
-    fineTuningRoutes,
-    ragRoutes,
-    vectorStoreRoutes,
-  ]) {
-    app.route("/", routes(environment))
-  }
+  app.route("/", documentRoutes(app))
+  // One expression, so that the typed client knows them all.
   return app
+    .route("/", healthRoutes(environment))
+    .route("/", metricRoutes(environment))
+    .route("/", modelRoutes(environment))
+    .route("/", chatRoutes(environment))
+    .route("/", completionRoutes(environment))
+    .route("/", embeddingRoutes(environment))
+    .route("/", adapterRoutes(environment))
+    .route("/", vllmRoutes(environment))
+    .route("/", fileRoutes(environment))
+    .route("/", fineTuningRoutes(environment))
+    .route("/", ragRoutes(environment))
+    .route("/", vectorStoreRoutes(environment))
 }
+
+/** The app's type, from which the typed client knows its routes. */
+export type App = ReturnType<typeof createApp>
 
 /** Lets pages of these origins call; what they ask for beforehand needs no key, what they send does. */
 function crossOrigin(origins: readonly string[]): MiddlewareHandler {

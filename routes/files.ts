@@ -7,23 +7,53 @@ import type { FileService } from "../src/service/files.ts"
 import { callerOf } from "./caller.ts"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
 import { readMultipart } from "./multipart.ts"
+import { describe } from "./openapi/describe.ts"
+
+const tag = "Files"
 
 /** The file routes. */
-export function fileRoutes({ service }: RouteEnvironment): Hono<AppTypes> {
-  const app = new Hono<AppTypes>()
+export function fileRoutes({ service }: RouteEnvironment) {
   const files = (): FileService => {
     if (service.files) return service.files
     throw new EspalierError("unsupported", "This server keeps no files", {
       hint: "Start it with a folder for files and jobs (--store)",
     })
   }
-  app.post("/v1/files", async (c) => c.json(await files().create(readMultipart(c.req.raw), callerOf(c))))
-  app.get("/v1/files", (c) => c.json(files().list(c.req.query(), callerOf(c))))
+  const app = new Hono<AppTypes>()
+    .post(
+      "/v1/files",
+      describe<never, never, { file: File; purpose: "fine-tune" | "assistants" | "user_data" }>("POST /v1/files", {
+        tag,
+        summary: "Takes in a file",
+        form: { file: "Lines of training data, or a document", purpose: "fine-tune, assistants or user_data" },
+        answer: "FileObject",
+      }),
+      async (c) => c.json(await files().create(readMultipart(c.req.raw), callerOf(c))),
+    )
+    .get("/v1/files", describe("GET /v1/files", { tag, summary: "Files", query: "files", answer: "FilePage" }), (c) =>
+      c.json(files().list(c.req.query(), callerOf(c))),
+    )
+    .get(
+      "/v1/files/:id",
+      describe("GET /v1/files/:id", { tag, summary: "A file's facts", answer: "FileObject" }),
+      (c) => c.json(files().retrieve(c.req.param("id"), callerOf(c))),
+    )
+    .delete(
+      "/v1/files/:id",
+      describe("DELETE /v1/files/:id", { tag, summary: "Deletes a file", answer: "DeletedFile" }),
+      async (c) => c.json(await files().delete(c.req.param("id"), callerOf(c))),
+    )
+    .get(
+      "/v1/files/:id/content",
+      describe("GET /v1/files/:id/content", {
+        tag,
+        summary: "A file's bytes",
+        answer: { type: "application/octet-stream" },
+      }),
+      (c) => download(c, files()),
+    )
   app.all("/v1/files", onlyMethods("GET", "POST"))
-  app.get("/v1/files/:id", (c) => c.json(files().retrieve(c.req.param("id"), callerOf(c))))
-  app.delete("/v1/files/:id", async (c) => c.json(await files().delete(c.req.param("id"), callerOf(c))))
   app.all("/v1/files/:id", onlyMethods("GET", "DELETE"))
-  app.get("/v1/files/:id/content", (c) => download(c, files()))
   app.all("/v1/files/:id/content", onlyMethods("GET"))
   return app
 }

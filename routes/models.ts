@@ -4,14 +4,33 @@
 import { Hono } from "hono"
 import { callerOf } from "./caller.ts"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
+import { describe } from "./openapi/describe.ts"
+
+const tag = "Models"
 
 /** The model routes. */
-export function modelRoutes({ service }: RouteEnvironment): Hono<AppTypes> {
+export function modelRoutes({ service }: RouteEnvironment) {
   const app = new Hono<AppTypes>()
-  app.get("/v1/models", async (c) => c.json(await service.listModels(callerOf(c))))
+    .get(
+      "/v1/models",
+      describe("GET /v1/models", { tag, summary: "The base and its adapters", answer: "ModelList" }),
+      async (c) => c.json(await service.listModels(callerOf(c))),
+    )
+    .get(
+      "/v1/models/:id{.+}",
+      describe("GET /v1/models/:id{.+}", { tag, summary: "A model", answer: "ModelCard" }),
+      async (c) => c.json(await service.retrieveModel(c.req.param("id"), callerOf(c))),
+    )
+    .delete(
+      "/v1/models/:id{.+}",
+      describe("DELETE /v1/models/:id{.+}", {
+        tag,
+        summary: "Deletes a model that a job made",
+        answer: "DeletedModel",
+      }),
+      async (c) => c.json(await service.deleteModel(c.req.param("id"), callerOf(c))),
+    )
   app.all("/v1/models", onlyMethods("GET"))
-  app.get("/v1/models/:id{.+}", async (c) => c.json(await service.retrieveModel(c.req.param("id"), callerOf(c))))
-  app.delete("/v1/models/:id{.+}", async (c) => c.json(await service.deleteModel(c.req.param("id"), callerOf(c))))
   app.all("/v1/models/:id{.+}", onlyMethods("GET", "DELETE"))
   return app
 }

@@ -2,7 +2,8 @@
  * @module Answers with an outcome of the service: whole as JSON, in chunks as server-sent events. A client that leaves
  * ends its generation.
  */
-import type { Context } from "hono"
+import type { Context, TypedResponse } from "hono"
+import type { JSONParsed } from "hono/utils/types"
 import type { CallOptions, Outcome } from "../src/service/generate.ts"
 import { callerOf } from "./caller.ts"
 import type { AppTypes, RouteEnvironment } from "./environment.ts"
@@ -17,7 +18,7 @@ export async function answerOutcome<Whole extends object, Chunk>(
   c: Context<AppTypes>,
   { keepAliveMs, requestTimeoutMs, onError }: RouteEnvironment,
   call: (options: CallOptions) => Promise<Outcome<Whole, Chunk>>,
-): Promise<Response> {
+): Promise<Response & TypedResponse<JSONParsed<Whole>, 200, "json">> {
   const controller = new AbortController()
   const leave = (): void => controller.abort()
   const { signal } = c.req.raw
@@ -50,7 +51,7 @@ export async function answerOutcome<Whole extends object, Chunk>(
     end()
     return c.json(outcome.whole, 200, headers)
   }
-  return eventStream(guarded(outcome.chunks, end, told), {
+  const stream = eventStream(guarded(outcome.chunks, end, told), {
     headers,
     keepAliveMs,
     onCancel: () => {
@@ -59,6 +60,8 @@ export async function answerOutcome<Whole extends object, Chunk>(
     },
     onError: (error) => onError(error, c.get("requestId")),
   })
+  // The type is the whole answer's: who asks for a stream reads its events from the body.
+  return stream as Response & TypedResponse<JSONParsed<Whole>, 200, "json">
 }
 
 /** The same chunks; `end` is called after the last one, and errors are told as `told` tells them. */

@@ -4,7 +4,9 @@
 import type { Scope } from "../src/service/keyring.ts"
 
 /** Scopes by method and path, as the routes write their paths. */
-export const routeScopes: Readonly<Record<string, Scope | "open">> = {
+export const routeScopes = {
+  "GET /openapi.json": "open",
+  "GET /docs": "open",
   "GET /health": "open",
   "GET /health/live": "open",
   "GET /health/ready": "open",
@@ -49,7 +51,10 @@ export const routeScopes: Readonly<Record<string, Scope | "open">> = {
   "GET /v1/vector_stores/:id/files/:file": "infer",
   "DELETE /v1/vector_stores/:id/files/:file": "train",
   "POST /v1/vector_stores/:id/search": "infer",
-}
+} as const satisfies Readonly<Record<string, Scope | "open">>
+
+/** A route, as the routes write it. */
+export type Route = keyof typeof routeScopes
 
 const patterns = Object.entries(routeScopes).map(([route, scope]) => {
   const [method, path] = route.split(" ") as [string, string]

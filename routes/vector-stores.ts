@@ -7,42 +7,116 @@ import type { VectorStoreService } from "../src/service/vector-stores.ts"
 import { callerOf } from "./caller.ts"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
 import { readJson } from "./json-body.ts"
+import { describe } from "./openapi/describe.ts"
 
 const ROOT = "/v1/vector_stores"
+const tag = "Documents"
 
 /** The routes of vector stores. */
-export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment): Hono<AppTypes> {
-  const app = new Hono<AppTypes>()
+export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
   const stores = (): VectorStoreService => {
     if (service.vectorStores) return service.vectorStores
     throw new EspalierError("unsupported", "This server keeps no vector stores", {
       hint: "Start it with folders for files and documents (--store, --documents)",
     })
   }
-  app.post(ROOT, async (c) => c.json(await stores().create(await readJson(c, maxBodyBytes), callerOf(c))))
-  app.get(ROOT, (c) => c.json(stores().list(c.req.query(), callerOf(c))))
+  const app = new Hono<AppTypes>()
+    .post(
+      ROOT,
+      describe("POST /v1/vector_stores", {
+        tag,
+        summary: "Makes a vector store",
+        body: "VectorStoreRequest",
+        answer: "VectorStore",
+      }),
+      async (c) => c.json(await stores().create(await readJson(c, maxBodyBytes), callerOf(c))),
+    )
+    .get(
+      ROOT,
+      describe("GET /v1/vector_stores", {
+        tag,
+        summary: "Vector stores",
+        query: "vectorStores",
+        answer: "VectorStorePage",
+      }),
+      (c) => c.json(stores().list(c.req.query(), callerOf(c))),
+    )
+    .get(
+      `${ROOT}/:id`,
+      describe("GET /v1/vector_stores/:id", { tag, summary: "A vector store", answer: "VectorStore" }),
+      (c) => c.json(stores().retrieve(c.req.param("id"), callerOf(c))),
+    )
+    .post(
+      `${ROOT}/:id`,
+      describe("POST /v1/vector_stores/:id", {
+        tag,
+        summary: "Changes a vector store's name or metadata",
+        body: "VectorStoreChange",
+        answer: "VectorStore",
+      }),
+      async (c) => c.json(stores().modify(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
+    )
+    .delete(
+      `${ROOT}/:id`,
+      describe("DELETE /v1/vector_stores/:id", {
+        tag,
+        summary: "Deletes a vector store",
+        answer: "DeletedVectorStore",
+      }),
+      (c) => c.json(stores().delete(c.req.param("id"), callerOf(c))),
+    )
+    .post(
+      `${ROOT}/:id/files`,
+      describe("POST /v1/vector_stores/:id/files", {
+        tag,
+        summary: "Adds an uploaded file",
+        body: "VectorStoreFileRequest",
+        answer: "VectorStoreFile",
+      }),
+      async (c) => c.json(await stores().addFile(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
+    )
+    .get(
+      `${ROOT}/:id/files`,
+      describe("GET /v1/vector_stores/:id/files", {
+        tag,
+        summary: "A vector store's files",
+        query: "vectorStores",
+        answer: "VectorStoreFilePage",
+      }),
+      (c) => c.json(stores().listFiles(c.req.param("id"), c.req.query(), callerOf(c))),
+    )
+    .get(
+      `${ROOT}/:id/files/:file`,
+      describe("GET /v1/vector_stores/:id/files/:file", {
+        tag,
+        summary: "A file of a vector store",
+        answer: "VectorStoreFile",
+      }),
+      (c) => c.json(stores().retrieveFile(c.req.param("id"), c.req.param("file"), callerOf(c))),
+    )
+    .delete(
+      `${ROOT}/:id/files/:file`,
+      describe("DELETE /v1/vector_stores/:id/files/:file", {
+        tag,
+        summary: "Takes a file out of a vector store",
+        answer: "DeletedVectorStoreFile",
+      }),
+      (c) => c.json(stores().deleteFile(c.req.param("id"), c.req.param("file"), callerOf(c))),
+    )
+    .post(
+      `${ROOT}/:id/search`,
+      describe("POST /v1/vector_stores/:id/search", {
+        tag,
+        summary: "Passages that a question is answered by",
+        body: "VectorStoreSearch",
+        answer: "VectorStoreResults",
+      }),
+      async (c) => c.json(await stores().search(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
+    )
   app.all(ROOT, onlyMethods("GET", "POST"))
-  app.get(`${ROOT}/:id`, (c) => c.json(stores().retrieve(c.req.param("id"), callerOf(c))))
-  app.post(`${ROOT}/:id`, async (c) =>
-    c.json(stores().modify(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
-  )
-  app.delete(`${ROOT}/:id`, (c) => c.json(stores().delete(c.req.param("id"), callerOf(c))))
   app.all(`${ROOT}/:id`, onlyMethods("GET", "POST", "DELETE"))
-  app.post(`${ROOT}/:id/files`, async (c) =>
-    c.json(await stores().addFile(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
-  )
-  app.get(`${ROOT}/:id/files`, (c) => c.json(stores().listFiles(c.req.param("id"), c.req.query(), callerOf(c))))
   app.all(`${ROOT}/:id/files`, onlyMethods("GET", "POST"))
-  app.get(`${ROOT}/:id/files/:file`, (c) =>
-    c.json(stores().retrieveFile(c.req.param("id"), c.req.param("file"), callerOf(c))),
-  )
-  app.delete(`${ROOT}/:id/files/:file`, (c) =>
-    c.json(stores().deleteFile(c.req.param("id"), c.req.param("file"), callerOf(c))),
-  )
   app.all(`${ROOT}/:id/files/:file`, onlyMethods("GET", "DELETE"))
-  app.post(`${ROOT}/:id/search`, async (c) =>
-    c.json(await stores().search(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
-  )
   app.all(`${ROOT}/:id/search`, onlyMethods("POST"))
   return app
 }

@@ -8,29 +8,50 @@ import { vllmLoadRequest, vllmUnloadRequest } from "../src/service/wire.ts"
 import { callerOf } from "./caller.ts"
 import { type AppTypes, onlyMethods, type RouteEnvironment } from "./environment.ts"
 import { readJson } from "./json-body.ts"
+import { describe } from "./openapi/describe.ts"
+
+const tag = "Adapters"
 
 /** Our fields by vLLM's names. */
 const vllmNames: Readonly<Record<string, string>> = { name: "lora_name", path: "lora_path" }
 
 /** vLLM's adapter routes. */
-export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment): Hono<AppTypes> {
+export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment) {
   const app = new Hono<AppTypes>()
-  app.post("/v1/load_lora_adapter", async (c) => {
-    const request = checked(vllmLoadRequest, await readJson(c, maxBodyBytes))
-    const { lora_name: name, lora_path: path, load_inplace: replace } = request
-    await service.loadAdapter({ name, path, replace }, callerOf(c)).catch((error) => {
-      throw inVllmTerms(error, name)
-    })
-    return c.text(`Success: LoRA adapter '${name}' added successfully.`)
-  })
+    .post(
+      "/v1/load_lora_adapter",
+      describe("POST /v1/load_lora_adapter", {
+        tag,
+        summary: "Loads an adapter, as vLLM has it",
+        body: "LoadLoraRequest",
+        answer: { type: "text/plain" },
+      }),
+      async (c) => {
+        const request = checked(vllmLoadRequest, await readJson(c, maxBodyBytes))
+        const { lora_name: name, lora_path: path, load_inplace: replace } = request
+        await service.loadAdapter({ name, path, replace }, callerOf(c)).catch((error) => {
+          throw inVllmTerms(error, name)
+        })
+        return c.text(`Success: LoRA adapter '${name}' added successfully.`)
+      },
+    )
+    .post(
+      "/v1/unload_lora_adapter",
+      describe("POST /v1/unload_lora_adapter", {
+        tag,
+        summary: "Unloads an adapter, as vLLM has it",
+        body: "UnloadLoraRequest",
+        answer: { type: "text/plain" },
+      }),
+      async (c) => {
+        const { lora_name: name } = checked(vllmUnloadRequest, await readJson(c, maxBodyBytes))
+        await service.unloadAdapter(name, callerOf(c)).catch((error) => {
+          throw inVllmTerms(error, name)
+        })
+        return c.text(`Success: LoRA adapter '${name}' removed successfully.`)
+      },
+    )
   app.all("/v1/load_lora_adapter", onlyMethods("POST"))
-  app.post("/v1/unload_lora_adapter", async (c) => {
-    const { lora_name: name } = checked(vllmUnloadRequest, await readJson(c, maxBodyBytes))
-    await service.unloadAdapter(name, callerOf(c)).catch((error) => {
-      throw inVllmTerms(error, name)
-    })
-    return c.text(`Success: LoRA adapter '${name}' removed successfully.`)
-  })
   app.all("/v1/unload_lora_adapter", onlyMethods("POST"))
   return app
 }

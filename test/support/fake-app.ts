@@ -14,6 +14,7 @@ import { createService, type Service } from "../../src/service/service.ts"
 import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
 import { createFakeEngine, type FakeEngineOptions, fakeRoot } from "./fake-engine.ts"
 import { createFakeRunner, type FakeRunner } from "./fake-runner.ts"
+import { type Contract, contractOf } from "./fits-document.ts"
 
 /** What to make it of. */
 export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
@@ -48,7 +49,10 @@ export interface FakeApp {
   send(path: string, init: RequestInit): Promise<Response>
 }
 
-/** A fresh app. */
+/** What the API document says: the same for every app. */
+let contract: Promise<Contract> | null = null
+
+/** A fresh app. Every answer of its short ways is held to the API document. */
 export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeApp> {
   const { engine, decoder } = createFakeEngine(options)
   for (const name of options.adapters ?? []) await engine.load(name, { adapter: fakeAdapter(name) })
@@ -78,7 +82,14 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
     ...(options.maxFileBytes !== undefined && { maxFileBytes: options.maxFileBytes }),
   })
   const app = createApp(service, { onError: (error) => void reported.push(error), ...options })
-  const send = async (path: string, init: RequestInit): Promise<Response> => app.request(path, init)
+  contract ??= Promise.resolve(createApp(service).request("http://localhost/openapi.json")).then(async (response) =>
+    contractOf(await response.json()),
+  )
+  const send = async (path: string, init: RequestInit): Promise<Response> => {
+    const response = await app.request(path, init)
+    await (await contract!).check(init.method ?? "GET", path.split("?")[0]!, response)
+    return response
+  }
   return {
     fetch: (request) => app.fetch(request),
     routes: app.routes.map(({ method, path }) => `${method} ${path}`),
