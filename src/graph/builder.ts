@@ -7,7 +7,7 @@ import { type DType, f32, type Tensor } from "../core/tensor.ts"
 import { type Dim, product, type Shape, sameDim, sameShape } from "./dim.ts"
 import type { GraphModel, GraphOutput, Node, Origin, Spec, Value, WeightRange } from "./ir.ts"
 import type { Op } from "./op.ts"
-import { type CachedAttentionAttrs, cachedAttention, cacheRows, causalMask } from "./ops/attention.ts"
+import { type CachedAttentionAttrs, cachedAttention, causalMask, type MaskAttrs } from "./ops/attention.ts"
 import { codesProduct, codesProductRounded, codesRows, dequantize } from "./ops/codes.ts"
 import { detach } from "./ops/detach.ts"
 import { linearDivergence } from "./ops/divergence.ts"
@@ -59,6 +59,18 @@ export interface CodesValue {
   readonly bits: CodeBits
   readonly codes: Value
   readonly scales: Value
+}
+
+/** Hidden states whose logits are wanted: see {@link GraphBuilder.linearCrossEntropy}. */
+export interface LinearHead {
+  /** [n, C] */
+  readonly rows: Value
+  /** [V, C] */
+  readonly head: Value
+  /** Factor of each row's loss, [n]. */
+  readonly weights: Value
+  /** Logits z become c tanh(z / c) with this c. @default {null} */
+  readonly cap?: number | null
 }
 
 /** An operand: a value, or a number that becomes a scalar constant. */
@@ -145,6 +157,8 @@ export class GraphBuilder {
   step = (x: Value): Value => this.apply(step, [x], {})[0]!
   silu = (x: Value): Value => this.apply(silu, [x], {})[0]!
   geluTanh = (x: Value): Value => this.apply(geluTanh, [x], {})[0]!
+  /** cap tanh(x / cap), or x where there is no cap. */
+  softCap = (x: Value, cap: number | null): Value => (cap === null ? x : this.mul(this.tanh(this.div(x, cap)), cap))
   softmax = (x: Value): Value => this.apply(softmax, [x], {})[0]!
 
   /** alpha op(a) op(b) + c on matrices: see {@link gemm}. */
@@ -224,7 +238,10 @@ export class GraphBuilder {
   rope(x: Value, { cos, sin, negativeSin }: RopeTables, positions: Value, headDim: number): Value {
     return this.apply(rope, [x, cos, sin, negativeSin, positions], { headDim })[0]!
   }
-  causalMask = (length: Dim): Value => this.apply(causalMask, [], { length })[0]!
+  /** What a row may see of itself and of what stands before it: see {@link causalMask}. */
+  causalMask(length: Dim, { before = 0, window = null }: Partial<Omit<MaskAttrs, "length">> = {}): Value {
+    return this.apply(causalMask, [], { length, before, window })[0]!
+  }
   /** Attention of whole rows under a mask to add to scores: see {@link rowAttention}. */
   rowAttention(q: Value, k: Value, v: Value, mask: Value, attrs: RowAttentionAttrs): Value {
     return this.apply(rowAttention, [q, k, v, mask], attrs)[0]!
@@ -232,8 +249,6 @@ export class GraphBuilder {
   cachedAttention(inputs: readonly Value[], attrs: CachedAttentionAttrs): readonly Value[] {
     return this.apply(cachedAttention, inputs, attrs)
   }
-  /** Chosen positions of a cache: see {@link cacheRows}. */
-  cacheRows = (cache: Value, places: Value): Value => this.apply(cacheRows, [cache, places], {})[0]!
 
   /**
    * The weighted cross-entropy of a linear head over rows, in chunks so that [rows, vocabulary] never exists whole.
@@ -241,7 +256,7 @@ export class GraphBuilder {
    * @returns the loss [] and the number of rows whose most likely token is the label []
    */
   linearCrossEntropy(
-    { rows, head, labels, weights }: { rows: Value; head: Value; labels: Value; weights: Value },
+    { rows, head, labels, weights, cap = null }: LinearHead & { readonly labels: Value },
     chunks = 1,
   ): { loss: Value; correct: Value } {
     const sizes = chunkSizes(rows.shape[0]!, chunks)
@@ -249,7 +264,7 @@ export class GraphBuilder {
     let loss: Value | null = null
     let correct: Value | null = null
     for (let i = 0; i < chunks; i++) {
-      const [l, c] = this.apply(linearCrossEntropy, [parts[0]![i]!, head, parts[1]![i]!, parts[2]![i]!], {})
+      const [l, c] = this.apply(linearCrossEntropy, [parts[0]![i]!, head, parts[1]![i]!, parts[2]![i]!], { cap })
       loss = loss ? this.add(loss, l!) : l!
       correct = correct ? this.add(correct, c!) : c!
     }
@@ -264,15 +279,16 @@ export class GraphBuilder {
    * @returns []
    */
   linearDivergence(
-    { rows, head, from, weights }: { rows: Value; head: Value; from: { rows: Value; head: Value }; weights: Value },
+    { rows, head, from, weights, cap = null }: LinearHead & { readonly from: Pick<LinearHead, "rows" | "head"> },
     chunks = 1,
   ): Value {
     const sizes = chunkSizes(rows.shape[0]!, chunks)
     const parts = [rows, from.rows, weights].map((value) => this.split(value, 0, sizes))
     let loss: Value | null = null
     for (let i = 0; i < chunks; i++) {
-      const p = this.detach(this.softmax(this.gemm(parts[1]![i]!, from.head, { transB: true })))
-      const [one] = this.apply(linearDivergence, [parts[0]![i]!, head, p, parts[2]![i]!], {})
+      const z = this.softCap(this.gemm(parts[1]![i]!, from.head, { transB: true }), cap)
+      const p = this.detach(this.softmax(z))
+      const [one] = this.apply(linearDivergence, [parts[0]![i]!, head, p, parts[2]![i]!], { cap })
       loss = loss ? this.add(loss, one!) : one!
     }
     return loss!

@@ -42,7 +42,11 @@ const SHARED = [
   "headDim",
   "intermediateSize",
   "normEpsilon",
-  "rope",
+  "attentionScale",
+  "attentionCap",
+  "logitCap",
+  "normOffset",
+  "tokenScale",
 ] as const satisfies readonly (keyof ModelConfig)[]
 
 /**
@@ -94,6 +98,27 @@ export function stackedWeights(
   return places
 }
 
+/**
+ * Refuses a stack whose config.json would have a layer attend in another way than it was trained to.
+ * @param stacked the configuration of the stack
+ * @throws {EspalierError} `unsupported`
+ */
+export function checkAttention(
+  stacked: ModelConfig,
+  layers: readonly StackedLayer[],
+  parts: readonly Pick<StackPart, "name" | "config">[],
+): void {
+  for (const [i, { part, layer }] of layers.entries()) {
+    const [was, is] = [parts[part]!.config.attention[layer], stacked.attention[i]].map((each) => JSON.stringify(each))
+    if (was !== is)
+      throw new EspalierError(
+        "unsupported",
+        `Layer ${layer} of "${parts[part]!.name}" attends by ${was}; as layer ${i} of the stack it would by ${is}`,
+        { param: "stack" },
+      )
+  }
+}
+
 /** Fields of config.json that another number of layers changes. @param jsons each part's config.json */
 export function stackedSettings(
   layers: readonly StackedLayer[],
@@ -104,5 +129,8 @@ export function stackedSettings(
   const kinds = jsons.map((json) => json["layer_types"])
   if (kinds.every(Array.isArray))
     settings["layer_types"] = layers.map(({ part, layer }) => (kinds[part] as unknown[])[layer])
+  const rotates = jsons.map((json) => json["no_rope_layers"])
+  if (rotates.every(Array.isArray))
+    settings["no_rope_layers"] = layers.map(({ part, layer }) => (rotates[part] as unknown[])[layer])
   return settings
 }

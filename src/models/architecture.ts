@@ -7,6 +7,14 @@ import type { RopeSettings } from "./blocks/rope-tables.ts"
 import type { Forward } from "./forward.ts"
 import type { Site } from "./site.ts"
 
+/** How one layer attends. */
+export interface LayerAttention {
+  /** How queries and keys are rotated; null where positions are learned, or where a layer has none. */
+  readonly rope: RopeSettings | null
+  /** Positions that a query sees, its own included; null for all before it. */
+  readonly window: number | null
+}
+
 /** What every architecture's configuration comes down to. */
 export interface ModelConfig {
   readonly modelType: string
@@ -20,11 +28,24 @@ export interface ModelConfig {
   /** The most positions the base was made for. */
   readonly contextLength: number
   readonly normEpsilon: number
-  /** Null where positions are learned. */
-  readonly rope: RopeSettings | null
+  /** How each layer attends. */
+  readonly attention: readonly LayerAttention[]
+  /** What a query's product with a key is multiplied by. */
+  readonly attentionScale: number
+  /** Scores s become c tanh(s / c) with this c, or stay as they are. */
+  readonly attentionCap: number | null
+  /** Logits z become c tanh(z / c) with this c, or stay as they are. */
+  readonly logitCap: number | null
+  /** What is added to a norm's weight before it multiplies: Gemma's norms scale by 1 + w. */
+  readonly normOffset: number
+  /** What embeddings of tokens are multiplied by; virtual tokens are not. */
+  readonly tokenScale: number
   /** Whether the output layer is the token embedding. */
   readonly tiedHead: boolean
 }
+
+/** What a configuration says of itself where an architecture has nothing of the kind. */
+export const plainArithmetic = { attentionCap: null, logitCap: null, normOffset: 0, tokenScale: 1 } as const
 
 /** A tensor of a checkpoint. */
 export interface WeightPart {

@@ -52,15 +52,6 @@ export function expectOneOf(json: Json, field: string, allowed: readonly unknown
   }
 }
 
-/** `rope_theta`, from the new `rope_parameters` or the old top-level fields; any scaling is refused. */
-export function ropeTheta(json: Json, fallback: number): number {
-  const parameters = json["rope_parameters"] ?? json["rope_scaling"]
-  if (parameters === undefined || parameters === null) return positive(json, "rope_theta", fallback)
-  const rope = asObject(parameters, "config.json: rope_parameters")
-  expectOneOf({ rope_type: rope["rope_type"] ?? rope["type"] }, "rope_type", ["default"], "default")
-  return positive({ rope_theta: rope["rope_theta"] ?? json["rope_theta"] }, "rope_theta", fallback)
-}
-
 function wrong(field: string, expected: string, found: unknown): EspalierError {
   return new EspalierError(
     "invalid_file",

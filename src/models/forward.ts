@@ -7,7 +7,7 @@ import { type Dim, product } from "../graph/dim.ts"
 import type { Value } from "../graph/ir.ts"
 import { type Architecture, headWeight, type ModelConfig } from "./architecture.ts"
 import { BaseWeights, type WeightLayout } from "./base-weights.ts"
-import { ropeTables } from "./blocks/rope-tables.ts"
+import { type RopeSettings, ropeTables } from "./blocks/rope-tables.ts"
 import type { Hooks, LayerContext, Replacement } from "./hooks.ts"
 import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site } from "./site.ts"
 
@@ -55,7 +55,7 @@ export class Forward {
   readonly #sites: ReadonlyMap<string, Site>
   readonly #frozen: BaseWeights
   readonly #attend: Attend
-  #tables: RopeTables | null = null
+  readonly #tables = new Map<string, RopeTables>()
 
   constructor(options: ForwardOptions) {
     this.#options = options
@@ -105,15 +105,17 @@ export class Forward {
   /** Logits [n, vocabulary] of hidden states [n, hidden]. */
   logits(hidden: Value): Value {
     const replaced = this.#head()
-    if (replaced) return this.g.gemm(hidden, replaced, { transB: true })
-    return this.#frozen.product(this.#frozen.find(this.#headName()), hidden, false, null)
+    const logits = replaced
+      ? this.g.gemm(hidden, replaced, { transB: true })
+      : this.#frozen.product(this.#frozen.find(this.#headName()), hidden, false, null)
+    return this.g.softCap(logits, this.config.logitCap)
   }
 
   /** Token embeddings with virtual tokens before them, flat [B * S, hidden]. */
   tokens(path: string): Value {
     const { g } = this
     const hidden = this.config.hiddenSize
-    const embedded = this.#options.embed((ids) => this.lookUp(path, ids)) // [B, T, hidden]
+    const embedded = this.#options.embed((ids) => g.mul(this.lookUp(path, ids), this.config.tokenScale)) // [B, T, hidden]
     const prompt = this.#options.hooks.prompt?.({ g, site: this.#site("prompt", "") }) ?? null
     if (!prompt) return g.reshape(embedded, [this.rows, hidden])
     const virtual = g.expand(g.reshape(prompt, [1, prompt.shape[0]!, hidden]), [this.batch, prompt.shape[0]!, hidden])
@@ -147,12 +149,13 @@ export class Forward {
     )
   }
 
-  /** An RMSNorm, or a LayerNorm where the site has a bias, on flat rows. */
+  /** An RMSNorm, or a LayerNorm where the site has a bias, on flat rows [n, features of the site]. */
   norm(path: string, x: Value): Value {
     const site = this.#site<NormSite>("norm", path)
     const { g, config } = this
     const base = (input: Value, replacement: Replacement): Value => {
-      const weight = replacement.weight ?? this.weight(`${path}.weight`)
+      const own = replacement.weight ?? this.weight(`${path}.weight`)
+      const weight = config.normOffset === 0 ? own : g.add(own, config.normOffset)
       if (!site.bias) return g.rmsNorm(input, weight, config.normEpsilon)
       return g.layerNorm(input, weight, replacement.bias ?? this.weight(`${path}.bias`), config.normEpsilon)
     }
@@ -176,26 +179,33 @@ export class Forward {
     return this.g.add(stream, hook ? hook({ g: this.g, site, branch, stream }) : branch)
   }
 
-  /** Attention on flat rows: q [N, heads * D], k and v [N, kvHeads * D] to [N, heads * D]. Rotates where the base does. */
+  /** Attention on flat rows: q [N, heads * D], k and v [N, kvHeads * D] to [N, heads * D]. Rotates where the layer does. */
   attention(layer: number, q: Value, k: Value, v: Value): Value {
     const lift = (x: Value) => this.g.reshape(x, [this.batch, this.length, x.shape[1]!])
     const y = this.#attend(layer, lift(q), lift(k), lift(v))
     return this.g.reshape(y, [this.rows, q.shape[1]!])
   }
 
-  /** The rotation tables, made on first use. @throws {TypeError} If the base has no rotary positions. */
-  ropeTables(): RopeTables {
-    if (this.#tables) return this.#tables
-    const { rope, headDim } = this.config
-    if (!rope) throw new TypeError("This base has no rotary positions")
-    const tables = ropeTables(rope, headDim, this.#options.maxPositions)
+  /** Rotation tables, made on first use and shared by layers that rotate alike. */
+  ropeTables(rope: RopeSettings): RopeTables {
+    const key = JSON.stringify(rope)
+    const known = this.#tables.get(key)
+    if (known) return known
+    const tables = ropeTables(rope, this.#options.maxPositions)
     const { g } = this
-    this.#tables = {
+    const made = {
       cos: g.constant(tables.cos),
       sin: g.constant(tables.sin),
       negativeSin: g.constant(tables.negativeSin),
     }
-    return this.#tables
+    this.#tables.set(key, made)
+    return made
+  }
+
+  /** Queries or keys [B, T, heads * D] as a layer rotates them. */
+  rotated(layer: number, x: Value): Value {
+    const { rope } = this.config.attention[layer]!
+    return rope ? this.g.rope(x, this.ropeTables(rope), this.positions, this.config.headDim) : x
   }
 
   /** What a prefix hook gives for a layer. */

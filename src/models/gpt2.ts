@@ -3,7 +3,7 @@
  * layers store weights as [in, out]. Reference: transformers `models/gpt2/modeling_gpt2.py`.
  */
 import type { Value } from "../graph/ir.ts"
-import type { Architecture, ModelConfig, WeightGroup } from "./architecture.ts"
+import { type Architecture, type ModelConfig, plainArithmetic, type WeightGroup } from "./architecture.ts"
 import { asObject, count, expectOneOf, flag, positive } from "./config-reader.ts"
 import type { Forward } from "./forward.ts"
 import type { LinearSite, Site } from "./site.ts"
@@ -130,18 +130,21 @@ export const gpt2: Architecture = {
     expectOneOf(object, "scale_attn_by_inverse_layer_idx", [false], false)
     const hiddenSize = count(object, "n_embd", 768)
     const heads = count(object, "n_head", 12)
+    const layers = count(object, "n_layer", 12)
     return {
       modelType: "gpt2",
       vocabSize: count(object, "vocab_size", 50257),
       hiddenSize,
-      layers: count(object, "n_layer", 12),
+      layers,
       heads,
       kvHeads: heads,
       headDim: hiddenSize / heads,
       intermediateSize: count(object, "n_inner", 4 * hiddenSize),
       contextLength: count(object, "n_positions", 1024),
       normEpsilon: positive(object, "layer_norm_epsilon", 1e-5),
-      rope: null,
+      attention: Array.from({ length: layers }, () => ({ rope: null, window: null })),
+      attentionScale: 1 / Math.sqrt(hiddenSize / heads),
+      ...plainArithmetic,
       tiedHead: flag(object, "tie_word_embeddings", true),
     }
   },

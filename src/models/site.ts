@@ -20,12 +20,13 @@ export interface LinearSite {
   readonly bias: boolean
 }
 
-/** A norm with a scale, and a bias where it is a LayerNorm. */
+/** A norm with a scale, and a bias where it is a LayerNorm. Those of `q` and `k` norm queries and keys. */
 export interface NormSite {
   readonly kind: "norm"
   readonly path: string
-  readonly role: "attention" | "mlp" | "final"
+  readonly role: "attention" | "q" | "k" | "mlp" | "final"
   readonly layer: number
+  /** Size of its weight: a head's features where it norms each head by itself. */
   readonly features: number
   readonly bias: boolean
 }

@@ -5,6 +5,7 @@
 import { byteWidth } from "../core/tensor.ts"
 import { type Dim, parseDim } from "../graph/dim.ts"
 import type { Node, Spec } from "../graph/ir.ts"
+import { causalMask, type MaskAttrs } from "../graph/ops/attention.ts"
 import { concat } from "../graph/ops/movement.ts"
 
 /** Symbolic sizes of one graph, some given and some found on the way. */
@@ -29,13 +30,24 @@ export class Sizes {
 
   /** Takes up the size that a node gives a name to: what it joins has no sum that could be spelled. */
   learn({ op, attrs, inputs, outputs }: Node): void {
+    if (op.name === causalMask.name) {
+      const { length, before } = attrs as MaskAttrs
+      if (before > 0) this.#name(outputs[0]!.shape[1]!, [before, length])
+    }
     if (op.name !== concat.name) return
     const { axis } = attrs as { readonly axis: number }
-    const dim = outputs[0]!.shape[axis]!
+    this.#name(
+      outputs[0]!.shape[axis]!,
+      inputs.map(({ shape }) => shape[axis]!),
+    )
+  }
+
+  /** Gives a joint size the sum of its parts. */
+  #name(dim: Dim, parts: readonly Dim[]): void {
     if (typeof dim === "number" || this.#known.has(dim)) return
     this.#known.set(
       dim,
-      inputs.reduce((sum, { shape }) => sum + this.number(shape[axis]!), 0),
+      parts.reduce<number>((sum, part) => sum + this.number(part), 0),
     )
   }
 

@@ -12,7 +12,9 @@
  */
 import { GraphBuilder } from "../graph/builder.ts"
 import type { GraphModel, Value } from "../graph/ir.ts"
+import type { ModelConfig } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
+import type { RopeSettings } from "../models/blocks/rope-tables.ts"
 import { type Attend, Forward } from "../models/forward.ts"
 import { type DecodeFeature, decodeHooks } from "./decode-hooks.ts"
 
@@ -28,6 +30,10 @@ export interface DecodeVariant {
 /** A name for a variant: variants of one name are the same graph. */
 export const variantName = ({ embeds, states = false, features }: DecodeVariant): string =>
   [embeds ? "embeds" : "ids", ...(states ? ["states"] : []), ...[...features].sort()].join("+")
+
+/** Whether attention over the cache rotates queries and keys itself: whole heads of sizes that its kernel takes. */
+const rotatesInside = ({ headDim, attentionCap }: ModelConfig, rope: RopeSettings, window: number | null): boolean =>
+  rope.dims === headDim && headDim % 16 === 0 && window === null && attentionCap === null
 
 /**
  * Builds a variant, for rows of up to `maxPositions`.
@@ -54,11 +60,21 @@ export function decodeGraph(
     (f: Forward): Attend =>
     (layer, q, k, v) => {
       const cache = (kind: string) => g.input(`past_${kind}.${layer}`, "f32", ["B", kvHeads, "P", headDim])
-      const rotary = config.rope !== null
-      const tables = rotary ? [f.ropeTables().cos, f.ropeTables().sin] : []
-      const inputs = [q, k, v, cache("k"), cache("v"), last, total, ...tables]
-      const [y, keys, values] = g.cachedAttention(inputs, { heads, kvHeads, scale: 1 / Math.sqrt(headDim), rotary })
-      added.push(g.cacheRows(keys!, places), g.cacheRows(values!, places))
+      const { rope, window } = config.attention[layer]!
+      const inside = rope && rotatesInside(config, rope, window) ? f.ropeTables(rope) : null
+      const tables = inside ? [inside.cos, inside.sin] : []
+      const turned = [q, k].map((x) => (inside ? x : f.rotated(layer, x)))
+      const inputs = [...turned, v, cache("k"), cache("v"), last, total, places, positions, ...tables]
+      const attrs = {
+        heads,
+        kvHeads,
+        scale: config.attentionScale,
+        rotary: inside !== null,
+        window,
+        cap: config.attentionCap,
+      }
+      const [y, keys, values] = g.cachedAttention(inputs, attrs)
+      added.push(keys!, values!)
       return y!
     }
 

@@ -5,6 +5,7 @@
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { BottleneckForm, Form } from "../forms/form.ts"
 import type { GraphBuilder } from "../graph/builder.ts"
+import { parseDim, product } from "../graph/dim.ts"
 import type { Value } from "../graph/ir.ts"
 import { sideBySide } from "../merge/cat-forms.ts"
 import type { Base } from "../models/base.ts"
@@ -67,9 +68,9 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   // Sites are numbered, as each rank is a size of its own.
   const rank = new Map(servedLinears(base).map(({ path }, i) => [path, `R${i}`]))
   const sizes = new Map(servedResiduals(base).map(({ path }, i) => [path, i]))
-  /** Flat rows [B * T, n] with each sequence's own apart, and back. */
-  const apart = (x: Value): Value => g.reshape(x, ["B", "T", x.shape[1]!])
-  const flat = (x: Value): Value => g.reshape(x, ["B*T", x.shape[2]!])
+  /** Flat rows [B * T, n] with each sequence's own apart, and back; of heads that are normed, each is a row. */
+  const apart = (x: Value): Value => g.reshape(x, ["B", product([parseDim(x.shape[0]!).coefficient, "T"]), x.shape[1]!])
+  const flat = (x: Value): Value => g.reshape(x, [product(x.shape.slice(0, 2)), x.shape[2]!])
   const times = (x: Value, name: string): Value => flat(g.mul(apart(x), input(name, [1, x.shape[1]!])))
   const plus = (x: Value, name: string): Value => flat(g.add(apart(x), input(name, [1, x.shape[1]!])))
   const hooks: Hooks = {}
@@ -94,7 +95,8 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
       let y: Value
       if (has("norm")) {
         const constant = (value: number): Value => g.constant(f32([width], filled(width, value)))
-        y = times(frozen(x, { weight: constant(1), ...(site.bias && { bias: constant(0) }) }), `weight.${path}`)
+        const unit = constant(1 - base.config.normOffset)
+        y = times(frozen(x, { weight: unit, ...(site.bias && { bias: constant(0) }) }), `weight.${path}`)
         if (site.bias) y = plus(y, `norm_bias.${path}`)
       } else y = frozen(x)
       return has("bias") ? plus(y, `add.${path}`) : y
@@ -206,12 +208,13 @@ function biasFeeds(base: Base, forms: readonly Form[]): RowFeeds {
 async function normFeeds(base: Base, forms: readonly Form[]): Promise<RowFeeds> {
   const feeds: Record<string, Tensor<"f32">> = {}
   for (const { path, features, bias } of servedNorms(base)) {
-    const weight = async (name: string): Promise<Tensor<"f32">> => {
+    const weight = async (name: string, offset: number): Promise<Tensor<"f32">> => {
       const form = forms.find((each) => each.form === "weights" && each.name === name)
-      return f32([1, features], form?.form === "weights" ? form.value.data : await base.read(name))
+      const own = form?.form === "weights" ? form.value.data : await base.read(name)
+      return f32([1, features], offset === 0 ? own : own.map((x) => x + offset))
     }
-    feeds[`weight.${path}`] = await weight(`${path}.weight`)
-    if (bias) feeds[`norm_bias.${path}`] = await weight(`${path}.bias`)
+    feeds[`weight.${path}`] = await weight(`${path}.weight`, base.config.normOffset)
+    if (bias) feeds[`norm_bias.${path}`] = await weight(`${path}.bias`, 0)
   }
   return feeds
 }

@@ -3,7 +3,7 @@
  */
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { Fused } from "../merge/fuse.ts"
-import { stackedSettings, stackedWeights, stackLayers } from "../merge/stack.ts"
+import { checkAttention, stackedSettings, stackedWeights, stackLayers } from "../merge/stack.ts"
 import type { Base } from "../models/base.ts"
 import { wholeBase, writeBaseFolder } from "./base-folder.ts"
 import { type MergeResult, mergeFacts } from "./save-merged.ts"
@@ -47,6 +47,15 @@ export async function saveStacked(
 ): Promise<number> {
   const layers = stackLayers(parts.map(({ base, layers }) => ({ name: base.name, config: base.config, layers })))
   const first = parts[0]!
+  const settings = stackedSettings(
+    layers,
+    parts.map(({ configJson }) => configJson),
+  )
+  checkAttention(
+    first.base.architecture.parseConfig({ ...first.configJson, ...settings }),
+    layers,
+    parts.map(({ base }) => ({ name: base.name, config: base.config })),
+  )
   const weights = new Map<string, Tensor<"f32">>()
   for (const [name, place] of stackedWeights(layers, first.base.layout.keys())) {
     const { base } = parts[place.part]!
@@ -58,10 +67,7 @@ export async function saveStacked(
     facts: { base: { name: first.base.name, hash: first.base.hash }, method: "stack", stack },
     readme: `Layers of ${[...new Set(stack.map(({ name }) => name))].join(" and ")}, stacked by espalier. ${SERVE}`,
     from: first.path,
-    settings: stackedSettings(
-      layers,
-      parts.map(({ configJson }) => configJson),
-    ),
+    settings,
   })
   return layers.length
 }

@@ -25,7 +25,7 @@ export async function keysAndValues(runtime: Runtime, base: Base, ids: readonly 
   const attend = (f: Forward): Attend => {
     const whole = rowAttention(f)
     return (layer, q, k, v) => {
-      g.output(`k.${layer}`, config.rope ? g.rope(k, f.ropeTables(), f.positions, headDim) : k)
+      g.output(`k.${layer}`, f.rotated(layer, k))
       g.output(`v.${layer}`, v)
       return whole(layer, q, k, v)
     }

@@ -102,7 +102,10 @@ export function trainGraph({
   const labelled = g.gather(hidden, g.input("rows", "i64", [count]), { distinct: true })
   const labels = g.input("labels", "i64", [count])
   const weights = g.input("weights", "f32", [count])
-  const sums = g.linearCrossEntropy({ rows: labelled, head: f.head(labelled), labels, weights }, chunks)
+  const sums = g.linearCrossEntropy(
+    { rows: labelled, head: f.head(labelled), labels, weights, cap: config.logitCap },
+    chunks,
+  )
   const penalty = withGradients
     ? method.penalty(g, sites, new Map(parameters.map(({ key, value }) => [key, value])))
     : null
@@ -118,8 +121,9 @@ export function trainGraph({
       distinct: true,
     })
     const from = { rows, head: frozen.head(rows) }
+    const kl = g.input("kl_weights", "f32", [count])
     return g.linearDivergence(
-      { rows: labelled, head: f.head(labelled), from, weights: g.input("kl_weights", "f32", [count]) },
+      { rows: labelled, head: f.head(labelled), from, weights: kl, cap: config.logitCap },
       chunks,
     )
   }

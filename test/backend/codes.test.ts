@@ -233,6 +233,8 @@ function untiedBases(quantization: Quantization) {
 const cases = {
   llama: (quantization: Quantization) => codedFixture("llama", quantization),
   "qwen2, with biases": (quantization: Quantization) => codedFixture("qwen2", quantization),
+  "phi3, with joined layers": (quantization: Quantization) => codedFixture("phi3", quantization),
+  "gemma2, under caps": (quantization: Quantization) => codedFixture("gemma2", quantization),
   "gpt2, with weights that are [in, out]": (quantization: Quantization) => codedFixture("gpt2", quantization),
   "an output layer of its own": untiedBases,
   "rows that are not whole blocks": oddBases,
@@ -264,7 +266,7 @@ for (const [name, quantization, open] of Object.entries(cases).flatMap(([name, o
 
 for (const quantization of quantizations)
   describe(`LoRA over a base held as ${quantization}`, () => {
-    for (const name of ["llama", "qwen2", "gpt2"] as const) {
+    for (const name of ["llama", "qwen2", "qwen3", "gemma2", "phi3", "gpt2"]) {
       test(`${name}: has the loss and the gradients of an f32 base of the rounded weights`, async () => {
         const { held, rounded } = await codedFixture(name, quantization)
         const results = []

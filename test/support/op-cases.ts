@@ -25,11 +25,12 @@ export interface OpCase {
 const indices = (g: GraphBuilder, values: readonly number[], shape = [values.length]): Value =>
   g.constant(i64(shape, values) as Tensor)
 
-const rotation = (g: GraphBuilder, inputs: readonly Value[]): Value => {
+/** Rotates the first four features of each head. */
+const rotation = (g: GraphBuilder, x: Value, headDim: number): Value => {
   const angles = Float32Array.from({ length: 5 * 2 }, (_, i) => 0.3 + 0.7 * i)
   const table = (f: (x: number) => number) => g.constant({ dtype: "f32", shape: [5, 2], data: angles.map(f) })
   const tables = { cos: table(Math.cos), sin: table(Math.sin), negativeSin: table((x) => -Math.sin(x)) }
-  return g.rope(inputs[0]!, tables, indices(g, [0, 1, 2, 2, 3, 4], [2, 3]), 4)
+  return g.rope(x, tables, indices(g, [0, 1, 2, 2, 3, 4], [2, 3]), headDim)
 }
 
 /** A matrix of so many blocks as codes, of numbers up to 0.13. */
@@ -236,6 +237,12 @@ export const opCases: readonly OpCase[] = [
     build: (g, [a]) => g.softmax(g.add(a!, g.causalMask("T"))),
   },
   {
+    name: "causalMask of a window, after a prefix",
+    shapes: [[2, 4, 6]],
+    declared: [["B", "T", "Seen"]],
+    build: (g, [a]) => g.softmax(g.add(a!, g.causalMask("T", { before: 2, window: 3 }))),
+  },
+  {
     name: "rowAttention, two heads for a key",
     shapes: [
       [2, 3, 8],
@@ -265,7 +272,9 @@ export const opCases: readonly OpCase[] = [
   },
   { name: "rmsNorm", shapes: [[3, 8], [8]], build: (g, [x, w]) => g.rmsNorm(x!, w!, 1e-5) },
   { name: "layerNorm", shapes: [[3, 8], [8], [8]], build: (g, [x, w, b]) => g.layerNorm(x!, w!, b!, 1e-5) },
-  { name: "rope", shapes: [[2, 3, 8]], build: rotation },
+  { name: "rope", shapes: [[2, 3, 8]], build: (g, [x]) => rotation(g, x!, 4) },
+  { name: "rope of a head's first features", shapes: [[2, 3, 12]], build: (g, [x]) => rotation(g, x!, 6) },
+  { name: "softCap", shapes: [[2, 3]], range: [-3, 3], build: (g, [x]) => g.softCap(x!, 1.5) },
   {
     name: "linearCrossEntropy",
     shapes: [
@@ -289,6 +298,32 @@ export const opCases: readonly OpCase[] = [
       })
       const weights = g.constant({ dtype: "f32", shape: [3], data: Float32Array.of(0.5, 0, 1) })
       return g.linearCrossEntropy({ rows: rows!, head, labels: indices(g, [4, 0, 2]), weights }).loss
+    },
+  },
+  {
+    name: "linearCrossEntropy under a cap",
+    shapes: [
+      [4, 6],
+      [7, 6],
+    ],
+    build: (g, [rows, head]) => {
+      const labels = indices(g, [1, 6, 0, 6])
+      const weights = g.constant({ dtype: "f32", shape: [4], data: Float32Array.of(0.5, 0.25, 1, 0) })
+      return g.linearCrossEntropy({ rows: rows!, head: head!, labels, weights, cap: 1.2 }).loss
+    },
+  },
+  {
+    name: "linearDivergence under a cap",
+    shapes: [
+      [4, 6],
+      [7, 6],
+    ],
+    build: (g, [rows, head]) => {
+      const constant = (size: number, shape: readonly number[]) =>
+        g.constant({ dtype: "f32", shape, data: Float32Array.from({ length: size }, (_, i) => Math.sin(i)) })
+      const weights = g.constant({ dtype: "f32", shape: [4], data: Float32Array.of(0.5, 0.25, 1, 0) })
+      const from = { rows: constant(24, [4, 6]), head: constant(42, [7, 6]) }
+      return g.linearDivergence({ rows: rows!, head: head!, from, weights, cap: 1.2 })
     },
   },
   {

@@ -140,9 +140,15 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     opsets: opsets(lowering),
     inputs: graph.inputs.map((value) => info(nameOf(value), value.dtype, value.shape)),
     outputs: graph.outputs.map(({ name, value }) => info(name, value.dtype, value.shape)),
-    initializers,
+    initializers: readOnes(initializers, nodes),
     nodes: withoutUnread(earlyLast(nodes, graph), graph),
   }
+}
+
+/** Initializers that a node reads: an operator's input may serve its gradient alone, as rotation by negative angles does. */
+function readOnes(initializers: readonly OnnxTensor[], nodes: readonly OnnxNode[]): OnnxTensor[] {
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs))
+  return initializers.filter(({ name }) => read.has(name))
 }
 
 /** Outputs that an ONNX operator may leave out. */

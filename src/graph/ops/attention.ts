@@ -1,26 +1,63 @@
 /**
- * @module Attention's own operators: the causal mask of training, and attention over a KV cache for decoding.
+ * @module Attention's own operators: the mask of training, and attention over a KV cache for decoding.
  */
-import type { Dim } from "../dim.ts"
-import { defineOp, float, int, microsoft } from "../op.ts"
+import { type Dim, product, type Shape } from "../dim.ts"
+import { type Attributes, defineOp, type Emitter, float, int, ints, microsoft, type OpNode } from "../op.ts"
 
 /** What a masked score is set to: far below any score, and finite so that no NaN can come of it. */
 const MASKED = -1e9
 
-/** A [T, T] mask to add to scores: 0 where column <= row, {@link MASKED} elsewhere. */
-export const causalMask = defineOp<{ readonly length: Dim }>({
+/** Settings of a mask. */
+export interface MaskAttrs {
+  /** Queries, T. */
+  readonly length: Dim
+  /** Keys that stand before the queries' own. */
+  readonly before: number
+  /** Positions that a query sees, its own included; null for all before it. */
+  readonly window: number | null
+}
+
+/** Emits how far above zero whole numbers are, as 0 or 1. */
+const isPositive = (e: Emitter, x: string): string => e.node("Clip", [x, e.scalar(0), e.scalar(1)])[0]!
+
+/** Emits 1, 2, ... as f32. In f32, as int64 comparisons would fall back to the CPU on WebGPU. */
+function emitCount(e: Emitter, length: Dim): string {
+  const [ones] = e.node("Expand", [e.scalar(1), e.dims([length])])
+  return e.node("CumSum", [ones!, e.scalar(0, "i64")])[0]!
+}
+
+/** Emits x + number. */
+const plus = (e: Emitter, x: string, number: number): string =>
+  number === 0 ? x : e.node("Add", [x, e.scalar(number)])[0]!
+
+/** Emits MASKED where `later` (a key's position less the query's, whole numbers) is above 0, or outside the window. */
+function emitMask(e: Emitter, later: string, window: number | null, outputs?: readonly string[]): string {
+  const ahead = isPositive(e, later)
+  const hidden =
+    window === null ? ahead : e.node("Add", [ahead, isPositive(e, plus(e, e.node("Neg", [later])[0]!, 1 - window))])[0]!
+  return e.node("Mul", [hidden, e.scalar(MASKED)], {}, outputs ? { outputs } : {})[0]!
+}
+
+/**
+ * A [T, before + T] mask to add to scores: 0 where a query sees a key, {@link MASKED} elsewhere. The query of row t stands
+ * at position before + t; it sees positions up to its own, of which a window leaves the last `window`.
+ */
+export const causalMask = defineOp<MaskAttrs>({
   name: "causalMask",
-  infer: (_inputs, { length }) => [{ dtype: "f32", shape: [length, length] }],
+  infer: (_inputs, { length, before }) => [
+    { dtype: "f32", shape: [length, before === 0 ? length : typeof length === "number" ? before + length : "Seen"] },
+  ],
   vjp: null,
-  emit(e, { attrs: { length } }, _inputs, outputs) {
-    // Built from a running count in f32: int64 comparisons would fall back to the CPU on WebGPU.
-    const [ones] = e.node("Expand", [e.scalar(1), e.dims([length])])
-    const [count] = e.node("CumSum", [ones!, e.scalar(0, "i64")])
-    const [rows] = e.node("Unsqueeze", [count!, e.ints([1])])
-    const [columns] = e.node("Unsqueeze", [count!, e.ints([0])])
-    const [later] = e.node("Sub", [columns!, rows!])
-    const [clipped] = e.node("Clip", [later!, e.scalar(0), e.scalar(1)])
-    e.node("Mul", [clipped!, e.scalar(MASKED)], {}, { outputs })
+  emit(e, { attrs: { length, before, window } }, _inputs, outputs) {
+    const count = emitCount(e, length)
+    let keys = count
+    if (before > 0) {
+      const [first] = e.node("Cast", [e.ints(Array.from({ length: before }, (_, i) => i + 1 - before))], { to: int(1) })
+      keys = e.node("Concat", [first!, count], { axis: int(0) })[0]!
+    }
+    const [rows] = e.node("Unsqueeze", [count, e.ints([1])])
+    const [columns] = e.node("Unsqueeze", [keys, e.ints([0])])
+    emitMask(e, e.node("Sub", [columns!, rows!])[0]!, window, outputs)
   },
 })
 
@@ -29,38 +66,111 @@ export interface CachedAttentionAttrs {
   readonly heads: number
   readonly kvHeads: number
   readonly scale: number
+  /** Rotate queries and keys here, by tables that come after the other inputs. */
   readonly rotary: boolean
+  /** Positions that a query sees, its own included; null for all before it. */
+  readonly window: number | null
+  /** Scores s become c tanh(s / c) with this c, or stay as they are. */
+  readonly cap: number | null
 }
 
 /**
  * Causal attention of new tokens over a cache and themselves.
  * Inputs: q [B, T, heads * D], k and v [B, T, kvHeads * D], pastK and pastV [B, kvHeads, P, D], last i32 [B] (index of
- * each row's last position after this run), total i32 [1] (positions after this run, the longest row's), and with
- * `rotary` cos and sin [P, D/2], applied to q and k here. Rows of more than one token are for B = 1.
- * Outputs: y [B, T, heads * D], and what the caches become.
+ * each row's last position after this run), total i32 [1] (positions after this run, the longest row's), places i64
+ * [B, kvHeads, T, 1] and positions i64 [B, T] (both the new tokens' positions), and with `rotary` cos and sin [P, D/2].
+ * Rows of more than one token are for B = 1.
+ * Outputs: y [B, T, heads * D], and the new keys and values [B, kvHeads, T, D].
+ *
+ * A node of the engine's own computes it, but for a window or a cap under `standard`, which WebGPU's may lack.
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.GroupQueryAttention
  */
 export const cachedAttention = defineOp<CachedAttentionAttrs>({
   name: "cachedAttention",
-  infer: ([q, , , pastK, pastV]) => [q!, pastK!, pastV!],
+  infer([q, k, , pastK], { kvHeads, rotary, window, cap }) {
+    if (rotary && (window !== null || cap !== null))
+      throw new TypeError("Attention within a window or under a cap takes queries and keys that are rotated")
+    const [batch, length] = k!.shape
+    const added = { dtype: q!.dtype, shape: [batch!, kvHeads, length!, pastK!.shape[3]!] }
+    return [q!, added, added]
+  },
   vjp: null,
-  emit(e, { attrs: { heads, kvHeads, scale, rotary } }, inputs, outputs) {
-    e.node(
+  emit(e, node, inputs, outputs) {
+    const { heads, kvHeads, scale, rotary, window, cap } = node.attrs
+    if (e.lowering === "standard" && (window !== null || cap !== null)) return emitPrimitives(e, node, inputs, outputs)
+    const [q, k, v, pastK, pastV, last, total, places, , ...tables] = inputs
+    const attributes: Attributes = {
+      num_heads: int(heads),
+      kv_num_heads: int(kvHeads),
+      scale: float(scale),
+      do_rotary: int(+rotary),
+      ...(window !== null && { local_window_size: int(window) }),
+      ...(cap !== null && { softcap: float(cap) }),
+    }
+    const [, keys, values] = e.node(
       "GroupQueryAttention",
-      inputs,
-      { num_heads: int(heads), kv_num_heads: int(kvHeads), scale: float(scale), do_rotary: int(+rotary) },
-      { domain: microsoft, outputs },
+      [q!, k!, v!, pastK!, pastV!, last!, total!, ...tables],
+      attributes,
+      { domain: microsoft, outputs: [outputs[0]!, ...["K", "V"].map((which) => `${outputs[0]}:present${which}`)] },
     )
+    for (const [cache, output] of [
+      [keys!, outputs[1]!],
+      [values!, outputs[2]!],
+    ] as const)
+      e.node("GatherND", [cache, places!], { batch_dims: int(2) }, { outputs: [output] })
   },
 })
 
-/**
- * Chosen positions of a cache.
- * Inputs: cache [B, kvHeads, P, D], places i64 [B, kvHeads, T, 1]. Output: [B, kvHeads, T, D].
- */
-export const cacheRows = defineOp<Record<string, never>>({
-  name: "cacheRows",
-  infer: ([cache, places]) => [{ dtype: cache!.dtype, shape: [...places!.shape.slice(0, 3), cache!.shape[3]!] }],
-  vjp: null,
-  emit: (e, _node, inputs, outputs) => void e.node("GatherND", inputs, { batch_dims: int(2) }, { outputs }),
-})
+/** Attention over the cache as it was and over the new tokens, side by side in one softmax. */
+function emitPrimitives(
+  e: Emitter,
+  { inputs: [q, k, , pastK], attrs }: OpNode<CachedAttentionAttrs>,
+  [qn, kn, vn, pastKn, pastVn, , , , positions]: readonly string[],
+  [y, newK, newV]: readonly string[],
+): void {
+  const { heads, kvHeads: K, scale, window, cap } = attrs
+  const [B, T, width] = q!.shape as [Dim, Dim, number]
+  const [D, G, P] = [width / heads, heads / K, pastK!.shape[2]!]
+  const GT = product([G, T])
+  const reshape = (x: string, shape: Shape) => e.node("Reshape", [x, e.dims(shape)])[0]!
+  const transpose = (x: string, perm: readonly number[], outputs?: readonly string[]) =>
+    e.node("Transpose", [x], { perm: ints(perm) }, outputs ? { outputs } : {})[0]!
+  const product2 = (a: string, b: string) => e.node("MatMul", [a, b])[0]!
+  const queries = reshape(transpose(reshape(qn!, [B, T, K, G, D]), [0, 2, 3, 1, 4]), [B, K, GT, D])
+  const keys = transpose(reshape(kn!, k!.shape.slice(0, 2).concat(K, D)), [0, 2, 1, 3], [newK!])
+  const values = transpose(reshape(vn!, [B, T, K, D]), [0, 2, 1, 3], [newV!])
+  const scores = (against: string, count: Dim) => {
+    const found = product2(queries, transpose(against, [0, 1, 3, 2]))
+    const scaled = e.node("Mul", [reshape(found, [B, K, G, T, count]), e.scalar(scale)])[0]!
+    if (cap === null) return scaled
+    const [t] = e.node("Tanh", [e.node("Div", [scaled, e.scalar(cap)])[0]!])
+    return e.node("Mul", [t!, e.scalar(cap)])[0]!
+  }
+  // Positions as f32: of queries [B, 1, 1, T, 1], of the first new token [B, 1, 1, 1, 1], of cached keys [P].
+  const [at] = e.node("Cast", [reshape(positions!, [B, 1, 1, T, 1])], { to: int(1) })
+  const [first] = e.node("Slice", [at!, e.ints([0]), e.ints([1]), e.ints([3])])
+  const cached = plus(e, emitCount(e, P), -1)
+  // What the cache holds from the first new position on is of no row yet.
+  const unwritten = isPositive(e, plus(e, e.node("Sub", [cached, first!])[0]!, 1))
+  const [unwrittenMask] = e.node("Mul", [unwritten, e.scalar(MASKED)])
+  const pastMask = e.node("Add", [emitMask(e, e.node("Sub", [cached, at!])[0]!, window), unwrittenMask!])[0]!
+  const count = emitCount(e, T)
+  const [rows] = e.node("Unsqueeze", [count, e.ints([1])])
+  const [columns] = e.node("Unsqueeze", [count, e.ints([0])])
+  const ownMask = emitMask(e, e.node("Sub", [columns!, rows!])[0]!, window)
+  const masked = [e.node("Add", [scores(pastKn!, P), pastMask])[0]!, e.node("Add", [scores(keys, T), ownMask])[0]!]
+  const [all] = e.node("Concat", masked, { axis: int(4) })
+  const [weights] = e.node("Softmax", [all!], { axis: int(-1) })
+  const [early, own] = e.node(
+    "Split",
+    [weights!, e.node("Concat", [e.dims([P]), e.dims([T])], { axis: int(0) })[0]!],
+    { axis: int(4) },
+    { outputs: 2 },
+  )
+  const mixed = e.node("Add", [
+    product2(reshape(early!, [B, K, GT, P]), pastVn!),
+    product2(reshape(own!, [B, K, GT, T]), values),
+  ])[0]!
+  const apart = transpose(reshape(mixed, [B, K, G, T, D]), [0, 3, 1, 2, 4])
+  e.node("Reshape", [apart, e.dims(q!.shape)], {}, { outputs: [y!] })
+}

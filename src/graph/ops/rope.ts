@@ -9,9 +9,9 @@ export interface RopeAttrs {
 }
 
 /**
- * Rotates each head's pairs (x_i, x_{i+D/2}) by its position's angles.
- * Inputs: x [B, T, heads * D], cos [P, D/2], sin [P, D/2] by position, -sin [P, D/2], positions i64 [B, T].
- * A rotation by the negative angle undoes it, so the gradient is the same operator with sin and -sin exchanged.
+ * Rotates each head's pairs (x_i, x_{i+R/2}) of its first R features by its position's angles.
+ * Inputs: x [B, T, heads * D], cos [P, R/2], sin [P, R/2] by position, -sin [P, R/2], positions i64 [B, T].
+ * Its transpose is the rotation by the negative angle, so the gradient is the same operator with sin and -sin exchanged.
  */
 export const rope = defineOp<RopeAttrs>({
   name: "rope",
@@ -28,16 +28,25 @@ export const rope = defineOp<RopeAttrs>({
       null,
     ]
   },
-  emit(e, { inputs: [x], attrs: { headDim } }, [xn, cos, sin, , positions], outputs) {
-    if (e.lowering === "fused") {
-      e.node("RotaryEmbedding", [xn!, positions!, cos!, sin!], { interleaved: int(0) }, { domain: microsoft, outputs })
-      return
-    }
+  emit(e, { inputs: [x, cosTable], attrs: { headDim } }, [xn, cos, sin, , positions], outputs) {
     const [batch, length, width] = x!.shape
     const heads = (width as number) / headDim
-    const half = headDim / 2
+    const half = cosTable!.shape[1] as number
+    const rest = headDim - 2 * half
+    if (e.lowering === "fused") {
+      const part = rest > 0 ? { num_heads: int(heads), rotary_embedding_dim: int(2 * half) } : {}
+      const attributes = { interleaved: int(0), ...part }
+      e.node("RotaryEmbedding", [xn!, positions!, cos!, sin!], attributes, { domain: microsoft, outputs })
+      return
+    }
     const [split] = e.node("Reshape", [xn!, e.dims([batch!, length!, heads, headDim])])
-    const [first, second] = e.node("Split", [split!, e.ints([half, half])], { axis: int(3) }, { outputs: 2 })
+    const sizes = rest > 0 ? [half, half, rest] : [half, half]
+    const [first, second, ...still] = e.node(
+      "Split",
+      [split!, e.ints(sizes)],
+      { axis: int(3) },
+      { outputs: sizes.length },
+    )
     const table = (name: string) =>
       e.node("Unsqueeze", [e.node("Gather", [name, positions!], { axis: int(0) })[0]!, e.ints([2])])[0]!
     const c = table(cos!)
@@ -45,7 +54,7 @@ export const rope = defineOp<RopeAttrs>({
     const times = (a: string, b: string) => e.node("Mul", [a, b])[0]!
     const [left] = e.node("Sub", [times(first!, c), times(second!, s)])
     const [right] = e.node("Add", [times(second!, c), times(first!, s)])
-    const [joined] = e.node("Concat", [left!, right!], { axis: int(3) })
+    const [joined] = e.node("Concat", [left!, right!, ...still], { axis: int(3) })
     e.node("Reshape", [joined!, e.dims(x!.shape)], {}, { outputs })
   },
 })

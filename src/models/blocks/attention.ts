@@ -6,39 +6,47 @@ import { product } from "../../graph/dim.ts"
 import type { Value } from "../../graph/ir.ts"
 import type { Attend, Forward } from "../forward.ts"
 
-/** Causal attention with rotary positions where the base has them. Rows are padded on the right, so no key needs a mask. */
+/**
+ * Causal attention, with rotary positions and within a window where the layer has them. Rows are padded on the right, so no
+ * key needs a mask.
+ */
 export const rowAttention =
   (f: Forward): Attend =>
   (layer, q, k, v) => {
     const { g, batch: B, length: T, config } = f
-    const { heads, kvHeads: K, headDim: D } = config
+    const { heads, kvHeads: K, headDim: D, attentionScale: scale, attentionCap: cap } = config
+    const { window } = config.attention[layer]!
     const G = heads / K
-    const turned = (x: Value) => (config.rope ? g.rope(x, f.ropeTables(), f.positions, D) : x)
-    const scale = 1 / Math.sqrt(D)
+    const turned = f.rotated(layer, q)
+    const keys = f.rotated(layer, k)
     const prefix = f.prefix(layer)
-    if (!prefix) {
+    if (!prefix && cap === null) {
       // The first half of a row sees itself alone: a quarter of all scores is never computed.
-      const [early, late] = g.halve(turned(q), 1)
-      const keys = turned(k)
-      const [seen, own] = g.halve(g.causalMask(T), 0)
+      const [early, late] = g.halve(turned, 1)
+      const [seen, own] = g.halve(g.causalMask(T, { window }), 0)
       const attend = (x: Value, [k, v]: readonly [Value, Value], mask: Value) =>
         g.rowAttention(x, k, v, mask, { heads, kvHeads: K, scale })
       const first = attend(early, [g.halve(keys, 1)[0], g.halve(v, 1)[0]], g.halve(seen, 1)[0])
       return g.concat([first, attend(late, [keys, v], own)], 1, T)
     }
-    // Every position sees the whole prefix: its scores stand before the row's own.
     const GT = product([G, T])
     const perHead = (x: Value) => g.transpose(g.reshape(x, [B, T, K, D]), [0, 2, 1, 3]) // [B, K, T, D]
-    const grouped = g.transpose(g.reshape(turned(q), [B, T, K, G, D]), [0, 2, 3, 1, 4]) // [B, K, G, T, D]
+    const grouped = g.transpose(g.reshape(turned, [B, T, K, G, D]), [0, 2, 3, 1, 4]) // [B, K, G, T, D]
     const queries = g.reshape(grouped, [B, K, GT, D])
-    const own = g.matmul(queries, perHead(turned(k)), { transB: true, alpha: scale }) // [B, K, G*T, T]
-    const masked = g.add(g.reshape(own, [B, K, G, T, T]), g.causalMask(T))
-    const P = prefix.keys.shape[0]!
+    const capped = (x: Value) => g.softCap(x, cap)
+    const own = capped(g.matmul(queries, perHead(keys), { transB: true, alpha: scale })) // [B, K, G*T, T]
+    const scores = g.reshape(own, [B, K, G, T, T])
+    if (!prefix) {
+      const weights = g.softmax(g.add(scores, g.causalMask(T, { window })))
+      return ungroup(f, g.matmul(g.reshape(weights, [B, K, GT, T]), perHead(v)), G)
+    }
+    // A prefix stands before the row, at the positions from 0 on.
+    const P = prefix.keys.shape[0] as number
     const shared = (x: Value) => g.transpose(x, [1, 0, 2]) // [K, P, D]
-    const early = g.matmul(queries, shared(prefix.keys), { transB: true, alpha: scale }) // [B, K, G*T, P]
-    const S = "PrefixedLength"
-    const all = g.concat([g.reshape(early, [B, K, G, T, P]), masked], 4, S)
-    const [first, rest] = g.split(g.softmax(all), 4, [P, T])
+    const early = capped(g.matmul(queries, shared(prefix.keys), { transB: true, alpha: scale })) // [B, K, G*T, P]
+    const all = g.concat([g.reshape(early, [B, K, G, T, P]), scores], 4, "Seen")
+    const weights = g.softmax(g.add(all, g.causalMask(T, { before: P, window })))
+    const [first, rest] = g.split(weights, 4, [P, T])
     const fromPrefix = g.matmul(g.reshape(first!, [B, K, GT, P]), shared(prefix.values))
     const fromRow = g.matmul(g.reshape(rest!, [B, K, GT, T]), perHead(v))
     return ungroup(f, g.add(fromPrefix, fromRow), G)

@@ -1,0 +1,36 @@
+/**
+ * @module What the Gemmas have in common beside their block's layout: how they scale, cap and norm.
+ */
+import type { ModelConfig } from "../architecture.ts"
+import { count, expectOneOf, type Json, positive } from "../config-reader.ts"
+import { type BlockTraits, biasesOf } from "./llama-layout.ts"
+
+/** A Gemma's block. @throws {EspalierError} `unsupported` for another activation, or for attention in both directions */
+export function gemmaTraits(json: Json): Pick<BlockTraits, "norms" | "activation" | "biases"> {
+  const activation = json["hidden_activation"] === undefined ? json["hidden_act"] : json["hidden_activation"]
+  expectOneOf({ hidden_activation: activation }, "hidden_activation", ["gelu_pytorch_tanh"], "gelu_pytorch_tanh")
+  expectOneOf(json, "use_bidirectional_attention", [false, null], false)
+  return { norms: "around", activation: "gelu", biases: { ...biasesOf(json), mlp: false } }
+}
+
+/**
+ * How a Gemma scales, caps and norms.
+ * @param caps what its configuration class takes where config.json names none
+ */
+export function gemmaArithmetic(
+  json: Json,
+  { hiddenSize }: ModelConfig,
+  caps: { readonly attention: number | null; readonly logits: number | null },
+): Pick<ModelConfig, "attentionScale" | "attentionCap" | "logitCap" | "normOffset" | "tokenScale"> {
+  const cap = (field: string, fallback: number | null): number | null => {
+    const value = json[field] === undefined ? fallback : json[field]
+    return value === null ? null : positive({ [field]: value }, field)
+  }
+  return {
+    attentionScale: count(json, "query_pre_attn_scalar", 256) ** -0.5,
+    attentionCap: cap("attn_logit_softcapping", caps.attention),
+    logitCap: cap("final_logit_softcapping", caps.logits),
+    normOffset: 1,
+    tokenScale: Math.fround(hiddenSize ** 0.5),
+  }
+}
