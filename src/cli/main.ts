@@ -25,6 +25,14 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: "make a LoRA out of a fully fine-tuned base",
     load: async () => (await import("./extract.ts")).extractCommand,
   },
+  export: {
+    summary: "write an adapter or base in another format",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  import: {
+    summary: "read an adapter that is in another format",
+    load: async () => (await import("./import.ts")).importCommand,
+  },
   rag: {
     summary: "keep documents that answers may rest on",
     load: async () => (await import("./rag.ts")).ragCommand,

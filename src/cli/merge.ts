@@ -46,7 +46,10 @@ const options = {
     default: "0.5",
   },
   seed: { type: "number", description: "decides what dare keeps", default: "0" },
-  force: { type: "boolean", description: "merge adapters that --max-forgetting held back, too" },
+  force: {
+    type: "boolean",
+    description: "merge adapters that --max-forgetting held back, or that were trained on another base, too",
+  },
   layers: { type: "boolean", description: "show the error of every layer" },
   score: { type: "boolean", description: "answer the questions of --data, with the merge, its sources and the base" },
   data: {
@@ -170,7 +173,7 @@ async function readAll(open: OpenBase, given: readonly string[], force: boolean)
       throw new EspalierError("invalid_request", `Two adapters are called "${name}"`, {
         hint: `Give one of them another name: other=${path}`,
       })
-    all.push({ name, adapter: await readAdapter(open, path, { promotedOnly: !force }) })
+    all.push({ name, adapter: await readAdapter(open, path, { promotedOnly: !force, anyBase: force }) })
   }
   return all
 }

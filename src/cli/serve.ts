@@ -62,7 +62,11 @@ const options = {
     description: "threads of a fine-tuning job",
     default: "half of the machine's cores",
   },
-  force: { type: "boolean", description: "serve adapters that a run held back by --max-forgetting, too" },
+  force: {
+    type: "boolean",
+    description:
+      "serve adapters that --max-forgetting held back, or that were trained on another base of the same shapes, too",
+  },
   host: {
     type: "string",
     description: "address to listen on; any but 127.0.0.1 needs --api-key",

@@ -54,7 +54,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     decoder,
     tokenizer: open.tokenizer,
     eosIds: open.eosIds,
-    readAdapter: (folder) => readAdapter(open, folder, { promotedOnly: !force }),
+    readAdapter: (folder) => readAdapter(open, folder, { promotedOnly: !force, anyBase: force }),
   })
 }
 

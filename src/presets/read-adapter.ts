@@ -2,11 +2,11 @@
  * @module Adapter folders for an open base, read by any method of a full installation.
  */
 import { methods } from "../../adapters/mod.ts"
-import { adapterForms, understandAdapter } from "../adapter-io.ts"
+import { type AdapterContent, adapterForms, understandAdapter } from "../adapter-io.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { Method } from "../method.ts"
-import { openAdapterFolder } from "../store/adapter-folder.ts"
+import { openAdapterFolder, type ReadAdapter } from "../store/adapter-folder.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
 import { checkPromoted } from "./promotion.ts"
@@ -17,6 +17,8 @@ export interface ReadAdapterOptions {
   readonly known?: readonly Method[]
   /** Refuse what a run held back. @default {false} */
   readonly promotedOnly?: boolean
+  /** Take an adapter of another base whose layers have the same shapes. @default {false} */
+  readonly anyBase?: boolean
 }
 
 /**
@@ -25,22 +27,41 @@ export interface ReadAdapterOptions {
  *   `conflict` for what was held back
  */
 export async function readAdapter(
-  { base, tokenizer }: OpenBase,
+  open: OpenBase,
   path: string,
-  { known = methods, promotedOnly = false }: ReadAdapterOptions = {},
+  options: ReadAdapterOptions = {},
 ): Promise<LoadedAdapter> {
-  const content = await openAdapterFolder(path)
-  const trainedOn = content.facts?.["base"] as { name?: unknown; hash?: unknown } | undefined
-  if (typeof trainedOn?.hash === "string" && trainedOn.hash !== base.hash) {
+  return (await readAdapterFiles(open, path, options)).loaded
+}
+
+/** The same with the files that it was read from. */
+export async function readAdapterFiles(
+  open: OpenBase,
+  path: string,
+  { known = methods, promotedOnly = false, anyBase = false }: ReadAdapterOptions = {},
+): Promise<{ readonly files: ReadAdapter; readonly loaded: LoadedAdapter }> {
+  const { base } = open
+  const files = await openAdapterFolder(path)
+  const trainedOn = files.facts?.["base"] as { name?: unknown; hash?: unknown } | undefined
+  if (!anyBase && typeof trainedOn?.hash === "string" && trainedOn.hash !== base.hash) {
     throw new EspalierError(
       "adapter_mismatch",
       `The adapter was trained on base "${trainedOn.name}" (${trainedOn.hash.slice(0, 12)}), not on "${base.name}" (${base.hash.slice(0, 12)})`,
       {
-        hint: "Serve it with the base it was trained on",
+        hint: "Serve it with the base it was trained on, or take it all the same with --force",
       },
     )
   }
-  if (promotedOnly) checkPromoted(content.facts, "The adapter")
+  if (promotedOnly) checkPromoted(files.facts, "The adapter")
+  return { files, loaded: await loadContent(open, files, known) }
+}
+
+/** An adapter whose content is at hand. @throws {EspalierError} `unsupported`, `adapter_mismatch` */
+export function loadContent(
+  { base, tokenizer }: OpenBase,
+  content: AdapterContent & { readonly hash: string; readonly sizeBytes: number },
+  known: readonly Method[] = methods,
+): Promise<LoadedAdapter> {
   return adapterForms(content, understandAdapter(content, known, methodEnv(base, tokenizer, 0), base.name), (name) =>
     base.read(name),
   )

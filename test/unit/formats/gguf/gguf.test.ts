@@ -54,7 +54,9 @@ describe("a file of the reference's", () => {
     const read = async (start: number, end: number) => bytes.subarray(start, Math.min(end, 200 + start))
     const header = await readGgufHeader({ name: "x", size: bytes.length, read: async (a, b) => bytes.subarray(a, b) })
     expect([...header.tensors.keys()]).toEqual([...file.tensors.keys()])
-    await expect(readGgufHeader({ name: "x", size: bytes.length, read })).rejects.toThrow("before its tensors are named")
+    await expect(readGgufHeader({ name: "x", size: bytes.length, read })).rejects.toThrow(
+      "before its tensors are named",
+    )
   })
 })
 
