@@ -1,7 +1,7 @@
 /**
  * @module Opens a base folder: its architecture, its weights as one frozen blob, its tokenizer, its stop tokens.
  */
-import { basename, resolve } from "node:path"
+import { resolve } from "node:path"
 import { decodeUtf8 } from "../core/bytes.ts"
 import { EspalierError, isEspalierError } from "../core/errors.ts"
 import { parseGenerationConfig } from "../formats/hf-config.ts"
@@ -38,15 +38,27 @@ export interface OpenBaseOptions {
 }
 
 /**
- * Opens a Hugging Face folder.
+ * Opens a Hugging Face folder on disk.
  * @throws {EspalierError} `not_found` if there is no such folder, `invalid_file` naming a file or tensor that is wrong,
  *   `unsupported` for an architecture that is not known.
  */
 export async function openBase(path: string, options: OpenBaseOptions = {}): Promise<OpenBase> {
-  const folder = fsFolder(resolve(path))
-  const files = await filesOf(folder, path)
+  return openBaseFolder(fsFolder(resolve(path)), path, options)
+}
+
+/**
+ * Opens a base from wherever its files lie.
+ * @param shown what to call the folder in messages
+ * @throws {EspalierError} See {@link openBase}.
+ */
+export async function openBaseFolder(
+  folder: Folder,
+  shown: string = folder.name,
+  options: OpenBaseOptions = {},
+): Promise<OpenBase> {
+  const files = await filesOf(folder, shown)
   if (!files.includes("config.json")) {
-    throw new EspalierError("not_found", `Base folder ${path} has no config.json`, {
+    throw new EspalierError("not_found", `Base folder ${shown} has no config.json`, {
       param: "base",
       hint: "Point --base at a Hugging Face model folder",
     })
@@ -62,7 +74,7 @@ export async function openBase(path: string, options: OpenBaseOptions = {}): Pro
   })
   const tokenizer = files.includes("tokenizer.json") ? await openTokenizer(folder, files) : null
   const base: Base = {
-    name: basename(resolve(path)),
+    name: folder.name,
     architecture,
     config,
     layout: packed.layout,

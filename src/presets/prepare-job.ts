@@ -10,15 +10,31 @@ import type { Base } from "../models/base.ts"
 import type { TrainingSettings } from "../service/training-run.ts"
 import { parametersOf } from "../train/train-graph.ts"
 
+/** What a request calls the fields that choose a method. */
+interface MethodFields {
+  readonly name: string
+  readonly settings: string
+}
+
+/** A job's fields. */
+const jobFields: MethodFields = { name: "espalier.method", settings: "espalier.settings" }
+
+/** The method of a job. @throws {EspalierError} See {@link methodOfRequest}. */
+export const methodOfJob = (spec: Pick<JobSpec, "method" | "settings">): PreparedMethod =>
+  methodOfRequest(spec, jobFields)
+
 /**
- * The method of a job.
+ * The method that a request asks for, which must be one that makes an adapter.
  * @throws {EspalierError} `invalid_request` or `unsupported` naming the field.
  */
-export function methodOfJob({ method: name, settings }: Pick<JobSpec, "method" | "settings">): PreparedMethod {
+export function methodOfRequest(
+  { method: name, settings }: Pick<JobSpec, "method" | "settings">,
+  fields: MethodFields,
+): PreparedMethod {
   const method = methods.find((each) => each.name === name)
   if (!method) {
     throw new EspalierError("invalid_request", `There is no method "${name}"`, {
-      param: "espalier.method",
+      param: fields.name,
       hint: `Methods: ${methods.map((each) => each.name).join(", ")}`,
     })
   }
@@ -26,11 +42,11 @@ export function methodOfJob({ method: name, settings }: Pick<JobSpec, "method" |
   try {
     prepared = method.prepare(settings)
   } catch (error) {
-    throw inSettings(error)
+    throw inSettings(error, fields)
   }
   if (prepared.peftType !== null) return prepared
   throw new EspalierError("unsupported", `Method ${name} makes a base of its own, which no request can name`, {
-    param: "espalier.method",
+    param: fields.name,
     hint: "Train it with espalier train, or choose a method that makes an adapter",
   })
 }
@@ -108,9 +124,9 @@ function trainedBy(method: PreparedMethod, env: MethodEnv): readonly ParameterSp
 }
 
 /** The same error, of the request's field. */
-function inSettings(error: unknown): unknown {
+function inSettings(error: unknown, { settings } = jobFields): unknown {
   if (!(error instanceof EspalierError)) return error
-  return rephrased(error, { param: "espalier.settings" })
+  return rephrased(error, { param: settings })
 }
 
 /** The error of a base that has nothing to measure forgetting by. */

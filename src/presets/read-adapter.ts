@@ -6,7 +6,8 @@ import { type AdapterContent, adapterForms, understandAdapter } from "../adapter
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { Method } from "../method.ts"
-import { openAdapterFolder, type ReadAdapter } from "../store/adapter-folder.ts"
+import { openAdapterFolder, type ReadAdapter, readAdapterFolder } from "../store/adapter-folder.ts"
+import type { Folder } from "../store/folder.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
 import { checkPromoted } from "./promotion.ts"
@@ -22,7 +23,7 @@ export interface ReadAdapterOptions {
 }
 
 /**
- * Reads an adapter folder and checks it against a base.
+ * Reads an adapter folder on disk and checks it against a base.
  * @throws {EspalierError} `not_found`, `invalid_file`, `unsupported`, `adapter_mismatch` naming both bases, or
  *   `conflict` for what was held back
  */
@@ -34,14 +35,30 @@ export async function readAdapter(
   return (await readAdapterFiles(open, path, options)).loaded
 }
 
-/** The same with the files that it was read from. */
+/** Reads an adapter from wherever its files lie: see {@link readAdapter}. */
+export async function readAdapterFrom(
+  open: OpenBase,
+  folder: Folder,
+  options: ReadAdapterOptions = {},
+): Promise<LoadedAdapter> {
+  return (await checkedAdapter(open, await readAdapterFolder(folder), options)).loaded
+}
+
+/** {@link readAdapter} with the files that it was read from. */
 export async function readAdapterFiles(
   open: OpenBase,
   path: string,
-  { known = methods, promotedOnly = false, anyBase = false }: ReadAdapterOptions = {},
+  options: ReadAdapterOptions = {},
+): Promise<{ readonly files: ReadAdapter; readonly loaded: LoadedAdapter }> {
+  return checkedAdapter(open, await openAdapterFolder(path), options)
+}
+
+async function checkedAdapter(
+  open: OpenBase,
+  files: ReadAdapter,
+  { known = methods, promotedOnly = false, anyBase = false }: ReadAdapterOptions,
 ): Promise<{ readonly files: ReadAdapter; readonly loaded: LoadedAdapter }> {
   const { base } = open
-  const files = await openAdapterFolder(path)
   const trainedOn = files.facts?.["base"] as { name?: unknown; hash?: unknown } | undefined
   if (!anyBase && typeof trainedOn?.hash === "string" && trainedOn.hash !== base.hash) {
     throw new EspalierError(

@@ -2,11 +2,12 @@
  * @module What a run leaves behind: an adapter folder in PEFT's layout, or for full fine-tuning a base folder of its own.
  */
 import { adapterForms } from "../adapter-io.ts"
+import { EspalierError } from "../core/errors.ts"
 import type { Tensor } from "../core/tensor.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
-import { adapterHash, writeAdapterFolder } from "../store/adapter-folder.ts"
+import { adapterFolderFiles, adapterHash, writeAdapterFolder } from "../store/adapter-folder.ts"
 import { wholeBase, writeBaseFolder } from "./base-folder.ts"
 import { peftConfig } from "./peft-config.ts"
 
@@ -35,6 +36,17 @@ export async function loadedAdapterOf(trained: Trained): Promise<LoadedAdapter> 
     { method, stored: method.stored(env) },
     (name) => base.read(name),
   )
+}
+
+/**
+ * The files of an adapter folder, for where there are no folders on disk.
+ * @throws {EspalierError} `unsupported` for a method that makes a base of its own
+ */
+export function trainedFiles(trained: Trained, facts: Record<string, unknown>): ReadonlyMap<string, Uint8Array> {
+  const { method, env, tensors } = trained
+  const config = configOf(trained)
+  if (!config) throw new EspalierError("unsupported", `Method ${method.name} makes a base of its own, and no adapter`)
+  return adapterFolderFiles({ config, tensors: method.store(env, tensors), facts }, readme(trained))
 }
 
 /**

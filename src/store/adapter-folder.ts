@@ -12,7 +12,8 @@ import { readWeights, WEIGHTS, weightsHashOf, withWeightsHash } from "./adapter-
 import { recoverFolder, writeFolderAtomic } from "./atomic.ts"
 import { type Folder, fsFolder } from "./folder.ts"
 
-const CONFIG = "adapter_config.json"
+/** The file that makes a folder an adapter. */
+export const ADAPTER_CONFIG = "adapter_config.json"
 const FACTS = "espalier.json"
 
 /** An adapter as it lies in a folder. */
@@ -65,7 +66,7 @@ export async function readAdapterFolder(folder: Folder, limits: AdapterLimits = 
 
 /** Changes when a file of the folder does. */
 async function stampOf(folder: Folder): Promise<string> {
-  const stamps = await Promise.all([CONFIG, WEIGHTS, FACTS].map((file) => folder.stamp(file).catch(() => null)))
+  const stamps = await Promise.all([ADAPTER_CONFIG, WEIGHTS, FACTS].map((file) => folder.stamp(file).catch(() => null)))
   return JSON.stringify(stamps)
 }
 
@@ -73,8 +74,8 @@ async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): 
   const files = await folder.list().catch((cause: unknown) => {
     throw new EspalierError("not_found", `There is no adapter folder ${folder.name}`, { cause })
   })
-  if (!files.includes(CONFIG))
-    throw new EspalierError("invalid_file", `Folder ${folder.name} has no ${CONFIG}`, {
+  if (!files.includes(ADAPTER_CONFIG))
+    throw new EspalierError("invalid_file", `Folder ${folder.name} has no ${ADAPTER_CONFIG}`, {
       hint: "An adapter folder has PEFT's layout: adapter_config.json and adapter_model.safetensors",
     })
   if (!files.includes(WEIGHTS)) {
@@ -88,7 +89,7 @@ async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): 
   const size = await folder.size(WEIGHTS)
   if (size > maxBytes)
     throw new EspalierError("too_large", `${WEIGHTS} has ${size} bytes, more than the ${maxBytes} allowed`)
-  const config = await readObject(folder, CONFIG)
+  const config = await readObject(folder, ADAPTER_CONFIG)
   const facts = files.includes(FACTS) ? await readObject(folder, FACTS) : null
   const recorded = weightsHashOf(facts, FACTS)
   const tensors = await readWeights(folder, recorded, FACTS)
@@ -102,26 +103,24 @@ export async function openAdapterFolder(path: string, limits?: AdapterLimits): P
   return readAdapterFolder(fsFolder(path), limits)
 }
 
-/**
- * Writes an adapter folder whole or not at all, in place of one that may be there. Facts get the sha256 of the weights
- * file under `files`.
- */
-export async function writeAdapterFolder(
-  path: string,
+/** An adapter folder's files by name. Facts get the sha256 of the weights file under `files`. */
+export function adapterFolderFiles(
   { config, tensors, facts }: AdapterFiles,
   readme: string,
-): Promise<void> {
+): ReadonlyMap<string, Uint8Array> {
   const json = (value: unknown) => encodeUtf8(`${JSON.stringify(value, null, 2)}\n`)
   const weights = writeSafetensors(tensors)
-  await writeFolderAtomic(
-    path,
-    new Map([
-      [CONFIG, json(config)],
-      [WEIGHTS, weights],
-      ...(facts ? ([[FACTS, json(withWeightsHash(facts, weights))]] as const) : []),
-      ["README.md", encodeUtf8(readme)],
-    ]),
-  )
+  return new Map([
+    [ADAPTER_CONFIG, json(config)],
+    [WEIGHTS, weights],
+    ...(facts ? ([[FACTS, json(withWeightsHash(facts, weights))]] as const) : []),
+    ["README.md", encodeUtf8(readme)],
+  ])
+}
+
+/** Writes an adapter folder whole or not at all, in place of one that may be there. */
+export async function writeAdapterFolder(path: string, files: AdapterFiles, readme: string): Promise<void> {
+  await writeFolderAtomic(path, adapterFolderFiles(files, readme))
 }
 
 /** Objects with their keys in order, at every depth. */

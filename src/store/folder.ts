@@ -19,7 +19,8 @@ export interface Folder {
   readRange(file: string, start: number, end: number): Promise<Uint8Array>
 }
 
-function confined(file: string): string {
+/** The name of a file inside a folder. @throws {EspalierError} `invalid_request` for anything that could lead elsewhere. */
+export function confined(file: string): string {
   if (!/^[\w][\w.+-]*$/.test(file) || file.includes(".."))
     throw new EspalierError("invalid_request", `Not a file name: ${JSON.stringify(file.slice(0, 100))}`)
   return file

@@ -102,7 +102,9 @@ describe("documents", () => {
   })
 
   test("scripts that the documents run are scripts of the package", () => {
-    const named = documents.flatMap((path) => [...textOf(path).matchAll(/\b(?:npm|bun) run ([\w-]+)(?![\w./])/g)])
+    const named = documents.flatMap((path) => [
+      ...textOf(path).matchAll(/\b(?:npm|bun) run ([\w-]+(?::[\w-]+)?)(?![\w./])/g),
+    ])
     const unknown = named.map((match) => match[1]!).filter((name) => !(name in scripts) && name !== "scripts")
     expect(unknown).toEqual([])
   })

@@ -1,0 +1,138 @@
+/**
+ * @module Espalier on Cloudflare's workers. The engine lives in a Durable Object: all of an object's requests share one
+ * context, as continuous batching needs, whereas a plain worker's promises may not outlive the request that made them.
+ * The base comes from the assets or from the bucket, adapters from the bucket; none of them is part of the script.
+ */
+import { createApp } from "../../routes/app.ts"
+import { trainAdapterRoutes } from "../../routes/train-adapter.ts"
+import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { adapterPrefix, bucketEngine } from "../presets/bucket-adapters.ts"
+import { bucketTrainer } from "../presets/bucket-trainer.ts"
+import { openBaseFolder } from "../presets/open-base.ts"
+import { readAdapterFrom } from "../presets/read-adapter.ts"
+import { useCompiledWasm } from "../runtime/compiled-wasm.ts"
+import { engineModule } from "../runtime/engine-module.ts"
+import { wasm } from "../runtime/wasm.ts"
+import { createEngine } from "../serve/engine.ts"
+import { graphDecoder } from "../serve/graph-decoder.ts"
+import { createService } from "../service/service.ts"
+import { type Bucket, bucketFolder } from "../store/bucket-folder.ts"
+import type { Folder } from "../store/folder.ts"
+import { type Fetcher, webFolder } from "../store/web-folder.ts"
+
+/** What the worker is bound to: see wrangler.jsonc. */
+export interface WorkerBindings {
+  /** The engines. */
+  readonly ENGINE: {
+    idFromName(name: string): unknown
+    get(id: unknown): { fetch(request: Request): Promise<Response> }
+  }
+  /** Adapters, below `adapters/`, and the base, if `BASE` begins with `r2:`. */
+  readonly BUCKET: Bucket
+  /** Static files, the base among them unless it lies in the bucket. */
+  readonly ASSETS?: { fetch: Fetcher }
+  /** Where the base lies: a folder of the assets, `sprig`, or of the bucket, `r2:bases/sprig`. */
+  readonly BASE: string
+  /** What clients send as `Authorization: Bearer <key>`. Without it only requests to localhost are answered. */
+  readonly API_KEY?: string
+  /** Engines that requests are spread over. @default {"1"} */
+  readonly REPLICAS?: string
+  /** Milliseconds for which a loaded adapter isn't compared with the bucket's. @default {"2000"} */
+  readonly ADAPTER_TRUST_MS?: string
+}
+
+/** Where adapters lie in the bucket. */
+const ADAPTERS = "adapters/"
+/** An isolate has 128 MB: room for a conversation's beginning, not for many. */
+const PREFIX_CACHE_BYTES = 4 * 2 ** 20
+/** Answers at once and in line: every answer has keys and values of its own. */
+const SCHEDULER = { maxActive: 4, maxWaiting: 32, defaultMaxTokens: 256 }
+const MAX_BODY_BYTES = 2 * 2 ** 20
+/** What training within a request may take: some tens of seconds of processor time over a base of sprig's size. */
+const TRAIN_LIMITS = { maxExamples: 512, maxRows: 4096 }
+
+type App = ReturnType<typeof createApp>
+
+/** One engine, with everything that it has loaded. */
+export class EspalierEngine {
+  readonly #bindings: WorkerBindings
+  #app: Promise<App> | null = null
+
+  constructor(_state: unknown, bindings: WorkerBindings) {
+    this.#bindings = bindings
+  }
+
+  /** Answers one request; the first one opens the base. */
+  async fetch(request: Request): Promise<Response> {
+    this.#app ??= openApp(this.#bindings)
+    let app: App
+    try {
+      app = await this.#app
+    } catch (error) {
+      // What was missing may be there by the next request.
+      this.#app = null
+      throw error
+    }
+    return app.fetch(request)
+  }
+}
+
+async function openApp(bindings: WorkerBindings): Promise<App> {
+  const { BUCKET: bucket, API_KEY: apiKey, ADAPTER_TRUST_MS: trustMs } = bindings
+  useCompiledWasm(engineModule)
+  const runtime = await wasm.open({ threads: 1 })
+  const open = await openBaseFolder(await folderOfBase(bindings), bindings.BASE, { cacheFolder: null })
+  const { base, tokenizer, eosIds } = open
+  if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)
+  const decoder = await graphDecoder({ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES })
+  const engine = bucketEngine(
+    createEngine({
+      base: base.name,
+      baseHash: base.hash,
+      backend: `${runtime.name} (${runtime.detail})`,
+      ...{ decoder, tokenizer, eosIds },
+      readAdapter: (name) =>
+        readAdapterFrom(open, bucketFolder(bucket, adapterPrefix(ADAPTERS, name)), { promotedOnly: true }),
+      scheduler: SCHEDULER,
+      maxAdapters: 64,
+    }),
+    { bucket, prefix: ADAPTERS, ...(trustMs !== undefined && { trustMs: Number(trustMs) }) },
+  )
+  const app = createApp(createService({ engine }), {
+    ...(apiKey !== undefined && { apiKey }),
+    maxBodyBytes: MAX_BODY_BYTES,
+    // Here a client's leaving reaches a stream as an error, and is none.
+    onError: (error, id) => {
+      if (!isEspalierError(error, "aborted")) console.error(id, error)
+    },
+  })
+  const train = bucketTrainer({ open, runtime, engine, limits: TRAIN_LIMITS })
+  return app.route("/", trainAdapterRoutes(train, MAX_BODY_BYTES))
+}
+
+async function folderOfBase({ BASE: base, BUCKET: bucket, ASSETS: assets }: WorkerBindings): Promise<Folder> {
+  if (base.startsWith("r2:")) return bucketFolder(bucket, `${base.slice(3).replace(/\/$/, "")}/`)
+  if (!assets)
+    throw new EspalierError("unavailable", `BASE is ${base}, but there are no assets to find it in`, {
+      hint: 'Bind ASSETS, or put the base into the bucket and set BASE to "r2:<folder>"',
+    })
+  return webFolder((url) => assets.fetch(url), `https://assets/${base}/`)
+}
+
+/** Passes a request on to an engine. */
+export async function handleRequest(
+  request: Request,
+  { ENGINE: engines, REPLICAS }: WorkerBindings,
+): Promise<Response> {
+  const replicas = Math.max(1, Number(REPLICAS ?? 1))
+  const replica = Math.floor(Math.random() * replicas)
+  try {
+    return await engines.get(engines.idFromName(`engine-${replica}`)).fetch(request)
+  } catch (error) {
+    console.error(error)
+    return Response.json(
+      { error: { message: "The engine could not be reached", type: "server_error", param: null, code: "unavailable" } },
+      { status: 503, headers: { "retry-after": "5" } },
+    )
+  }
+}

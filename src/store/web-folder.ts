@@ -1,0 +1,38 @@
+/**
+ * @module Folders behind HTTP: a site's static files, or an edge worker's assets. HTTP lists nothing, so a file beside
+ * the others says which there are.
+ */
+import { EspalierError } from "../core/errors.ts"
+import { confined, type Folder, memoryFolder } from "./folder.ts"
+
+/** The file that lists the others: a JSON array of names. */
+export const LISTING = "files.json"
+
+/** Gets a URL. */
+export type Fetcher = (url: string) => Promise<Response>
+
+/**
+ * Reads a whole folder into memory.
+ * @param url ends in a slash
+ * @throws {EspalierError} `not_found` where there is no listing, `invalid_file` where it or a listed file can't be read
+ */
+export async function webFolder(fetcher: Fetcher, url: string): Promise<Folder> {
+  const get = async (file: string): Promise<Response> => {
+    const response = await fetcher(`${url}${file}`)
+    if (response.ok) return response
+    await response.body?.cancel()
+    throw new EspalierError(
+      file === LISTING ? "not_found" : "invalid_file",
+      `Expected ${file} below ${url} but found HTTP status ${response.status}`,
+    )
+  }
+  const names: unknown = await (await get(LISTING)).json().catch((cause: unknown) => {
+    throw new EspalierError("invalid_file", `${LISTING} is not valid JSON`, { cause })
+  })
+  if (!Array.isArray(names) || !names.every((name) => typeof name === "string"))
+    throw new EspalierError("invalid_file", `${LISTING}: expected a list of file names`)
+  const files = await Promise.all(
+    names.map(async (name) => [name, new Uint8Array(await (await get(confined(name))).arrayBuffer())] as const),
+  )
+  return memoryFolder(url.replace(/\/$/, "").split("/").at(-1) ?? url, new Map(files))
+}

@@ -1,0 +1,47 @@
+/**
+ * @module A real workerd with the built worker in it, by miniflare: assets, R2 and Durable Objects as on the platform.
+ */
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { Miniflare } from "miniflare"
+import type { Bucket } from "../../src/store/bucket-folder.ts"
+import { root } from "./source-tree.ts"
+
+/** Whether this machine has workerd: it comes with miniflare, for the systems that it is built for. */
+export const hasWorkerd = existsSync(join(root, "node_modules", "workerd", "bin", "workerd"))
+
+/** What wrangler.jsonc says, so that what is tested is what is deployed. */
+const wrangler = JSON.parse(readFileSync(join(root, "wrangler.jsonc"), "utf8").replace(/^\s*\/\/.*$/gm, "")) as {
+  readonly compatibility_date: string
+  readonly compatibility_flags: string[]
+  readonly vars: Record<string, string>
+}
+
+/** Starts the worker that lies in a folder. @param vars its variables, in place of wrangler.jsonc's */
+export async function startWorkerd(folder: string, vars: Readonly<Record<string, string>> = {}): Promise<Miniflare> {
+  const miniflare = new Miniflare({
+    modulesRoot: folder,
+    modules: [
+      { type: "ESModule", path: join(folder, "worker.js") },
+      { type: "CompiledWasm", path: join(folder, "engine.wasm") },
+    ],
+    compatibilityDate: wrangler.compatibility_date,
+    compatibilityFlags: wrangler.compatibility_flags,
+    bindings: { ...wrangler.vars, ...vars },
+    durableObjects: { ENGINE: { className: "EspalierEngine", useSQLite: true } },
+    r2Buckets: ["BUCKET"],
+    assets: {
+      directory: join(folder, "assets"),
+      binding: "ASSETS",
+      routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
+    },
+    // Nothing is asked of the network.
+    cf: false,
+  })
+  await miniflare.ready
+  return miniflare
+}
+
+/** The worker's bucket. miniflare's own type of it needs Cloudflare's, which this project does without. */
+export const bucketOf = async (workerd: Miniflare) =>
+  (await workerd.getR2Bucket("BUCKET")) as unknown as Bucket & { delete(key: string): Promise<void> }

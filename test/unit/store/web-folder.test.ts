@@ -1,0 +1,33 @@
+/**
+ * @module Folders behind HTTP.
+ */
+import { expect, test } from "bun:test"
+import { webFolder } from "../../../src/store/web-folder.ts"
+
+const site =
+  (files: Readonly<Record<string, string>>) =>
+  async (url: string): Promise<Response> => {
+    const text = files[url]
+    return text === undefined ? new Response("none", { status: 404 }) : new Response(text)
+  }
+
+test("a listing and its files read as a folder of the URL's name", async () => {
+  const files = {
+    "http://x/b/files.json": '["config.json", "w"]',
+    "http://x/b/config.json": "{}",
+    "http://x/b/w": "abc",
+  }
+  const folder = await webFolder(site(files), "http://x/b/")
+  expect(folder.name).toBe("b")
+  expect(await folder.list()).toEqual(["config.json", "w"])
+  expect(new TextDecoder().decode(await folder.readRange("w", 1, 3))).toBe("bc")
+})
+
+test("a missing or garbled listing, a missing file, and names that lead elsewhere are refused", async () => {
+  const at = "http://x/b/"
+  expect(webFolder(site({}), at)).rejects.toThrow("Expected files.json below http://x/b/ but found HTTP status 404")
+  expect(webFolder(site({ [`${at}files.json`]: "[" }), at)).rejects.toThrow("files.json is not valid JSON")
+  expect(webFolder(site({ [`${at}files.json`]: "{}" }), at)).rejects.toThrow("expected a list of file names")
+  expect(webFolder(site({ [`${at}files.json`]: '["w"]' }), at)).rejects.toThrow("Expected w below")
+  expect(webFolder(site({ [`${at}files.json`]: '["../w"]' }), at)).rejects.toThrow("Not a file name")
+})
