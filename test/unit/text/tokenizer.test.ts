@@ -1,12 +1,18 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
+import { sha256Hex } from "../../../src/core/hash.ts"
 import { loadTokenizer } from "../../../src/text/tokenizer.ts"
+import bert from "../../fixtures/text/bert.json"
 import digits from "../../fixtures/text/digits.json"
+import gemma from "../../fixtures/text/gemma.json"
 import gpt2 from "../../fixtures/text/gpt2.json"
 import llama2 from "../../fixtures/text/llama2.json"
 import llama3 from "../../fixtures/text/llama3.json"
+import mistral from "../../fixtures/text/mistral.json"
+import qwen from "../../fixtures/text/qwen.json"
+import unigram from "../../fixtures/text/unigram.json"
 
-const layouts = { digits, gpt2, llama3, llama2 }
+const layouts = { digits, gpt2, llama3, qwen, llama2, gemma, mistral, unigram, bert }
 
 describe.each(Object.entries(layouts))("the %s layout against Python's tokenizers", (_, { tokenizerJson, cases }) => {
   const tokenizer = loadTokenizer({ tokenizerJson })
@@ -25,6 +31,22 @@ describe.each(Object.entries(layouts))("the %s layout against Python's tokenizer
     }
   })
 })
+
+describe.each(Object.entries({ qwen, gemma, mistral, unigram, bert }))(
+  "the %s layout at length",
+  (_, { tokenizerJson, long }) => {
+    const tokenizer = loadTokenizer({ tokenizerJson })
+
+    test.each(long)(
+      "encodes 100 kB of $character as Python's tokenizers do",
+      async ({ character, count, sha256: wanted }) => {
+        const ids = tokenizer.encode(character.repeat(Math.floor(100_000 / new TextEncoder().encode(character).length)))
+        expect(ids.length).toBe(count)
+        expect(await sha256Hex(new TextEncoder().encode(ids.join()))).toBe(wanted)
+      },
+    )
+  },
+)
 
 describe.each([
   ["digits", digits],
