@@ -2,24 +2,30 @@
  * @module `espalier export`.
  */
 import { EspalierError } from "../core/errors.ts"
+import type { AdapterFormat } from "../export/format.ts"
 import { adapterFormats } from "../export/mod.ts"
 import { fuseAdapters } from "../merge/fuse.ts"
-import { openBase } from "../presets/open-base.ts"
+import { type OpenBase, openBase } from "../presets/open-base.ts"
 import { readAdapterFiles } from "../presets/read-adapter.ts"
 import { saveFused } from "../service/save-merged-base.ts"
+import { saveOnnx } from "../service/save-onnx.ts"
 import { exportBase, loadedOf, readExport, writeExport } from "./adapter-files.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
+import { onnxLogits } from "./onnx-logits.ts"
 import { baseFolder, engineOptions, trainedAdapter } from "./shared-options.ts"
 import { checkDifference, type Difference, differenceOf, idsFor, logitsOf, type Model, verifiedText } from "./verify.ts"
 
-const formats = [...adapterFormats.map(({ name }) => name), "merged"]
+/** What a base is written as, with an adapter in it or without. */
+const baseFormats = ["merged", "onnx"] as const
+const formats = [...adapterFormats.map(({ name }) => name), ...baseFormats]
 
 const options = {
   to: { type: "string", value: "format", description: "what is written", choices: formats },
   out: { type: "string", value: "path", description: "where it goes: a folder, or a file for gguf and onnx_adapter" },
   base: engineOptions.base,
   verify: { type: "boolean", description: "load what was written and compare its logits with the adapter's" },
+  slots: { type: "boolean", description: "with --to onnx: give every linear layer inputs for an .onnx_adapter file" },
   force: {
     type: "boolean",
     description: "take an adapter that was held back, or trained on another base of one shape",
@@ -28,37 +34,42 @@ const options = {
 /** Options of `espalier export`. */
 export type ExportValues = OptionValues<typeof options> & { readonly json?: boolean }
 
-/** What was written. */
-interface Written {
-  readonly model: Model
-  readonly difference: Difference | null
-}
-
 export const exportCommand = defineCommand({
   name: "export",
   summary:
-    "Writes an adapter in another library's format, or fused into its base; --verify proves that it computes the same.",
-  usage: "<adapter> --to <format> --out <path> [options]",
+    "Writes an adapter in another library's format, or a base, with the adapter in it; --verify proves that it computes the same.",
+  usage: "[adapter] --to <format> --out <path> [options]",
   options,
   examples: [
     "espalier export adapters-out/answer-card-lora --to gguf --out exported/answer-card.gguf --verify",
     "espalier export adapters-out/answer-card-lora --to mlx --out exported/answer-card-mlx --verify",
     "espalier export adapters-out/answer-card-lora --to merged --out exported/sprig-answer-card --verify",
+    "espalier export --base models/sprig --to onnx --out exported/sprig-onnx --verify",
   ],
   async run(given, positionals, io) {
     const values = given as ExportValues
     const { to, out } = values
     const [text] = positionals
-    if (text === undefined || positionals.length > 1)
+    const isBase = baseFormats.some((name) => name === to)
+    if (positionals.length > 1 || (text === undefined && !(isBase && values.base !== undefined)))
       throw new EspalierError("invalid_request", `Expected one adapter but found ${positionals.length}`, {
-        hint: "Such as: espalier export adapters-out/answer-card-lora --to gguf --out exported/answer-card.gguf",
+        hint: "Such as: espalier export adapters-out/answer-card-lora --to gguf --out exported/answer-card.gguf; a base alone is named by --base",
       })
     if (to === undefined || out === undefined)
       throw new EspalierError("invalid_request", "Expected a format with --to and a place with --out", {
         hint: `Formats: ${formats.join(", ")}`,
         param: to === undefined ? "to" : "out",
       })
-    const { difference } = await exportAdapter(text, to, out, values)
+    if (values.slots && to !== "onnx")
+      throw new EspalierError("invalid_request", "--slots is for --to onnx", { param: "slots" })
+    const from = baseFolder(values.base)
+    const open = await openBase(from)
+    const adapter = text === undefined ? null : await readOne(open, text, values.force === true)
+    const format = adapterFormats.find((each) => each.name === to)
+    const written = format
+      ? await writeAdapter(open, adapter!, format, out)
+      : await writeBase(open, adapter, to, out, from, values.slots === true)
+    const difference = values.verify ? await compare({ open, adapter: adapter?.loaded ?? null }, written) : null
     if (values.json) io.out(`${JSON.stringify({ type: "exported", to, out, difference })}\n`)
     else {
       io.out(`Written to ${printable(out)} (${to})\n`)
@@ -68,37 +79,58 @@ export const exportCommand = defineCommand({
   },
 })
 
-async function exportAdapter(text: string, to: string, out: string, values: ExportValues): Promise<Written> {
-  const from = baseFolder(values.base)
-  const open = await openBase(from)
+/** Logits of what was written, when they are asked for. */
+type LogitsOf = (ids: readonly number[]) => Promise<Float32Array>
+
+/** An adapter as it lies in its folder, and understood. */
+type Read = Awaited<ReturnType<typeof readAdapterFiles>> & { readonly name: string }
+
+async function readOne(open: OpenBase, text: string, force: boolean): Promise<Read> {
   const { name, path } = trainedAdapter(text)
-  const force = values.force === true
-  const { files, loaded } = await readAdapterFiles(open, path, { promotedOnly: !force, anyBase: force })
-  const model: Model = { open, adapter: loaded }
-  const format = adapterFormats.find((each) => each.name === to)
-  if (!format) {
-    const sources = [{ name, weight: 1, forms: loaded.forms }]
-    const { base } = open
-    const mergeBase = { name: base.name, sites: base.architecture.sites(base.config), read: base.read }
-    const fused = await fuseAdapters(sources, { method: "linear" }, mergeBase)
-    const merged = [{ name, weight: 1, hash: files.hash, method: loaded.method }]
-    await saveFused(out, fused, { base, recipe: { method: "linear" }, sources: merged }, from)
-    return {
-      model,
-      difference: values.verify ? await compare(model, { open: await openBase(out), adapter: null }) : null,
-    }
-  }
-  const { method, forms } = loaded
-  const { config, tensors } = files
-  await writeExport(out, format, format.write({ name, method, forms, config, tensors }, exportBase(open)))
-  if (!values.verify) return { model, difference: null }
-  const back = format.read(await readExport(out, format), exportBase(open))
-  return { model, difference: await compare(model, { open, adapter: await loadedOf(open, back) }) }
+  return { name, ...(await readAdapterFiles(open, path, { promotedOnly: !force, anyBase: force })) }
 }
 
-async function compare(expected: Model, found: Model): Promise<Difference> {
+async function writeAdapter(
+  open: OpenBase,
+  { name, files, loaded: { method, forms } }: Read,
+  format: AdapterFormat,
+  out: string,
+): Promise<LogitsOf> {
+  const { config, tensors } = files
+  await writeExport(out, format, format.write({ name, method, forms, config, tensors }, exportBase(open)))
+  return async (ids) => {
+    const back = format.read(await readExport(out, format), exportBase(open))
+    return logitsOf({ open, adapter: await loadedOf(open, back) }, ids)
+  }
+}
+
+async function writeBase(
+  { base }: OpenBase,
+  adapter: Read | null,
+  to: string,
+  out: string,
+  from: string,
+  slots: boolean,
+): Promise<LogitsOf> {
+  const sources = adapter ? [{ name: adapter.name, weight: 1, forms: adapter.loaded.forms }] : []
+  const mergeBase = { name: base.name, sites: base.architecture.sites(base.config), read: base.read }
+  const fused = adapter && (await fuseAdapters(sources, { method: "linear" }, mergeBase))
+  if (to === "onnx") {
+    await saveOnnx(out, base, fused?.weights ?? new Map(), from, { slots })
+    return (ids) => onnxLogits(out, base, ids)
+  }
+  if (!adapter || !fused)
+    throw new EspalierError("invalid_request", "There is no adapter to merge into the base", {
+      hint: "Such as: espalier export adapters-out/answer-card-lora --to merged --out exported/merged",
+    })
+  const merged = [{ name: adapter.name, weight: 1, hash: adapter.files.hash, method: adapter.loaded.method }]
+  await saveFused(out, fused, { base, recipe: { method: "linear" }, sources: merged }, from)
+  return async (ids) => logitsOf({ open: await openBase(out), adapter: null }, ids)
+}
+
+async function compare(expected: Model, found: LogitsOf): Promise<Difference> {
   const ids = idsFor(expected.open)
-  const difference = differenceOf(await logitsOf(expected, ids), await logitsOf(found, ids), ids.length)
+  const difference = differenceOf(await logitsOf(expected, ids), await found(ids), ids.length)
   checkDifference(difference)
   return difference
 }

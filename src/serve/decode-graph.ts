@@ -16,6 +16,7 @@ import type { ModelConfig } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
 import type { RopeSettings } from "../models/blocks/rope-tables.ts"
 import { type Attend, Forward } from "../models/forward.ts"
+import type { Hooks } from "../models/hooks.ts"
 import { type DecodeFeature, decodeHooks } from "./decode-hooks.ts"
 
 /** A variant of the decoding graph: each is one session, made when first needed, and serves every adapter of its kind. */
@@ -38,12 +39,14 @@ const rotatesInside = ({ headDim, attentionCap }: ModelConfig, rope: RopeSetting
 /**
  * Builds a variant, for rows of up to `maxPositions`.
  * @param roundInputs let products with 8-bit weights round their input to 8 bits too: see `ForwardOptions`
+ * @param hooksOf what acts at sites, in place of the variant's features
  */
 export function decodeGraph(
   base: Base,
   variant: DecodeVariant,
   maxPositions: number,
   roundInputs: boolean,
+  hooksOf: (g: GraphBuilder) => Hooks = (g) => decodeHooks(g, base, variant.features),
 ): GraphModel {
   const g = new GraphBuilder()
   const { architecture, config } = base
@@ -83,7 +86,7 @@ export function decodeGraph(
     architecture,
     config,
     layout: base.layout,
-    hooks: decodeHooks(g, base, variant.features),
+    hooks: hooksOf(g),
     embed: (lookUp) => embeds ?? lookUp(ids!),
     positions,
     maxPositions,

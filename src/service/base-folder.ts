@@ -36,11 +36,18 @@ export async function writeBaseFolder(path: string, folder: BaseFolder): Promise
     // The weights are written as f32.
     ["config.json", json({ ...config, ...settings, dtype: "float32", torch_dtype: "float32" })],
   ])
+  for (const [name, bytes] of await takenFiles(from)) files.set(name, bytes)
+  await writeFolderAtomic(path, files)
+}
+
+/** What a base's folder has of the files beside its weights and its config.json. */
+export async function takenFiles(from: string): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>()
   for (const name of TAKEN) {
     const bytes = await readFile(`${from}/${name}`).catch(() => null)
     if (bytes) files.set(name, new Uint8Array(bytes))
   }
-  await writeFolderAtomic(path, files)
+  return files
 }
 
 /** Every weight of a base, in the checkpoint's order: the replaced ones, and the others as they are. */

@@ -32,6 +32,7 @@ for (const [adapter, to] of [
   ["lora", "mlx"],
   ["lora", "onnx_adapter"],
   ["lora", "merged"],
+  ["lora", "onnx"],
   ["dora", "mlx"],
   ["dora", "merged"],
   ["bottleneck", "adapter-hub"],
