@@ -66,7 +66,12 @@ const retrieval = v.object({
   ),
 })
 
-const finish = v.nullable(v.picklist(["stop", "length"]))
+const finish = v.nullable(v.picklist(["stop", "length", "tool_calls"]))
+const toolCall = {
+  id: v.string(),
+  type: v.literal("function"),
+  function: v.object({ name: v.string(), arguments: v.string() }),
+} as const
 const head = { id: v.string(), created: count, model: v.string(), system_fingerprint: v.string() } as const
 const facts = v.object({ retrieval: answerOf<RetrievalBody>()(retrieval) })
 
@@ -80,8 +85,9 @@ export const chatCompletion = answerOf<ChatCompletion>()(
         index: count,
         message: v.object({
           role: v.literal("assistant"),
-          content: v.string(),
+          content: v.nullable(v.string()),
           refusal: v.null(),
+          tool_calls: v.exactOptional(v.array(v.object(toolCall))),
           annotations: v.exactOptional(v.array(citation)),
         }),
         logprobs: v.nullable(chatLogprobs),
@@ -104,6 +110,7 @@ export const chatCompletionChunk = answerOf<ChatCompletionChunk>()(
         delta: v.object({
           role: v.exactOptional(v.literal("assistant")),
           content: v.exactOptional(v.string()),
+          tool_calls: v.exactOptional(v.array(v.object({ index: count, ...toolCall }))),
           annotations: v.exactOptional(v.array(citation)),
         }),
         logprobs: v.nullable(chatLogprobs),

@@ -4,6 +4,7 @@
  */
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
+import type { ToolForm } from "../text/tool-form.ts"
 import type { AnswerFormat } from "./constrain/constraint.ts"
 import type { GenerationEvent } from "./generation.ts"
 import type { SamplingOptions } from "./sampling.ts"
@@ -19,6 +20,8 @@ export interface EngineInfo {
   readonly contextLength: number
   readonly vocabSize: number
   readonly hasChatTemplate: boolean
+  /** How its template writes calls of tools; null where it knows none. */
+  readonly toolForm: ToolForm | null
   /** The backend, for people: `native`, say. */
   readonly backend: string
 }
@@ -43,7 +46,13 @@ export type AdapterSource = { readonly adapter: LoadedAdapter } | { readonly pat
 export type PromptInput =
   | { readonly text: string }
   | { readonly ids: readonly number[] }
-  | { readonly messages: readonly ChatMessage[] }
+  | {
+      readonly messages: readonly ChatMessage[]
+      /** For the template, as OpenAI writes them. */
+      readonly tools?: readonly object[]
+      /** What the answer begins with: the template's own words, put behind its generation prompt. @default {""} */
+      readonly begin?: string
+    }
 
 /** What to generate: `choices` completions of each prompt, all on one adapter version. */
 export interface GenerateRequest {

@@ -7,6 +7,7 @@ import type { LoadedAdapter } from "../forms/form.ts"
 import { parseExpression } from "../merge/expression.ts"
 import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
+import { toolForm } from "../text/tool-form.ts"
 import { type AdapterBinder, createAdapterTable, type NamedHold } from "./adapter-table.ts"
 import { createConstraints } from "./constrain/constraint.ts"
 import type { Decoder } from "./decoder.ts"
@@ -72,6 +73,7 @@ export function createEngine(parts: EngineParts): EngineApi {
       contextLength: decoder.info.contextLength,
       vocabSize: decoder.info.vocabSize,
       hasChatTemplate: tokenizer.hasChatTemplate,
+      toolForm: toolForm(tokenizer),
       backend: parts.backend,
     },
 
@@ -167,7 +169,7 @@ export function createEngine(parts: EngineParts): EngineApi {
     const seed = request.sampling?.seed ?? randomSeed()
     const choices = request.choices ?? 1
     const count = prompts.length * choices
-    const leads = request.prompts.map((prompt) => ("messages" in prompt ? chatLead() : ""))
+    const leads = request.prompts.map((prompt) => ("messages" in prompt && !prompt.begin ? chatLead() : ""))
     const { format } = request
     const makers = leads.map((lead) => (format ? constraints.prepare(format, lead) : () => null))
     const holds: (NamedHold | null)[] = []
@@ -201,7 +203,9 @@ function encodePrompt(prompt: PromptInput, { tokenizer, base }: EngineParts): re
       param: "messages",
     })
   }
-  return encodeChat(tokenizer, prompt.messages, { addGenerationPrompt: true }).ids
+  const { messages, tools, begin = "" } = prompt
+  const { ids } = encodeChat(tokenizer, messages, { addGenerationPrompt: true, ...(tools && { tools }) })
+  return begin === "" ? ids : [...ids, ...tokenizer.encode(begin)]
 }
 
 /** All choices' events as they come; the first error ends them all. */

@@ -1,23 +1,16 @@
 /**
  * @module POST /v1/chat/completions: a conversation in, one or more answers out, whole or as they grow.
  */
-import { EspalierError } from "../core/errors.ts"
+import { EspalierError, isEspalierError, rephrased } from "../core/errors.ts"
 import type { ChoiceEvent, GenerateRequest, Generation } from "../serve/engine-api.ts"
-import type { OutputToken, TokenText, Usage } from "../serve/generation.ts"
+import { answerOf, type Head } from "./chat-answer.ts"
 import { checked } from "./check.ts"
 import { type ServiceContext, toSeconds } from "./context.ts"
-import { type CallOptions, fingerprintOf, type Outcome, startGeneration, usageOf } from "./generate.ts"
-import { type Retrieved, retrieve } from "./retrieval.ts"
+import { type CallOptions, fingerprintOf, type Outcome, startGeneration } from "./generate.ts"
+import { retrieve } from "./retrieval.ts"
+import { conversationOf, toolPlan } from "./tool-use.ts"
 import { refuseUnsupported } from "./unsupported.ts"
-import {
-  type ChatCompletion,
-  type ChatCompletionChunk,
-  type ChatLogprobs,
-  type ChatRequest,
-  type ChatTokenLogprob,
-  chatRequest,
-  type FinishBody,
-} from "./wire.ts"
+import { type ChatCompletion, type ChatCompletionChunk, type ChatRequest, chatRequest } from "./wire.ts"
 
 /**
  * Answers a conversation.
@@ -33,10 +26,16 @@ export async function chat(
   const request = checked(chatRequest, body)
   checkSupported(request)
   const format = formatOf(request)
-  const given = request.messages.map(({ role, content }) => ({ role: roleOf(role), content }))
+  const { newId } = context
+  const plan = toolPlan(context, request)
+  const given = conversationOf(context, request)
   const maxTokens = request.max_completion_tokens ?? request.max_tokens ?? null
   const { model, retrieval } = request
-  const retrieved = await retrieve(context, { model, retrieval, messages: given, answerTokens: maxTokens }, options)
+  // Where to look things up is the tools' own.
+  const retrieved =
+    plan === null
+      ? await retrieve(context, { model, retrieval, messages: given, answerTokens: maxTokens }, options)
+      : null
   const newHead = (adapter: Generation["adapter"]): Head => ({
     id: `chatcmpl-${context.newId()}`,
     created: toSeconds(context.now()),
@@ -44,31 +43,35 @@ export async function chat(
     system_fingerprint: fingerprintOf(context, adapter),
   })
   if (retrieved !== null && retrieved.abstention !== null)
-    return answerOf(request, abstained(request.n, retrieved.abstention), newHead(null), retrieved)
+    return answerOf(request, abstained(request.n, retrieved.abstention), {
+      head: newHead(null),
+      retrieved,
+      plan,
+      newId,
+    })
   const generation = await startGeneration(
     context,
     request,
     {
-      prompts: [{ messages: retrieved?.messages ?? given }],
+      prompts: [
+        {
+          messages: retrieved?.messages ?? given,
+          ...(plan && { tools: plan.tools }),
+          ...(plan?.forced && { begin: plan.forced.begin }),
+        },
+      ],
       maxTokens,
       logprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,
       echo: false,
-      ...(format && { format }),
+      ...((plan?.forced?.format ?? format) && { format: (plan?.forced?.format ?? format)! }),
     },
     options,
-  )
-  return answerOf(request, generation, newHead(generation.adapter), retrieved)
-}
-
-async function answerOf(
-  request: ChatRequest,
-  generation: Generation,
-  head: Head,
-  retrieved: Retrieved | null,
-): Promise<Outcome<ChatCompletion, ChatCompletionChunk>> {
-  const { adapter } = generation
-  if (request.stream) return { adapter, chunks: streamChat(request, generation, head, retrieved) }
-  return { adapter, whole: await collectChat(request, generation, head, retrieved) }
+  ).catch((error) => {
+    // The format is the tools' then.
+    const isFormat = plan?.forced && isEspalierError(error) && error.param?.startsWith("response_format")
+    throw isFormat ? rephrased(error, { param: "tools" }) : error
+  })
+  return answerOf(request, generation, { head: newHead(generation.adapter), retrieved, plan, newId })
 }
 
 /** A generation that no model made: the same few words for every choice. */
@@ -87,119 +90,19 @@ function abstained(choices: number, text: string): Generation {
   return { adapter: null, promptTokens: 0, events: events() }
 }
 
-type Head = Pick<ChatCompletion, "id" | "created" | "model" | "system_fingerprint">
-
-async function collectChat(
-  request: ChatRequest,
-  generation: Generation,
-  head: Head,
-  retrieved: Retrieved | null,
-): Promise<ChatCompletion> {
-  const choices = Array.from({ length: request.n }, () => ({
-    text: "",
-    tokens: [] as OutputToken[],
-    reason: null as FinishBody,
-  }))
-  const usages: Usage[] = []
-  for await (const event of generation.events) {
-    const choice = choices[event.choice]!
-    if (event.type === "text-delta") {
-      choice.text += event.text
-      choice.tokens.push(...event.tokens)
-    } else if (event.type === "finish") {
-      choice.reason = event.reason
-      usages[event.choice] = event.usage
-    }
-  }
-  return {
-    ...head,
-    object: "chat.completion",
-    choices: choices.map(({ text, tokens, reason }, index) => ({
-      index,
-      message: {
-        role: "assistant",
-        content: text,
-        refusal: null,
-        ...(retrieved && { annotations: retrieved.told(text).annotations }),
-      },
-      logprobs: request.logprobs ? logprobsOf(tokens) : null,
-      finish_reason: reason,
-    })),
-    usage: usageOf(generation.promptTokens, usages, request.n),
-    ...(retrieved && { x_espalier: { retrieval: retrieved.told(choices[0]!.text).retrieval } }),
-  }
-}
-
-async function* streamChat(
-  request: ChatRequest,
-  generation: Generation,
-  head: Head,
-  retrieved: Retrieved | null,
-): AsyncGenerator<ChatCompletionChunk, void, undefined> {
-  const withUsage = request.stream_options?.include_usage ?? false
-  const chunk = (choices: ChatCompletionChunk["choices"]): ChatCompletionChunk => ({
-    ...head,
-    object: "chat.completion.chunk",
-    choices,
-    ...(withUsage ? { usage: null } : {}),
-  })
-  for (let index = 0; index < request.n; index++) {
-    yield chunk([{ index, delta: { role: "assistant", content: "" }, logprobs: null, finish_reason: null }])
-  }
-  const usages: Usage[] = []
-  const texts = new Array<string>(request.n).fill("")
-  for await (const event of generation.events) {
-    if (event.type === "text-delta") {
-      texts[event.choice] += event.text
-      yield chunk([
-        {
-          index: event.choice,
-          delta: { content: event.text },
-          logprobs: request.logprobs ? logprobsOf(event.tokens) : null,
-          finish_reason: null,
-        },
-      ])
-    } else if (event.type === "finish") {
-      usages[event.choice] = event.usage
-      const annotations = retrieved?.told(texts[event.choice]!).annotations
-      const delta = annotations && annotations.length > 0 ? { annotations } : {}
-      yield chunk([{ index: event.choice, delta, logprobs: null, finish_reason: event.reason }])
-    }
-  }
-  if (retrieved) yield { ...chunk([]), x_espalier: { retrieval: retrieved.told(texts[0]!).retrieval } }
-  if (withUsage) yield { ...chunk([]), usage: usageOf(generation.promptTokens, usages, request.n) }
-}
-
-function logprobsOf(tokens: readonly OutputToken[]): ChatLogprobs {
-  const entry = (token: TokenText, logprob: number): ChatTokenLogprob => ({
-    token: token.text,
-    logprob: finite(logprob),
-    bytes: [...token.bytes],
-  })
-  return {
-    content: tokens.map((token) => ({
-      ...entry(token, token.logprob ?? 0),
-      top_logprobs: token.top.map((top) => entry(top, top.logprob)),
-    })),
-    refusal: null,
-  }
-}
-
-/** JSON has no -Infinity; OpenAI writes -9999 for what is out of reach. */
-const finite = (logprob: number): number => (Number.isFinite(logprob) ? logprob : -9999)
-
-/** OpenAI's newer name for the system's voice; templates know the older one. */
-const roleOf = (role: string): string => (role === "developer" ? "system" : role)
-
 function checkSupported(request: ChatRequest): void {
   if (request.top_logprobs != null && !request.logprobs) {
     throw new EspalierError("invalid_request", "`top_logprobs` needs `logprobs` to be true", { param: "top_logprobs" })
   }
-  if (request.tools != null && request.tools.length > 0) {
-    throw new EspalierError("unsupported", "This version calls no tools", { param: "tools" })
+  const asksRetrieval = typeof request.retrieval === "string" ? request.retrieval : request.retrieval?.mode
+  if (request.tools?.length && asksRetrieval !== undefined && asksRetrieval !== "off") {
+    throw new EspalierError("unsupported", "A request with tools is not answered from documents as well", {
+      hint: "Leave out `tools` or `retrieval`, or offer /v1/rag/search as a tool",
+      param: "retrieval",
+    })
   }
   // As OpenAI has it: a model that was told nothing of JSON writes blanks and brackets to the end.
-  if (request.response_format?.type === "json_object" && !request.messages.some((m) => /json/i.test(m.content))) {
+  if (request.response_format?.type === "json_object" && !request.messages.some((m) => /json/i.test(m.content ?? ""))) {
     const message =
       "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
     throw new EspalierError("invalid_request", message, { param: "messages" })

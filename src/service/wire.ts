@@ -7,6 +7,7 @@
  */
 import * as v from "valibot"
 import { type CitationBody, type RetrievalBody, retrievalField } from "./retrieval-wire.ts"
+import { type ToolCallBody, toolCallsField, toolChoiceField, toolsField } from "./tools-wire.ts"
 
 /** Completions of one request at most, over all its prompts. */
 export const maxChoices = 32
@@ -53,13 +54,16 @@ const generationFields = {
 
 const textParts = v.pipe(v.array(v.object({ type: v.literal("text"), text: v.string() })), v.maxLength(256))
 
-const message = v.object({
-  role: v.picklist(["system", "developer", "user", "assistant"]),
-  content: v.pipe(
-    v.union([v.string(), textParts]),
-    v.transform((content) => (typeof content === "string" ? content : content.map((part) => part.text).join(""))),
-  ),
-})
+const content = v.pipe(
+  v.union([v.string(), textParts]),
+  v.transform((parts) => (typeof parts === "string" ? parts : parts.map((part) => part.text).join(""))),
+)
+
+const message = v.variant("role", [
+  v.object({ role: v.picklist(["system", "developer", "user"]), content }),
+  v.object({ role: v.literal("assistant"), content: v.nullish(content), tool_calls: toolCallsField }),
+  v.object({ role: v.literal("tool"), content, tool_call_id: v.pipe(v.string(), v.maxLength(256)) }),
+])
 
 const responseFormat = v.variant("type", [
   v.object({ type: v.literal("text") }),
@@ -85,7 +89,8 @@ export const chatRequest = v.object({
   top_logprobs: integer(0, 20),
   response_format: v.nullish(responseFormat),
   retrieval: retrievalField,
-  tools: v.nullish(v.array(v.unknown())),
+  tools: toolsField,
+  tool_choice: toolChoiceField,
 })
 
 const tokenIds = v.pipe(
@@ -177,7 +182,7 @@ export interface UsageBody {
 }
 
 /** Why a choice ended; `null` while it goes on. */
-export type FinishBody = "stop" | "length" | null
+export type FinishBody = "stop" | "length" | "tool_calls" | null
 
 /** One token of a chat completion's logprobs. */
 export interface ChatTokenLogprob {
@@ -203,8 +208,10 @@ export interface ChatCompletion {
     readonly index: number
     readonly message: {
       readonly role: "assistant"
-      readonly content: string
+      /** Null where the answer does nothing but call. */
+      readonly content: string | null
       readonly refusal: null
+      readonly tool_calls?: readonly ToolCallBody[]
       /** Where the answer was found in documents. */
       readonly annotations?: readonly CitationBody[]
     }
@@ -233,6 +240,8 @@ export interface ChatCompletionChunk {
     readonly delta: {
       readonly role?: "assistant"
       readonly content?: string
+      /** Whole calls, never parts of one. */
+      readonly tool_calls?: readonly (ToolCallBody & { readonly index: number })[]
       readonly annotations?: readonly CitationBody[]
     }
     readonly logprobs: ChatLogprobs | null

@@ -96,7 +96,7 @@ const chatRows: readonly [field: string, value: unknown, param?: string][] = [
   ["top_logprobs", 21],
   ["top_logprobs", -1],
   ["top_logprobs", 2],
-  ["tools", [{ type: "function" }]],
+  ["tools", [{ type: "function" }], "tools.0.function"],
   ["response_format", { type: "json_object" }, "messages"],
   ["response_format", { type: "xml" }, "response_format.type"],
   ["response_format", { type: "json_schema" }, "response_format.json_schema"],

@@ -51,7 +51,7 @@ describe("the client", () => {
     )) {
       text += choices[0]?.delta.content ?? ""
     }
-    expect(text).toBe(whole.choices[0]!.message.content)
+    expect(text).toBe(whole.choices[0]!.message.content!)
     expect(text).toHaveLength(24)
     const { usage } = await (await client.v1.completions.$post({ json: { model: "base", prompt: "x" } })).json()
     expect(usage?.completion_tokens).toBe(16)

@@ -75,7 +75,9 @@ test("an answer with a field that the document lacks, or without one, is found",
   await expect(check("GET", "/v1/models/a", Response.json({ ...card, more: 1 }))).rejects.toThrow("otherwise")
   await expect(check("GET", "/v1/models/a", Response.json({ ...card, root: undefined }))).rejects.toThrow("otherwise")
   await expect(check("GET", "/v1/models/a", Response.json(card, { status: 201 }))).rejects.toThrow("no 201")
-  await expect(check("GET", "/v1/models/a", Response.json({ error: "no" }, { status: 400 }))).rejects.toThrow("otherwise")
+  await expect(check("GET", "/v1/models/a", Response.json({ error: "no" }, { status: 400 }))).rejects.toThrow(
+    "otherwise",
+  )
 })
 
 test("document and page are open, and the page shows every route and loads nothing", async () => {

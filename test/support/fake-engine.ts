@@ -18,6 +18,8 @@ export interface FakeEngineOptions extends FakeDecoderOptions {
   readonly maxAdapters?: number
   /** What the chat template writes before an answer. */
   readonly lead?: string
+  /** Whether the chat template knows tools. */
+  readonly tools?: boolean
 }
 
 /** An engine with base `base`, and its decoder to look at. */
@@ -28,7 +30,7 @@ export function createFakeEngine(options: FakeEngineOptions = {}): { engine: Eng
     baseHash: "b".repeat(64),
     backend: "fake",
     decoder,
-    tokenizer: createFakeTokenizer(options.lead ?? ""),
+    tokenizer: createFakeTokenizer(options.lead ?? "", options.tools),
     readAdapter: readFakeAdapter,
     now: () => 1_700_000_000_000,
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),

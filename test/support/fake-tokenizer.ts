@@ -15,8 +15,11 @@ const specials: Readonly<Record<number, string>> = { [fakeEos]: "</s>", [fakeMar
 /** A byte a token. */
 export const fakeTokenizer: Tokenizer = createFakeTokenizer("")
 
-/** @param lead what its template writes between the generation prompt and an assistant's words */
-export function createFakeTokenizer(lead: string): Tokenizer {
+/**
+ * @param lead what its template writes between the generation prompt and an assistant's words
+ * @param withTools whether its template knows tools, as Qwen2.5's does
+ */
+export function createFakeTokenizer(lead: string, withTools = false): Tokenizer {
   return {
     vocabSize: fakeVocab,
     bosId: null,
@@ -36,11 +39,30 @@ export function createFakeTokenizer(lead: string): Tokenizer {
     tokenBytes: bytesOf,
     isSpecial: (id) => specials[id] !== undefined,
     hasChatTemplate: true,
-    renderChat: (messages, { addGenerationPrompt = false } = {}) =>
-      messages.map(({ role, content }) => `<m>${role}:${role === "assistant" ? lead : ""}${content}\n`).join("") +
+    renderChat: (messages, { addGenerationPrompt = false, tools } = {}) =>
+      (withTools && tools?.length ? `<m>system:${JSON.stringify(tools)}\n` : "") +
+      messages
+        .map(({ role, content, ...rest }) => {
+          const calls = withTools ? callsOf(rest) : ""
+          return `<m>${role}:${role === "assistant" ? lead : ""}${content}${calls}${calls === "" ? "\n" : "</s>\n"}`
+        })
+        .join("") +
       (addGenerationPrompt ? "<m>assistant:" : ""),
   }
 }
+
+interface Call {
+  readonly function: { readonly name: string; readonly arguments: unknown }
+}
+
+/** An assistant's calls as Qwen2.5 writes them. */
+const callsOf = ({ tool_calls: calls }: { readonly tool_calls?: unknown }): string =>
+  ((calls ?? []) as readonly Call[])
+    .map(
+      ({ function: { name, arguments: args } }) =>
+        `\n<tool_call>\n{"name": "${name}", "arguments": ${JSON.stringify(args)}}\n</tool_call>`,
+    )
+    .join("")
 
 const plain = (text: string, guard: string): string => (guard === "" ? text : text.replaceAll(guard, ""))
 
