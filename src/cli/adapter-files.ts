@@ -2,16 +2,20 @@
  * @module Files of adapters in other formats, on disk.
  */
 import { mkdir, readFile, stat } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
+import { decodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { type AdapterFormat, type ExportBase, type ExportFiles, SINGLE } from "../export/format.ts"
+import type { TokenizerFiles } from "../export/gguf-tokenizer.ts"
 import { adapterFormats } from "../export/mod.ts"
+import type { GgufSource } from "../formats/gguf/read.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { PeftFiles } from "../merge/peft-parts.ts"
 import type { OpenBase } from "../presets/open-base.ts"
 import { loadContent } from "../presets/read-adapter.ts"
 import { adapterHash } from "../store/adapter-folder.ts"
 import { writeFileAtomic, writeFolderAtomic } from "../store/atomic.ts"
+import { fsFolder } from "../store/folder.ts"
 
 /** What formats ask of a base. */
 export const exportBase = ({ base }: OpenBase): ExportBase => ({
@@ -73,4 +77,28 @@ export async function formatOf(path: string): Promise<AdapterFormat> {
     hint: `Say which one it is with --from: ${adapterFormats.map(({ name }) => name).join(", ")}`,
     param: "from",
   })
+}
+
+/** A file whose parts are read when they are asked for. @throws {EspalierError} `invalid_file` if there is none */
+export async function fileSource(path: string): Promise<GgufSource> {
+  const folder = fsFolder(dirname(resolve(path)))
+  const name = basename(path)
+  return { name, size: await folder.size(name), read: (start, end) => folder.readRange(name, start, end) }
+}
+
+/** A base's tokenizer as its files say it. @throws {EspalierError} `unsupported` where it brings none */
+export async function tokenizerFiles(from: string): Promise<TokenizerFiles> {
+  const read = async (file: string): Promise<string | null> =>
+    readFile(join(from, file)).then(
+      (bytes) => decodeUtf8(bytes),
+      () => null,
+    )
+  const tokenizer = await read("tokenizer.json")
+  if (tokenizer === null) throw new EspalierError("unsupported", `Base folder ${basename(from)} has no tokenizer.json`)
+  const config = JSON.parse((await read("tokenizer_config.json")) ?? "{}") as Record<string, unknown>
+  const template = await read("chat_template.jinja")
+  return {
+    tokenizer: JSON.parse(tokenizer) as Record<string, unknown>,
+    config: template === null ? config : { ...config, chat_template: template },
+  }
 }

@@ -1,15 +1,21 @@
 /**
  * @module `espalier export`.
  */
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
 import type { AdapterFormat } from "../export/format.ts"
+import { ggufBase } from "../export/gguf-base.ts"
 import { adapterFormats } from "../export/mod.ts"
 import { fuseAdapters } from "../merge/fuse.ts"
 import { type OpenBase, openBase } from "../presets/open-base.ts"
 import { readAdapterFiles } from "../presets/read-adapter.ts"
+import { saveGgufBase } from "../service/save-gguf-base.ts"
 import { saveFused } from "../service/save-merged-base.ts"
 import { saveOnnx } from "../service/save-onnx.ts"
-import { exportBase, loadedOf, readExport, writeExport } from "./adapter-files.ts"
+import { writeFileAtomic } from "../store/atomic.ts"
+import { exportBase, fileSource, loadedOf, readExport, tokenizerFiles, writeExport } from "./adapter-files.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
 import { onnxLogits } from "./onnx-logits.ts"
@@ -17,8 +23,8 @@ import { baseFolder, engineOptions, trainedAdapter } from "./shared-options.ts"
 import { checkDifference, type Difference, differenceOf, idsFor, logitsOf, type Model, verifiedText } from "./verify.ts"
 
 /** What a base is written as, with an adapter in it or without. */
-const baseFormats = ["merged", "onnx"] as const
-const formats = [...adapterFormats.map(({ name }) => name), ...baseFormats]
+const baseFormats = ["merged", "onnx", "gguf"] as const
+const formats = [...new Set([...adapterFormats.map(({ name }) => name), ...baseFormats])]
 
 const options = {
   to: { type: "string", value: "format", description: "what is written", choices: formats },
@@ -44,6 +50,7 @@ export const exportCommand = defineCommand({
     "espalier export adapters-out/answer-card-lora --to gguf --out exported/answer-card.gguf --verify",
     "espalier export adapters-out/answer-card-lora --to mlx --out exported/answer-card-mlx --verify",
     "espalier export adapters-out/answer-card-lora --to merged --out exported/sprig-answer-card --verify",
+    "espalier export --base models/sprig --to gguf --out exported/sprig.gguf --verify",
     "espalier export --base models/sprig --to onnx --out exported/sprig-onnx --verify",
   ],
   async run(given, positionals, io) {
@@ -65,9 +72,9 @@ export const exportCommand = defineCommand({
     const from = baseFolder(values.base)
     const open = await openBase(from)
     const adapter = text === undefined ? null : await readOne(open, text, values.force === true)
-    const format = adapterFormats.find((each) => each.name === to)
+    const format = adapter && adapterFormats.find((each) => each.name === to)
     const written = format
-      ? await writeAdapter(open, adapter!, format, out)
+      ? await writeAdapter(open, adapter, format, out)
       : await writeBase(open, adapter, to, out, from, values.slots === true)
     const difference = values.verify ? await compare({ open, adapter: adapter?.loaded ?? null }, written) : null
     if (values.json) io.out(`${JSON.stringify({ type: "exported", to, out, difference })}\n`)
@@ -105,13 +112,15 @@ async function writeAdapter(
 }
 
 async function writeBase(
-  { base }: OpenBase,
+  open: OpenBase,
   adapter: Read | null,
   to: string,
   out: string,
   from: string,
   slots: boolean,
 ): Promise<LogitsOf> {
+  const { base } = open
+  if (to === "gguf") return writeGgufBase(open, out, from)
   const sources = adapter ? [{ name: adapter.name, weight: 1, forms: adapter.loaded.forms }] : []
   const mergeBase = { name: base.name, sites: base.architecture.sites(base.config), read: base.read }
   const fused = adapter && (await fuseAdapters(sources, { method: "linear" }, mergeBase))
@@ -126,6 +135,21 @@ async function writeBase(
   const merged = [{ name: adapter.name, weight: 1, hash: adapter.files.hash, method: adapter.loaded.method }]
   await saveFused(out, fused, { base, recipe: { method: "linear" }, sources: merged }, from)
   return async (ids) => logitsOf({ open: await openBase(out), adapter: null }, ids)
+}
+
+/** A base as one GGUF file. @returns logits of the file, read back as a base */
+async function writeGgufBase({ base, configJson }: OpenBase, out: string, from: string): Promise<LogitsOf> {
+  await writeFileAtomic(out, await ggufBase(base, configJson, await tokenizerFiles(from), base.read))
+  return async (ids) => {
+    const folder = await mkdtemp(join(tmpdir(), "espalier-verify-"))
+    try {
+      const back = join(folder, base.name)
+      await saveGgufBase(back, await fileSource(out))
+      return await logitsOf({ open: await openBase(back, { cacheFolder: null }), adapter: null }, ids)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
 }
 
 async function compare(expected: Model, found: LogitsOf): Promise<Difference> {

@@ -3,10 +3,12 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import { adapterFormats } from "../export/mod.ts"
+import { readGgufHeader } from "../formats/gguf/read.ts"
 import { openBase } from "../presets/open-base.ts"
 import { peftConfig } from "../service/peft-config.ts"
+import { saveGgufBase } from "../service/save-gguf-base.ts"
 import { writeAdapterFolder } from "../store/adapter-folder.ts"
-import { exportBase, formatOf, loadedOf, readExport } from "./adapter-files.ts"
+import { exportBase, fileSource, formatOf, loadedOf, readExport } from "./adapter-files.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
 import { baseFolder, engineOptions } from "./shared-options.ts"
@@ -27,10 +29,13 @@ type Values = OptionValues<typeof options> & { readonly json?: boolean }
 export const importCommand = defineCommand({
   name: "import",
   summary:
-    "Reads an adapter of another library into a folder of PEFT's layout, bound to its base and checked against it.",
+    "Reads an adapter of another library into a folder of PEFT's layout, bound to its base and checked against it; or a base in a GGUF file into a Hugging Face folder.",
   usage: "<file or folder> --out <folder> [options]",
   options,
-  examples: ["espalier import exported/answer-card.gguf --out adapters-out/answer-card-back"],
+  examples: [
+    "espalier import exported/answer-card.gguf --out adapters-out/answer-card-back",
+    "espalier import path/to/model-q4_k_m.gguf --out models/imported",
+  ],
   async run(given, positionals, io) {
     const values = given as Values
     const [path] = positionals
@@ -44,6 +49,18 @@ export const importCommand = defineCommand({
         hint: "Such as: --out adapters-out/imported",
         param: "out",
       })
+    if (values.from === undefined && path.endsWith(".gguf")) {
+      const source = await fileSource(path)
+      const { metadata } = await readGgufHeader(source)
+      if (metadata.get("general.type")?.value !== "adapter") {
+        const report = await saveGgufBase(out, source)
+        const types = Object.entries(report.types).map(([type, count]) => `${count} ${type}`)
+        if (values.json) io.out(`${JSON.stringify({ type: "imported", from: "gguf", out, base: report })}\n`)
+        else
+          io.out(`Read a base (${report.modelType}, tensors: ${types.join(", ")}): saved as f32 to ${printable(out)}\n`)
+        return exitCodes.ok
+      }
+    }
     const format = adapterFormats.find(({ name }) => name === values.from) ?? (await formatOf(path))
     const open = await openBase(baseFolder(values.base))
     const files = format.read(await readExport(path, format), exportBase(open))

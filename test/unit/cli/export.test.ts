@@ -88,3 +88,18 @@ test("what is wrong is said: no adapter, no format, an unknown file, a format th
   expect((await exported("dora", "gguf")).err).toContain("--to merged adds it to the base's weights, exactly")
   expect((await exported("prompt_tuning", "merged")).err).toContain("a soft prompt")
 })
+
+test("a base goes to GGUF and back with the same weights and tokens", async () => {
+  const file = at("base.gguf")
+  const made = await runCli("export", "--base", at("base"), "--to", "gguf", "--out", file, "--verify", "--json")
+  expect([made.code, made.err]).toEqual([0, ""])
+  expect((made.records[0]!["difference"] as { relative: number }).relative).toBe(0)
+  const back = await runCli("import", file, "--out", at("base-back"))
+  expect([back.code, back.err]).toEqual([0, ""])
+  expect(back.out).toContain("llama, tensors: 20 F32")
+  const [expected, found] = [await openBase(at("base")), await openBase(at("base-back"))]
+  expect(found.base.hash).toBe(expected.base.hash)
+  const text = "What colour is the sky, in 1999? <|user|> Blé <|end|>"
+  expect([...found.tokenizer!.encode(text)]).toEqual([...expected.tokenizer!.encode(text)])
+  expect(found.tokenizer!.eosId).toBe(expected.tokenizer!.eosId)
+})
