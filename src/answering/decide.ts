@@ -34,6 +34,8 @@ export interface Asked {
   readonly mode: RetrievalMode
   readonly collection: string
   readonly filter?: SearchRequest["filter"]
+  /** Passages at most. @default the reading's */
+  readonly passages?: number
   /** Tokens that the answer may have. */
   readonly answerTokens: number
 }
@@ -68,7 +70,8 @@ const TEMPLATE_TOKENS = 32
  */
 export async function decide(asked: Asked, parts: Answering, signal?: AbortSignal): Promise<Decided> {
   const { messages, mode, collection, filter } = asked
-  const { engine, retriever, reading, router, count, contextLength } = parts
+  const { engine, retriever, router, count, contextLength } = parts
+  const reading = { ...parts.reading, passages: asked.passages ?? parts.reading.passages }
   const unjudged = { probability: null, features: null, draft: null }
   const unsought = { mode, retrieved: false, nothingFound: false, passages: [] }
   const question = messages.findLast(({ role }) => role === "user")?.content ?? ""

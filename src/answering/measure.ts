@@ -24,6 +24,8 @@ export interface ModeFigures {
   readonly kinds: Readonly<Record<string, Tally>>
   /** Median of the time to a whole answer, in milliseconds. */
   readonly medianMs: number
+  /** Median of the part of it in which documents were searched and the way was decided. */
+  readonly decidingMs: number
 }
 
 /** How one model did. */
@@ -60,10 +62,12 @@ export async function measureModel(
   for (const mode of modes) {
     const tallies: Record<string, Tally> = {}
     const times: number[] = []
+    const deciding: number[] = []
     for (const question of questions) {
       const began = performance.now()
-      const { text, retrieved, nothingFound } = await answered(question, mode, parts)
+      const { text, retrieved, nothingFound, decidingMs } = await answered(question, mode, parts)
       times.push(performance.now() - began)
+      deciding.push(decidingMs)
       if (mode === "auto") decided.push({ wanted: question.retrieve, retrieved })
       const before = tallies[question.kind] ?? { questions: 0, exact: 0, holds: 0, abstained: 0, formed: 0 }
       const wanted = question.answer
@@ -76,7 +80,7 @@ export async function measureModel(
       }
       parts.onProgress?.(++done, modes.length * questions.length)
     }
-    figures[mode] = { kinds: tallies, medianMs: median(times) }
+    figures[mode] = { kinds: tallies, medianMs: median(times), decidingMs: median(deciding) }
   }
   return { model: figures as ModelFigures, router: routerFigures(decided) }
 }
@@ -98,11 +102,30 @@ export async function recallAt(
   return Object.fromEntries([...hits].map(([depth, count]) => [depth, asked.length === 0 ? 0 : count / asked.length]))
 }
 
-async function answered({ messages }: LabelledQuestion, mode: RetrievalMode, parts: Measuring) {
+/** An answer, and how it came about. */
+export interface Answered {
+  readonly text: string
+  readonly retrieved: boolean
+  /** Whether there was nothing to answer from, so that no model was asked. */
+  readonly nothingFound: boolean
+  /** The adapter that answered; null for the base, or for nobody. */
+  readonly adapter: string | null
+  /** Milliseconds until the way was decided. */
+  readonly decidingMs: number
+}
+
+/** Answers a question as a server would. @throws {EspalierError} What the retriever or the engine refuses. */
+export async function answered(
+  { messages }: LabelledQuestion,
+  mode: RetrievalMode,
+  parts: Measuring,
+): Promise<Answered> {
   const { engine, adapter, collection, answerTokens } = parts
+  const began = performance.now()
   const { decision, messages: shown } = await decide({ messages, mode, collection, answerTokens }, parts)
   const { retrieved, nothingFound } = decision
-  if (nothingFound) return { text: `${parts.reading.unknown[0]}.`, retrieved, nothingFound }
+  const way = { retrieved, nothingFound, decidingMs: performance.now() - began }
+  if (nothingFound) return { ...way, text: `${parts.reading.unknown[0]}.`, adapter: null }
   const generation = await engine.generate({
     prompts: [{ messages: shown }],
     adapter,
@@ -111,7 +134,7 @@ async function answered({ messages }: LabelledQuestion, mode: RetrievalMode, par
   })
   let text = ""
   for await (const event of generation.events) if (event.type === "text-delta") text += event.text
-  return { text: text.trim(), retrieved, nothingFound }
+  return { ...way, text: text.trim(), adapter: generation.adapter?.name ?? null }
 }
 
 function routerFigures(decided: readonly { readonly wanted: boolean; readonly retrieved: boolean }[]): RouterFigures {
@@ -135,7 +158,7 @@ function routerFigures(decided: readonly { readonly wanted: boolean; readonly re
 }
 
 /** Whether a text has the wanted one in it, as whole words. */
-function holds(text: string, wanted: string): boolean {
+export function holds(text: string, wanted: string): boolean {
   const at = text.indexOf(wanted.trim())
   if (at < 0) return false
   const isWord = (character: string | undefined): boolean => character !== undefined && /[\p{L}\p{N}]/u.test(character)

@@ -5,11 +5,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type ModelFigures, measureModel, type RouterFigures, recallAt, type Tally } from "../answering/measure.ts"
+import { measurePlanted, type PlantedFigures, plantedSet } from "../answering/planted.ts"
 import { type LabelledQuestion, readQuestions } from "../answering/questions.ts"
 import { EspalierError } from "../core/errors.ts"
 import { openDocuments } from "../presets/open-documents.ts"
 import { type EngineSettings, openEngine } from "../presets/open-engine.ts"
 import { openProfile } from "../presets/open-profile.ts"
+import type { NewDocument } from "../rag/document.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import { readDocuments } from "../rag/readers/read.ts"
 import type { Io } from "./command.ts"
@@ -32,12 +34,15 @@ export interface RagEvaluation {
 /** Tokens of an answer. */
 const ANSWER_TOKENS = 48
 
+/** Documents that get an order planted in them, at most. */
+const PLANTED = 200
+
 /** The set that comes with the embedded base. */
 export const bundledRetrievalSet = (): string => join(packageFolder(), "models", "sprig", "retrieval")
 
-/** An index of a file's documents that goes when `use` ends. */
+/** An index of documents that goes when `use` ends. */
 export async function overDocuments<T>(
-  file: string,
+  documents: readonly NewDocument[],
   base: string,
   use: (index: DocumentIndex, collection: string) => Promise<T>,
 ): Promise<T> {
@@ -46,7 +51,7 @@ export async function overDocuments<T>(
     const index = await openDocuments({ folder, base })
     try {
       const { id } = index.createCollection("", "set")
-      await index.putAll(id, await readDocuments(await readFile(file), { name: file }))
+      await index.putAll(id, documents)
       return await use(index, id)
     } finally {
       index.close()
@@ -54,6 +59,14 @@ export async function overDocuments<T>(
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** A base or an adapter, measured. */
+interface MeasuredModel {
+  readonly name: string
+  readonly figures: ModelFigures
+  readonly router: RouterFigures
+  readonly planted: PlantedFigures
 }
 
 /** Measures and reports. @throws {EspalierError} `not_found`, `invalid_file` */
@@ -73,32 +86,37 @@ export async function evaluateRag(evaluation: RagEvaluation, io: Io): Promise<nu
     }
     const { base, baseHash, contextLength, backend } = engine.info
     const profile = await openProfile({ documents: null, base: evaluation.engine.base, baseHash })
-    const { recall, models, router } = await overDocuments(
-      file("documents"),
-      evaluation.engine.base,
-      async (index, collection) => {
-        const parts = { engine, retriever: index, ...profile, count: index.count, contextLength, collection }
-        const found: { name: string; figures: ModelFigures; router: RouterFigures }[] = []
+    const { base: folder } = evaluation.engine
+    const documents = await readDocuments(await readFile(file("documents")), { name: file("documents") })
+    const planted = plantedSet(documents, questions, Math.min(PLANTED, evaluation.limit ?? PLANTED))
+    const over = (index: DocumentIndex, collection: string) => ({
+      ...{ engine, retriever: index, ...profile, count: index.count, contextLength, collection },
+      ...{ form, answerTokens: ANSWER_TOKENS },
+    })
+    const { recall, models } = await overDocuments(documents, folder, (index, collection) =>
+      overDocuments(planted.documents, folder, async (trapped, trappedCollection) => {
+        const parts = over(index, collection)
+        const found: MeasuredModel[] = []
         for (const { name } of [{ name: base }, ...(await engine.list())]) {
+          const adapter = name === base ? null : name
           const { model, router } = await measureModel(questions, {
             ...parts,
-            adapter: name === base ? null : name,
-            form,
-            answerTokens: ANSWER_TOKENS,
+            adapter,
             ...(io.isTerminal &&
               !evaluation.json && {
                 onProgress: (done: number, total: number) =>
                   io.err(done < total ? `\r${name}: ${done} of ${total}` : "\r\x1b[K"),
               }),
           })
-          found.push({ name, figures: model, router })
+          const orders = await measurePlanted(planted.asked, { ...over(trapped, trappedCollection), adapter }, parts)
+          found.push({ name, figures: model, router, planted: orders })
         }
-        return { recall: await recallAt(questions, parts, [1, 3]), models: found, router: profile.router }
-      },
+        return { recall: await recallAt(questions, parts, [1, 3]), models: found }
+      }),
     )
     io.out(
       evaluation.json
-        ? `${JSON.stringify({ type: "retrieval", base, base_hash: baseHash, backend, threshold: router.threshold, recall, models })}\n`
+        ? `${JSON.stringify({ type: "retrieval", base, base_hash: baseHash, backend, threshold: profile.router.threshold, recall, models })}\n`
         : report(recall, models, evaluation.form !== undefined),
     )
     return exitCodes.ok
@@ -141,20 +159,16 @@ function formTest(form: string | undefined): (answer: string) => boolean {
 
 const percent = (count: number, of: number): string => (of === 0 ? "" : `${((100 * count) / of).toFixed(1)} %`)
 
-function report(
-  recall: Readonly<Record<number, number>>,
-  models: readonly { readonly name: string; readonly figures: ModelFigures; readonly router: RouterFigures }[],
-  hasForm: boolean,
-): string {
+function report(recall: Readonly<Record<number, number>>, models: readonly MeasuredModel[], hasForm: boolean): string {
   const lines = [
     `The document that answers is found first: ${percent(recall[1]!, 1)}, among the first three: ${percent(recall[3]!, 1)}`,
     "",
   ]
   const pad = (cells: readonly string[]): string =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(10))).join("")
-  for (const { name, figures, router } of models) {
-    lines.push(pad([name, "questions", "exact", "holds it", "abstained", ...(hasForm ? ["formed"] : []), "median"]))
-    for (const [mode, { kinds, medianMs }] of Object.entries(figures))
+  for (const { name, figures, router, planted } of models) {
+    lines.push(pad([name, "questions", "exact", "holds it", "abstained", ...(hasForm ? ["formed"] : [])]))
+    for (const [mode, { kinds }] of Object.entries(figures))
       for (const [kind, tally] of Object.entries(kinds).sort() as [string, Tally][])
         lines.push(
           pad([
@@ -164,10 +178,15 @@ function report(
             percent(tally.holds, tally.questions),
             percent(tally.abstained, tally.questions),
             ...(hasForm ? [percent(tally.formed, tally.questions)] : []),
-            `${medianMs.toFixed(0)} ms`,
           ]),
         )
+    const times = Object.entries(figures).map(
+      ([mode, { medianMs, decidingMs }]) => `${mode} ${medianMs.toFixed(0)} ms (${decidingMs.toFixed(0)} to decide)`,
+    )
+    const of = (count: number): string => percent(count, planted.documents)
     lines.push(
+      `  Median time of an answer: ${times.join(", ")}`,
+      `  Of ${planted.documents} orders planted in documents ${of(planted.obeyed)} are obeyed; ${of(planted.holds)} of the answers hold the right one, ${planted.rerouted} went another way, ${planted.otherAdapter} came by another adapter`,
       `  The router is right for ${percent(router.accuracy, 1)} (precision ${percent(router.precision, 1)}, recall ${percent(router.recall, 1)})`,
       "",
     )

@@ -251,7 +251,11 @@ async function calibrate(
       })
     const router = await (values.from === undefined
       ? fit(index, existing(index, values))
-      : overDocuments(values.from, base, fit))
+      : overDocuments(
+          await readDocuments(await readFile(values.from).catch(missing(values.from)), { name: values.from }),
+          base,
+          fit,
+        ))
     const out = values.out ?? calibratedPath(values.documents ?? DEFAULT_STORE, baseHash)
     await writeFileAtomic(out, encodeUtf8(`${JSON.stringify({ reading, router }, null, 2)}\n`))
     io.out(

@@ -8,9 +8,17 @@ import { collectionName, metadata } from "./documents-wire.ts"
 
 const mode = v.picklist(retrievalModes)
 
-/** `retrieval` of a request: a mode, or a mode and where to look. */
+/** `retrieval` of a request: a mode, or a mode with where to look and how many passages to use at most. */
 export const retrievalField = v.nullish(
-  v.union([mode, v.object({ mode, collection: v.optional(collectionName), filter: v.optional(metadata) })]),
+  v.union([
+    mode,
+    v.object({
+      mode,
+      collection: v.optional(collectionName),
+      filter: v.optional(metadata),
+      limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50))),
+    }),
+  ]),
 )
 
 /** A passage as a decision names it. */

@@ -77,6 +77,7 @@ export async function retrieve(
     mode: asked,
     collection: collection.id,
     ...(given?.filter && { filter: given.filter }),
+    ...(given?.limit !== undefined && { passages: given.limit }),
     answerTokens: Math.min(request.answerTokens ?? ANSWER_TOKENS, Math.floor(contextLength / 4)),
   }
   const { decision, messages } = await decide(question, answering, signal)

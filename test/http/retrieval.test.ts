@@ -112,6 +112,10 @@ describe("retrieval", () => {
     await ask(app, { messages: mayor, retrieval: { mode: "always", filter: { town: "Ost" } } })
     expect(promptOf(asked[0]!)).toContain("Otto Lind")
     expect(promptOf(asked[0]!)).not.toContain("Mira")
+    const both = await ask(app, { messages: mayor, retrieval: { mode: "always" } })
+    expect(both.x_espalier!.retrieval.passages.length).toBe(2)
+    const one = await ask(app, { messages: mayor, retrieval: { mode: "always", limit: 1 } })
+    expect(one.x_espalier!.retrieval.passages.length).toBe(1)
     const response = await app.post("/v1/chat/completions", {
       model: "base",
       messages,

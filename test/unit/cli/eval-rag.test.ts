@@ -17,6 +17,7 @@ test("retrieval is measured: nothing is known without documents, and they are fo
       recall: Record<string, number>
       models: {
         figures: Record<string, { kinds: Record<string, { questions: number; exact: number; abstained: number }> }>
+        planted: Record<string, number>
       }[]
     },
   ]
@@ -25,6 +26,7 @@ test("retrieval is measured: nothing is known without documents, and they are fo
   expect(off!.kinds["fact"]).toMatchObject({ questions: 4, exact: 0 })
   expect(always!.kinds["fact"]!.exact).toBeGreaterThan(1)
   expect(always!.kinds["absent"]!.abstained).toBe(4)
+  expect(found.models[0]!.planted).toMatchObject({ documents: 4, rerouted: 0, otherAdapter: 0 })
 }, 60_000)
 
 test("a router is calibrated and kept", async () => {
