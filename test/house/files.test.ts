@@ -86,6 +86,16 @@ describe("package", () => {
     expect(missing).toEqual([])
   })
 
+  test("JSR gets the same version, and imports the same packages", () => {
+    const { version, dependencies, peerDependencies } = JSON.parse(textOf("package.json")) as Record<string, unknown>
+    const jsr = JSON.parse(textOf("jsr.json")) as { readonly version: string; readonly imports: Record<string, string> }
+    const wanted = { ...(dependencies as object), ...(peerDependencies as object) }
+    expect(jsr.version).toBe(version as string)
+    expect(jsr.imports).toEqual(
+      Object.fromEntries(Object.entries(wanted).map(([name, range]) => [name, `npm:${name}@${range}`])),
+    )
+  })
+
   test("what is installed holds all that an installed command reads: code, base, suite, example", () => {
     const { files } = JSON.parse(textOf("package.json")) as { readonly files: readonly string[] }
     const code = codeFiles().filter((path) => !path.startsWith("scripts/"))
