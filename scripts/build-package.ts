@@ -13,12 +13,15 @@ const copied = ["models", "examples/data", "docs", "README.md", "CHANGELOG.md", 
 /** Entry points by what they are imported as. */
 const entries = { ".": "src/index", "./client": "routes/client", "./worker": "src/entry/worker" }
 
-const command = `#!/usr/bin/env node
-import process from "node:process"
-import { main } from "../src/cli/main.js"
-
-process.exitCode = await main(process.argv.slice(2))
-`
+/** What `espalier` starts. */
+const command = [
+  "#!/usr/bin/env node",
+  'import process from "node:process"',
+  'import { main } from "../src/cli/main.js"',
+  "",
+  "process.exitCode = await main(process.argv.slice(2))",
+  "",
+].join("\n")
 
 /**
  * Builds the package into a folder, which is made anew.

@@ -17,16 +17,22 @@ interface Node {
   readonly childNodes: Iterable<Node>
 }
 
+/** What of linkedom's windows is looked at: its own types are the browser's, which Deno's check does not know. */
+interface Page {
+  readonly document: { readonly body: Node; readonly title: string }
+}
+
 /** Reads a page. Its parser is loaded when first needed. */
 export async function readHtml(html: string): Promise<ReadPage> {
   const [{ parseHTML }, { Readability }] = await Promise.all([import("linkedom"), import("@mozilla/readability")])
   // A fragment has no body of its own.
-  const { document } = parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`)
-  const whole = textOf(document.body as unknown as Node)
+  const pageOf = (text: string): Page => parseHTML(text) as unknown as Page
+  const { document } = pageOf(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`)
+  const whole = textOf(document.body)
   const title = document.title
   const article = new Readability(document as unknown as ConstructorParameters<typeof ReadabilityClass>[0]).parse()
   const found = article?.content
-    ? textOf(parseHTML(`<html><body>${article.content}</body></html>`).document.body as unknown as Node)
+    ? textOf(pageOf(`<html><body>${article.content}</body></html>`).document.body)
     : ""
   // A short page is taken for no article at all.
   return { title: article?.title || title, text: found.length >= whole.length / 3 ? found : whole }
