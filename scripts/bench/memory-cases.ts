@@ -11,6 +11,15 @@ import { type BaseShape, randomBase } from "./random-source.ts"
 const shapes = {
   small: { hidden: 256, layers: 6, heads: 4, kvHeads: 2, intermediate: 688, vocab: 8192 },
   "smollm2-135m": { hidden: 576, layers: 30, heads: 9, kvHeads: 3, intermediate: 1536, vocab: 49_152 },
+  "qwen2.5-0.5b": {
+    modelType: "qwen2",
+    hidden: 896,
+    layers: 24,
+    heads: 14,
+    kvHeads: 2,
+    intermediate: 4864,
+    vocab: 151_936,
+  },
 } as const satisfies Record<string, BaseShape>
 
 /** A base by its name: the embedded one, or one of random weights. */
@@ -19,7 +28,8 @@ export type MemoryBase = "sprig" | keyof typeof shapes
 /** One combination. */
 export interface MemoryRun {
   readonly base: MemoryBase
-  readonly method: string
+  /** What is trained; null where the base answers instead: a prompt of all positions but eight, and eight tokens. */
+  readonly method: string | null
   readonly settings: Readonly<Record<string, unknown>>
   readonly rows: number
   readonly length: number
@@ -34,7 +44,7 @@ export async function openMemoryBase(name: MemoryBase): Promise<Base> {
 
 const run = (
   base: MemoryBase,
-  method: string,
+  method: string | null,
   settings: Readonly<Record<string, unknown>>,
   rows: number,
   length: number,
@@ -54,4 +64,7 @@ export const memoryRuns: readonly MemoryRun[] = [
   run("smollm2-135m", "lora", { rank: 64 }, 2, 512),
   run("smollm2-135m", "prompt_tuning", { virtualTokens: 16 }, 4, 128),
   run("smollm2-135m", "full", {}, 2, 128),
+  run("smollm2-135m", null, {}, 1, 512),
+  run("qwen2.5-0.5b", "lora", { rank: 8 }, 2, 128),
+  run("qwen2.5-0.5b", null, {}, 1, 512),
 ]

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { methods } from "../../adapters/mod.ts"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
 import { EspalierError } from "../../src/core/errors.ts"
+import { planServing } from "../../src/plan/serving.ts"
 import { planTraining } from "../../src/plan/training.ts"
 import { methodEnv } from "../../src/presets/method-env.ts"
 import { formatBytes } from "../../src/train/progress.ts"
@@ -59,7 +60,7 @@ export const memoryBench = defineCommand({
       const settings = Object.entries(run.settings).map(([name, value]) => ` ${name} ${value}`)
       const cells = [
         run.base,
-        `${run.method}${settings.join("")}`,
+        `${titleOf(run)}${settings.join("")}`,
         `${run.rows} x ${run.length}`,
         formatBytes(predicted),
         formatBytes(measured),
@@ -75,6 +76,8 @@ export const memoryBench = defineCommand({
   },
 })
 
+const titleOf = ({ method }: MemoryRun): string => method ?? "answering"
+
 const everyMethod = (method: string): MemoryRun => ({
   base: "sprig",
   method,
@@ -87,8 +90,10 @@ const everyMethod = (method: string): MemoryRun => ({
 /** The planner's total in bytes; packs the base too, so that this shows in no measurement. */
 async function predict(run: MemoryRun): Promise<number> {
   const base = await openMemoryBase(run.base)
-  const method = methods.find(({ name }) => name === run.method)!.prepare(run.settings)
-  return planTraining({ ...run, base, method, env: methodEnv(base, null, 0) }).total
+  const method = methods.find(({ name }) => name === (run.method ?? "lora"))!.prepare(run.settings)
+  const env = methodEnv(base, null, 0)
+  if (run.method === null) return planServing({ ...run, base, method, env, adapters: 0, sequences: run.rows }).total
+  return planTraining({ ...run, base, method, env }).total
 }
 
 /** Peak of resident memory of a run in a process of its own, in bytes. */
@@ -98,7 +103,7 @@ function measure(run: MemoryRun): number {
   if (child.status !== 0) {
     throw new EspalierError(
       "internal",
-      `The run of ${run.method} over ${run.base} failed: ${child.stderr.trim().slice(0, 500)}`,
+      `The run of ${titleOf(run)} over ${run.base} failed: ${child.stderr.trim().slice(0, 500)}`,
     )
   }
   return (JSON.parse(child.stdout) as { peak_rss_bytes: number }).peak_rss_bytes

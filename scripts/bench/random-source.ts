@@ -5,11 +5,14 @@ import { sizeOf } from "../../src/core/tensor.ts"
 import type { Base } from "../../src/models/base.ts"
 import { llama } from "../../src/models/llama.ts"
 import { heldWeights, type Quantization } from "../../src/models/quantization.ts"
+import { qwen2 } from "../../src/models/qwen2.ts"
 import { cacheFolder } from "../../src/store/cache.ts"
 import { packWeights, type WeightSource } from "../../src/store/weights-file.ts"
 
-/** Sizes of a Llama-layout base. */
+/** Sizes of a base in Llama's layout, or in Qwen2's. */
 export interface BaseShape {
+  /** @default {"llama"} */
+  readonly modelType?: "llama" | "qwen2"
   readonly hidden: number
   readonly layers: number
   readonly heads: number
@@ -20,7 +23,8 @@ export interface BaseShape {
 
 /** A base of a shape, its weights f32 or in fewer bits, kept in the cache folder between runs. */
 export async function randomBase(shape: BaseShape, quantize: Quantization | null): Promise<Base> {
-  const config = llama.parseConfig({
+  const architecture = shape.modelType === "qwen2" ? qwen2 : llama
+  const config = architecture.parseConfig({
     vocab_size: shape.vocab,
     hidden_size: shape.hidden,
     num_hidden_layers: shape.layers,
@@ -30,7 +34,7 @@ export async function randomBase(shape: BaseShape, quantize: Quantization | null
     max_position_embeddings: 2048,
     tie_word_embeddings: true,
   })
-  const groups = llama.weights(config)
+  const groups = architecture.weights(config)
   const tensors = new Map(groups.flatMap(({ parts }) => parts).map(({ name, shape }) => [name, { shape }]))
   const hash = `random:${JSON.stringify(shape)}`
   const source: WeightSource = {
@@ -40,9 +44,9 @@ export async function randomBase(shape: BaseShape, quantize: Quantization | null
   }
   const packed = await packWeights(source, groups, {
     cacheFolder: cacheFolder(process.env),
-    ...(quantize && { held: heldWeights(llama, config, quantize) }),
+    ...(quantize && { held: heldWeights(architecture, config, quantize) }),
   })
-  const base = { name: "random", architecture: llama, config, ...packed, hash, read: source.readF32 }
+  const base = { name: "random", architecture, config, ...packed, hash, read: source.readF32 }
   return quantize ? { ...base, quantization: quantize } : base
 }
 

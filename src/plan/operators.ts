@@ -4,7 +4,7 @@
  * operator is lowered to hold meanwhile. An operator that isn't named has outputs and nothing else.
  */
 import type { Node } from "../graph/ir.ts"
-import { cachedAttention, causalMask } from "../graph/ops/attention.ts"
+import { causalMask } from "../graph/ops/attention.ts"
 import { type CodesProductAttrs, codesProduct } from "../graph/ops/codes.ts"
 import * as elementwise from "../graph/ops/elementwise.ts"
 import { linearCrossEntropy, minusOneHot } from "../graph/ops/loss.ts"
@@ -60,9 +60,6 @@ export function workspaceOf({ op, attrs, inputs, outputs }: Node, sizes: Sizes):
     // Differences of positions, and the same clipped.
     case causalMask.name:
       return 2 * sizes.bytes(outputs[0]!)
-    // Both caches with the new rows in their places, of which these rows are then taken.
-    case cachedAttention.name:
-      return sizes.bytes(inputs[3]!) + sizes.bytes(inputs[4]!)
     default:
       return 0
   }

@@ -97,10 +97,10 @@ describe("planServing()", () => {
       ...options,
     })
 
-  test("counts a cache for each sequence, which WebAssembly holds twice, and each adapter", () => {
+  test("counts a cache for each sequence, which WebAssembly holds twice, a prompt's rows on their way, and each adapter", () => {
     const position = 2 * 2 * 2 * 16 * 4
-    expect(partOf(serve("lora"), "kv-cache")).toBe(3 * 64 * position)
-    expect(partOf(serve("lora", { backend: "wasm" }), "kv-cache")).toBe(6 * 64 * position)
+    expect(partOf(serve("lora"), "kv-cache")).toBe((3 + 3) * 64 * position)
+    expect(partOf(serve("lora", { backend: "wasm" }), "kv-cache")).toBe((6 + 3) * 64 * position)
     expect(partOf(serve("lora"), "adapters")).toBe(2 * partOf(serve("lora", { adapters: 1 }), "adapters"))
     expect(partOf(serve("prompt_tuning"), "adapters")).toBe(2 * (2 * 4 * 16 * 64 + 16 * position))
   })
