@@ -51,7 +51,36 @@ export function adapterRoutes({ service, maxBodyBytes }: RouteEnvironment) {
         return c.json({ id: name, object: "adapter" as const, deleted: true as const })
       },
     )
+    .post(
+      "/v1/adapters/:name/rollback",
+      describe("POST /v1/adapters/:name/rollback", {
+        tag,
+        summary: "Goes back to the version that was replaced; once more undoes it",
+        answer: "AdapterCard",
+      }),
+      async (c) => c.json(await service.rollbackAdapter(c.req.param("name"), callerOf(c))),
+    )
+    .get(
+      "/lora-adapters",
+      describe("GET /lora-adapters", { tag, summary: "Ids and scales, as llama.cpp has them", answer: "LoraList" }),
+      async (c) => c.json(await service.listLoras(callerOf(c))),
+    )
+    .post(
+      "/lora-adapters",
+      describe("POST /lora-adapters", {
+        tag,
+        summary: "What adapters weigh in requests to the base that say nothing else, as llama.cpp has it",
+        body: "LoraScales",
+        answer: "Done",
+      }),
+      async (c) => {
+        await service.scaleLoras(await readJson(c, maxBodyBytes, "list"), callerOf(c))
+        return c.json({ success: true as const })
+      },
+    )
   app.all("/v1/adapters", onlyMethods("GET", "POST"))
   app.all("/v1/adapters/:name", onlyMethods("GET", "DELETE"))
+  app.all("/v1/adapters/:name/rollback", onlyMethods("POST"))
+  app.all("/lora-adapters", onlyMethods("GET", "POST"))
   return app
 }

@@ -13,7 +13,7 @@ const deepest = 64
  * The parsed body of a request.
  * @throws {EspalierError} `too_large` (413), or `invalid_request` (415 for another type, 400 for anything else)
  */
-export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
+export async function readJson(c: Context, maxBytes: number, kind: "object" | "list" = "object"): Promise<unknown> {
   const type = (c.req.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase()
   if (type !== "application/json" && !/^application\/[\w.-]+\+json$/.test(type)) {
     const found = type === "" ? "none" : `"${type.slice(0, 100)}"`
@@ -36,8 +36,8 @@ export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
   } catch (cause) {
     throw new EspalierError("invalid_request", "The body is not valid JSON", { cause })
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new EspalierError("invalid_request", "Expected a JSON object as the body")
+  if (typeof value !== "object" || value === null || Array.isArray(value) !== (kind === "list")) {
+    throw new EspalierError("invalid_request", `Expected a JSON ${kind} as the body`)
   }
   return value
 }

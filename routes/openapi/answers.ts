@@ -19,7 +19,7 @@ import type {
   VectorStoreObject,
   VectorStoreSearchPage,
 } from "../../src/service/vector-stores-wire.ts"
-import type { AdapterCard, ErrorBody, ListBody, ModelCard } from "../../src/service/wire.ts"
+import type { AdapterCard, ErrorBody, ListBody, LoraAdapter, ModelCard } from "../../src/service/wire.ts"
 
 /** The schema, if what it describes is a `T`. */
 export const answerOf =
@@ -71,8 +71,17 @@ export const adapterCard = answerOf<AdapterCard>()(
     method: v.string(),
     bytes: count,
     parent: v.string(),
+    previous_hash: nullable,
   }),
 )
+
+/** Adapters as llama.cpp lists them. */
+export const loraList = answerOf<readonly LoraAdapter[]>()(
+  v.array(v.object({ id: count, path: v.string(), scale: v.number() })),
+)
+
+/** That it is done, as llama.cpp says it. */
+export const done = v.object({ success: v.literal(true) })
 
 /** Loaded adapters. */
 export const adapterList = answerOf<ListBody<AdapterCard>>()(list(adapterCard))

@@ -91,3 +91,11 @@ function logging(how: string, io: Io): Pick<AppOptions, "onRequest" | "onError">
     [now(), status, `${ms}ms`, method, path, key ?? "-", request_id].join(" ")
   return { onRequest: (entry) => io.err(`${line(entry)}\n`) }
 }
+
+/** `--prefix-cache` in bytes. @throws {RangeError} for what is no size */
+export function prefixCacheSetting(mebibytes: number | undefined): { readonly prefixCacheBytes?: number } {
+  if (mebibytes === undefined) return {}
+  if (!(mebibytes >= 0 && mebibytes <= 2 ** 20))
+    throw new RangeError(`Expected prefix-cache to be a number of MiB from 0 to ${2 ** 20} but found ${mebibytes}`)
+  return { prefixCacheBytes: Math.floor(mebibytes * 2 ** 20) }
+}

@@ -16,7 +16,7 @@ import { checkName } from "../service/adapters.ts"
 import type { RetrievalOptions } from "../service/retrieval.ts"
 import { createService } from "../service/service.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
-import { operationOptions, operationSettings } from "./serve-operation.ts"
+import { operationOptions, operationSettings, prefixCacheSetting } from "./serve-operation.ts"
 import { DEFAULT_STORE, openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
 import { embedderOption, engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
@@ -62,6 +62,12 @@ const options = {
     description: "threads of a fine-tuning job",
     default: "half of the machine's cores",
   },
+  "prefix-cache": {
+    type: "number",
+    value: "MiB",
+    description: "memory for computed beginnings of prompts, which later prompts that begin alike take up; 0 for none",
+    default: "64",
+  },
   force: {
     type: "boolean",
     description:
@@ -104,7 +110,11 @@ export const serveCommand = defineCommand({
     const operation = await operationSettings(values, apiKey, io)
     const authenticated = operation.app.keyring !== undefined
     checkAddress(host, authenticated)
-    const engine = await openEngineWorker({ ...engineSettings(values), force: values.force === true })
+    const engine = await openEngineWorker({
+      ...engineSettings(values),
+      ...prefixCacheSetting(values["prefix-cache"]),
+      force: values.force === true,
+    })
     try {
       for (const text of values.adapter ?? []) {
         const { name, path } = namedAdapter(text)

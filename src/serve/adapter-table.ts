@@ -1,6 +1,7 @@
 /**
  * @module The adapters that a decoder has ready, by name. A version is never changed: replacing a name puts another
- * version in its place, and the old one is disposed of when the last generation that holds it ends.
+ * version in its place. The one before stays for a rollback; it is disposed of when it gives way and the last generation that
+ * holds it ends.
  */
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
@@ -39,7 +40,12 @@ export interface AdapterTable {
     read: () => Promise<LoadedAdapter>,
     facts: { path: string | null; replace: boolean },
   ): Promise<AdapterInfo>
-  /** Takes the name away. @throws {EspalierError} `not_found` */
+  /**
+   * Puts the version before in the place of the one that `name` has now, which becomes the one before.
+   * @throws {EspalierError} `not_found`, or `conflict` where no version before is kept
+   */
+  rollback(name: string): AdapterInfo
+  /** Takes the name away, and the version before. @throws {EspalierError} `not_found` */
   remove(name: string): Promise<void>
   /** Holds the version that `name` has now. @throws {EspalierError} `not_found` */
   hold(name: string): NamedHold
@@ -50,18 +56,38 @@ export interface AdapterTable {
   clear(): Promise<void>
 }
 
+/** Versions before that are kept at most; each holds memory. */
+const MOST_KEPT = 16
+
 /**
  * @param maxAdapters names at most; each holds memory
  * @param now milliseconds since 1970
  */
 export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, now: () => number): AdapterTable {
   const versions = new Map<string, Version>()
+  /** Versions before, by name; the one that was replaced longest ago comes first. */
+  const kept = new Map<string, Version>()
 
   const release = async (version: Version): Promise<void> => {
     if (--version.holders === 0) await binder.dispose(version.bound)
   }
   /** For those who must not wait: a version that cannot be freed costs memory and nothing else. */
   const releaseLater = (version: Version): void => void release(version).catch(() => {})
+  const keep = (name: string, version: Version): void => {
+    const before = kept.get(name)
+    kept.delete(name)
+    kept.set(name, version)
+    if (before !== undefined) releaseLater(before)
+    for (const [oldest, each] of kept) {
+      if (kept.size <= MOST_KEPT) break
+      kept.delete(oldest)
+      releaseLater(each)
+    }
+  }
+  const infoOf = (name: string, { info }: Version): AdapterInfo => ({
+    ...info,
+    previousHash: kept.get(name)?.info.hash ?? null,
+  })
   const versionOf = (name: string): Version => {
     const version = versions.get(name)
     if (version !== undefined) return version
@@ -100,21 +126,41 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       }
       const { hash, method, sizeBytes } = adapter
       const version: Version = {
-        info: { name, hash, method, sizeBytes, path, loadedAt: now() },
+        info: { name, hash, method, sizeBytes, path, loadedAt: now(), previousHash: null },
         read,
         bound,
         holders: 1,
       }
       const old = versions.get(name)
       versions.set(name, version)
-      // The old version's memory is nothing that whoever loads the new one has to wait for.
-      if (old !== undefined) releaseLater(old)
-      return version.info
+      if (old !== undefined) {
+        // The same once more is nothing to go back from.
+        if (old.info.hash === hash) releaseLater(old)
+        else keep(name, old)
+      }
+      return infoOf(name, version)
+    },
+    rollback(name) {
+      const version = versionOf(name)
+      const before = kept.get(name)
+      if (before === undefined) {
+        throw new EspalierError("conflict", `No version of "${name}" before this one is kept`, {
+          hint: "Load it from where it lies, with replace",
+          param: "name",
+        })
+      }
+      versions.set(name, before)
+      kept.delete(name)
+      kept.set(name, version)
+      return infoOf(name, before)
     },
     async remove(name) {
       const version = versionOf(name)
+      const before = kept.get(name)
       versions.delete(name)
+      kept.delete(name)
       await release(version)
+      if (before !== undefined) await release(before)
     },
     hold(name) {
       const version = versionOf(name)
@@ -131,10 +177,12 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       }
     },
     find: (name) => versions.get(name) ?? null,
-    list: () => [...versions.values()].map((version) => version.info).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    list: () =>
+      [...versions].map(([name, version]) => infoOf(name, version)).sort((a, b) => (a.name < b.name ? -1 : 1)),
     async clear() {
-      const all = [...versions.values()]
+      const all = [...versions.values(), ...kept.values()]
       versions.clear()
+      kept.clear()
       await Promise.all(all.map(release))
     },
   }

@@ -37,6 +37,8 @@ export interface AdapterInfo {
   readonly path: string | null
   /** Milliseconds since 1970. */
   readonly loadedAt: number
+  /** The hash of the version before, where one is kept for a rollback. */
+  readonly previousHash: string | null
 }
 
 /** Where an adapter comes from: tensors at hand, or a folder that the engine reads itself. */
@@ -125,6 +127,11 @@ export interface EngineApi {
    *   `invalid_file`, `not_found` if the adapter is unusable: then nothing has changed
    */
   load(name: string, source: AdapterSource, options?: { readonly replace?: boolean }): Promise<AdapterInfo>
+  /**
+   * Puts the version of before in the place of the one there is, at once; once more undoes it.
+   * @throws {EspalierError} `not_found`, or `conflict` where none is kept
+   */
+  rollback(name: string): Promise<AdapterInfo>
   /** @throws {EspalierError} `not_found` */
   unload(name: string): Promise<void>
   /** Loaded adapters by name. */

@@ -92,6 +92,7 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
     info,
     load: (name, source, options = {}) =>
       call<"load">({ type: "load", name, source, replace: options.replace ?? false }),
+    rollback: (name) => call<"rollback">({ type: "rollback", name }),
     unload: async (name) => void (await call<"unload">({ type: "unload", name })),
     list: () => call<"list">({ type: "list" }),
     stats: () => call<"stats">({ type: "stats" }),

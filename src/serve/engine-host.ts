@@ -47,6 +47,8 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
         return engine.info
       case "load":
         return ready().load(message.name, message.source, { replace: message.replace })
+      case "rollback":
+        return ready().rollback(message.name)
       case "unload":
         await ready().unload(message.name)
         return null

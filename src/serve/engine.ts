@@ -86,6 +86,7 @@ export function createEngine(parts: EngineParts): EngineApi {
       }
       return table.put(name, read, { path, replace: options.replace ?? false })
     },
+    rollback: async (name) => table.rollback(name),
     unload: (name) => table.remove(name),
     list: async () => table.list(),
 

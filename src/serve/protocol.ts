@@ -25,6 +25,7 @@ export type ToWorker =
       readonly source: AdapterSource
       readonly replace: boolean
     }
+  | { readonly type: "rollback"; readonly id: number; readonly name: string }
   | { readonly type: "unload"; readonly id: number; readonly name: string }
   | { readonly type: "list"; readonly id: number }
   | { readonly type: "stats"; readonly id: number }
@@ -37,6 +38,7 @@ export type ToWorker =
 export interface Answers {
   init: EngineInfo
   load: AdapterInfo
+  rollback: AdapterInfo
   unload: null
   list: readonly AdapterInfo[]
   stats: EngineStats

@@ -50,6 +50,18 @@ export async function loadAdapter(context: ServiceContext, request: LoadRequest)
   }
 }
 
+/**
+ * Goes back to the version that was replaced, at once; once more undoes it. Generations in flight end on what they have.
+ * @throws {EspalierError} `not_found`, or `conflict` where none is kept
+ */
+export async function rollbackAdapter(context: ServiceContext, name: string): Promise<AdapterCard> {
+  try {
+    return cardOf(context, await context.engine.rollback(name))
+  } catch (error) {
+    throw isEspalierError(error, "not_found") ? missing(name) : error
+  }
+}
+
 /** Takes an adapter away; generations in flight end on it. @throws {EspalierError} `not_found` */
 export async function unloadAdapter({ engine }: ServiceContext, name: string): Promise<void> {
   try {
@@ -83,6 +95,7 @@ function cardOf({ engine }: ServiceContext, adapter: AdapterInfo): AdapterCard {
     method: adapter.method,
     bytes: adapter.sizeBytes,
     parent: engine.info.base,
+    previous_hash: adapter.previousHash,
   }
 }
 

@@ -8,6 +8,7 @@ import type { JobRunner } from "../jobs/runner.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
+import { createLoraState, type LoraState } from "./lora-state.ts"
 import type { RetrievalOptions } from "./retrieval.ts"
 import { createShelfLoader, type ShelfLoader } from "./shelf-loader.ts"
 
@@ -49,6 +50,8 @@ export interface ServiceContext {
   readonly shelf: ShelfLoader | null
   /** How questions are answered from documents; null where they never are. */
   readonly retrieval: RetrievalOptions | null
+  /** What adapters weigh in requests to the base that say nothing else. */
+  readonly loras: LoraState
   readonly now: () => number
   readonly newId: () => string
   /** When the service began, milliseconds since 1970. */
@@ -65,6 +68,7 @@ export function createContext(options: ServiceOptions): ServiceContext {
     training: options.training ?? null,
     shelf: options.training ? createShelfLoader(options.engine, options.training.shelf) : null,
     retrieval: options.documents && options.retrieval ? { ...options.retrieval, index: options.documents } : null,
+    loras: createLoraState(),
     now,
     newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),
     startedAt: now(),

@@ -6,6 +6,7 @@ import { isExpression } from "../merge/expression.ts"
 import type { GenerateRequest, Generation, PromptInput } from "../serve/engine-api.ts"
 import type { Usage } from "../serve/generation.ts"
 import type { ServiceContext } from "./context.ts"
+import { adapterOf } from "./loras.ts"
 import type { ChatRequest, CompletionRequest, UsageBody } from "./wire.ts"
 
 /** An answer: whole, or in chunks. */
@@ -44,7 +45,7 @@ export async function startGeneration(
   const generation: GenerateRequest = {
     ...plan,
     choices: request.n,
-    adapter: request.model === engine.info.base ? null : request.model,
+    adapter: await adapterOf(context, request),
     sampling: samplingOf(request),
     stop: typeof request.stop === "string" ? [request.stop] : (request.stop ?? []),
     ignoreEos: request.ignore_eos,

@@ -12,6 +12,7 @@ import { createJobService, type JobService } from "./fine-tuning.ts"
 import type { Caller } from "./form-part.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
 import type { DeletedBody } from "./jobs-wire.ts"
+import { listLoras, scaleLoras } from "./loras.ts"
 import { jobMetrics } from "./metrics/job-metrics.ts"
 import { meteredEngine } from "./metrics/metered-engine.ts"
 import { exposition } from "./metrics/registry.ts"
@@ -20,7 +21,15 @@ import { createOnceCache } from "./once-cache.ts"
 import { deleteModel } from "./shelved-models.ts"
 import { createTenants } from "./tenants.ts"
 import { createVectorStoreService, type VectorStoreService } from "./vector-stores.ts"
-import type { AdapterCard, ChatCompletion, ChatCompletionChunk, Completion, ListBody, ModelCard } from "./wire.ts"
+import type {
+  AdapterCard,
+  ChatCompletion,
+  ChatCompletionChunk,
+  Completion,
+  ListBody,
+  LoraAdapter,
+  ModelCard,
+} from "./wire.ts"
 
 /** How the server is, for whoever watches it. */
 export interface Health {
@@ -49,7 +58,13 @@ export interface Service {
   listAdapters(caller?: Caller): Promise<ListBody<AdapterCard>>
   retrieveAdapter(name: string, caller?: Caller): Promise<AdapterCard>
   loadAdapter(request: adapters.LoadRequest, caller?: Caller): Promise<AdapterCard>
+  /** Goes back to the version that was replaced. @throws {EspalierError} `not_found`, `conflict` */
+  rollbackAdapter(name: string, caller?: Caller): Promise<AdapterCard>
   unloadAdapter(name: string, caller?: Caller): Promise<void>
+  /** Adapters with ids and scales, as llama.cpp has them. */
+  listLoras(caller?: Caller): Promise<readonly LoraAdapter[]>
+  /** What adapters weigh in requests to the base that say nothing else. @param body parsed JSON, checked here */
+  scaleLoras(body: unknown, caller?: Caller): Promise<void>
   /** Training files; null where the server keeps none. */
   readonly files: FileService | null
   /** Fine-tuning jobs; null where the server runs none. */
@@ -90,6 +105,9 @@ export function createService(options: ServiceOptions): Service {
     retrieveAdapter: (name, caller) => adapters.retrieveAdapter(viewOf(caller?.owner), name),
     loadAdapter: (request, caller = {}) =>
       once.run(caller, request, () => adapters.loadAdapter(viewOf(caller.owner), request)),
+    rollbackAdapter: (name, caller) => adapters.rollbackAdapter(viewOf(caller?.owner), name),
+    listLoras: (caller) => listLoras(viewOf(caller?.owner)),
+    scaleLoras: (body, caller) => scaleLoras(viewOf(caller?.owner), body),
     unloadAdapter: (name, caller) => adapters.unloadAdapter(viewOf(caller?.owner), name),
     files,
     jobs,

@@ -9,6 +9,7 @@ import { expressionParts, parseExpression } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { ServiceContext } from "./context.ts"
 import { isLoaded } from "./loaded.ts"
+import { createLoraState, type LoraState } from "./lora-state.ts"
 import type { ShelfLoader } from "./shelf-loader.ts"
 
 /** Whose adapters are whose. */
@@ -21,6 +22,8 @@ export interface Tenants {
 export function createTenants(context: ServiceContext): Tenants {
   /** Of adapters that were loaded by request; what no tenant loaded is everybody's. */
   const owners = new Map<string, string>()
+  /** What each tenant's adapters weigh. */
+  const scales = new Map<string, LoraState>()
   const ownerOf = (name: string): string =>
     (context.store && ownerOfModel(context.store.database, name)) ?? owners.get(name) ?? ""
   const operator: ServiceContext = { ...context, engine: operatorEngine(context.engine, owners) }
@@ -28,11 +31,13 @@ export function createTenants(context: ServiceContext): Tenants {
     view(tenant) {
       if (tenant === null) return operator
       const engine = tenantEngine(context.engine, tenant, owners, ownerOf)
+      const loras = scales.get(tenant) ?? createLoraState()
+      scales.set(tenant, loras)
       const { training } = context
-      if (training === null) return { ...context, engine }
+      if (training === null) return { ...context, engine, loras }
       const sees = visibleTo(tenant, ownerOf)
       const shelf = context.shelf && tenantLoader(context.shelf, sees)
-      return { ...context, engine, shelf, training: { ...training, shelf: tenantShelf(training.shelf, sees) } }
+      return { ...context, engine, loras, shelf, training: { ...training, shelf: tenantShelf(training.shelf, sees) } }
     },
   }
 }
@@ -89,6 +94,14 @@ function tenantEngine(
         if (owner === "" && !(await isLoaded(inner, name))) owners.delete(name)
         throw error
       }
+    },
+    async rollback(name) {
+      if (!sees(name)) throw new EspalierError("not_found", `There is no adapter "${name}"`, { param: "name" })
+      if (ownerOf(name) !== tenant && (await isLoaded(inner, name)))
+        throw new EspalierError("conflict", `The adapter "${name}" is everybody's: only the operator may change it`, {
+          param: "name",
+        })
+      return inner.rollback(name)
     },
     async unload(name) {
       if (!sees(name)) throw new EspalierError("not_found", `There is no adapter "${name}"`, { param: "name" })

@@ -25,6 +25,17 @@ const mostTokens = 1_000_000
 const modelName = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
 const stopText = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
 
+/** llama.cpp's weights of adapters, by their ids. */
+export const loraScales = v.pipe(
+  v.array(
+    v.object({
+      id: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 31 - 1)),
+      scale: v.pipe(v.number(), v.minValue(-100), v.maxValue(100)),
+    }),
+  ),
+  v.maxLength(16),
+)
+
 const generationFields = {
   model: modelName,
   stream: flag,
@@ -50,6 +61,7 @@ const generationFields = {
   ),
   seed: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - maxChoices),
   ignore_eos: flag,
+  lora: v.nullish(loraScales),
 }
 
 const textParts = v.pipe(v.array(v.object({ type: v.literal("text"), text: v.string() })), v.maxLength(256))
@@ -171,6 +183,17 @@ export interface AdapterCard {
   readonly method: string
   readonly bytes: number
   readonly parent: string
+  /** The hash of the version before, where one is kept for a rollback. */
+  readonly previous_hash: string | null
+}
+
+/** An adapter as llama.cpp lists it. */
+export interface LoraAdapter {
+  readonly id: number
+  /** Its name: where it lies is nobody's business. */
+  readonly path: string
+  /** What it weighs in requests to the base that say nothing else. */
+  readonly scale: number
 }
 
 /** Tokens of a request. */

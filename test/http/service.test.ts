@@ -29,18 +29,19 @@ describe("/v1/adapters", () => {
     const app = await createFakeApp()
     const loaded = await app.post("/v1/adapters", { name: "a", path: "first" })
     expect(loaded.status).toBe(201)
-    const card = { id: "a", object: "adapter", method: "fake", bytes: 0, parent: "base" }
+    const card = { id: "a", object: "adapter", method: "fake", bytes: 0, parent: "base", previous_hash: null }
     const hash = (folder: string): string => fakeAdapter(`/srv/adapters/${folder}`).hash
     expect(await loaded.json()).toEqual({ ...card, hash: hash("first") })
     expect((await app.post("/v1/adapters", { name: "a", path: "/srv/adapters/second" })).status).toBe(409)
     const replaced = await app.post("/v1/adapters", { name: "a", path: "/srv/adapters/second", replace: true })
-    expect(await replaced.json()).toEqual({ ...card, hash: hash("second") })
+    const now = { ...card, hash: hash("second"), previous_hash: hash("first") }
+    expect(await replaced.json()).toEqual(now)
     expect(await (await app.get("/v1/adapters")).json()).toEqual({
       object: "list",
-      data: [{ ...card, hash: hash("second") }],
+      data: [now],
       has_more: false,
     })
-    expect(await (await app.get("/v1/adapters/a")).json()).toEqual({ ...card, hash: hash("second") })
+    expect(await (await app.get("/v1/adapters/a")).json()).toEqual(now)
     const removed = await app.send("/v1/adapters/a", { method: "DELETE" })
     expect(await removed.json()).toEqual({ id: "a", object: "adapter", deleted: true })
     expect((await app.get("/v1/adapters/a")).status).toBe(404)

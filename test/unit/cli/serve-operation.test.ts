@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Io } from "../../../src/cli/command.ts"
-import { operationSettings } from "../../../src/cli/serve-operation.ts"
+import { operationSettings, prefixCacheSetting } from "../../../src/cli/serve-operation.ts"
 
 const written: string[] = []
 const io: Io = {
@@ -48,4 +48,11 @@ test("requests are logged as lines of JSON or of text, or not", async () => {
   expect(JSON.parse(written[0]!)).toEqual({ time: expect.any(String), level: "info", event: "request", ...entry })
   expect(written[1]).toMatch(/^\d{4}-\S+Z 200 3ms GET \/a - r\n$/)
   expect((await operationSettings({}, undefined, io)).app.onRequest).toBeUndefined()
+})
+
+test("the prefix cache is so many MiB, or the engine's own", () => {
+  expect(prefixCacheSetting(undefined)).toEqual({})
+  expect([0, 0.5, 64].map((given) => prefixCacheSetting(given).prefixCacheBytes)).toEqual([0, 2 ** 19, 2 ** 26])
+  for (const wrong of [-1, Number.NaN, Number.POSITIVE_INFINITY])
+    expect(() => prefixCacheSetting(wrong)).toThrow("prefix-cache")
 })

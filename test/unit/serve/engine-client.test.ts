@@ -63,6 +63,8 @@ describe("engineClient() over a MessageChannel", () => {
     expect([remote.adapter, remote.promptTokens]).toEqual([here.adapter, here.promptTokens])
     const eventsOf = async (events: AsyncIterable<unknown>): Promise<unknown[]> => Array.fromAsync(events)
     expect(await eventsOf(remote.events)).toEqual(await eventsOf(here.events))
+    for (const each of [engine, local]) await each.load("b", { adapter: fakeAdapter("c") }, { replace: true })
+    expect(await engine.rollback("b")).toEqual(await local.rollback("b"))
     await engine.unload("a")
     expect((await engine.stats()).adapters).toBe(1)
     await engine.close()
