@@ -25,6 +25,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: "make a LoRA out of a fully fine-tuned base",
     load: async () => (await import("./extract.ts")).extractCommand,
   },
+  pull: {
+    summary: "fetch a base from the Hugging Face hub",
+    load: async () => (await import("./pull.ts")).pullCommand,
+  },
   export: {
     summary: "write an adapter or base in another format",
     load: async () => (await import("./export.ts")).exportCommand,
@@ -86,7 +90,11 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
       typeof config === "string"
         ? { ...(await readConfigFile(config, command.options, command.expandConfig)), ...values }
         : values
-    return await command.run(merged as typeof values, positionals, io)
+    const base = (merged as { readonly base?: unknown }).base
+    // A folder, or the id of a model on the hub: either has a slash, the embedded base has none.
+    const isElsewhere = typeof base === "string" && base.includes("/")
+    const based = isElsewhere ? { ...merged, base: await (await import("./pull.ts")).pulledBase(base, io) } : merged
+    return await command.run(based as typeof values, positionals, io)
   } catch (error) {
     io.err(describeError(error))
     return exitCodeOf(error)

@@ -13,7 +13,7 @@ export const engineOptions = {
   base: {
     type: "string",
     value: "folder",
-    description: "a Hugging Face model folder",
+    description: "a Hugging Face model folder, or owner/name of one on the hub",
     default: "the embedded base, sprig",
   },
   backend: {

@@ -12,6 +12,7 @@ import { heldWeights, type Quantization } from "../models/quantization.ts"
 import { cacheFolder } from "../store/cache.ts"
 import { openCheckpoint } from "../store/checkpoint-reader.ts"
 import { type Folder, fsFolder } from "../store/folder.ts"
+import { idOfSnapshot } from "../store/hub/id-of-snapshot.ts"
 import { packWeights } from "../store/weights-file.ts"
 import { loadTokenizer } from "../text/tokenizer.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
@@ -43,7 +44,9 @@ export interface OpenBaseOptions {
  *   `unsupported` for an architecture that is not known.
  */
 export async function openBase(path: string, options: OpenBaseOptions = {}): Promise<OpenBase> {
-  return openBaseFolder(fsFolder(resolve(path)), path, options)
+  const folder = fsFolder(resolve(path))
+  const id = idOfSnapshot(resolve(path))
+  return openBaseFolder(id === null ? folder : { ...folder, name: id }, path, options)
 }
 
 /**

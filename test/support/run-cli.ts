@@ -13,7 +13,13 @@ export interface CliRun {
 }
 
 /** Runs a command. */
-export async function runCli(...args: readonly string[]): Promise<CliRun> {
+export const runCli = (...args: readonly string[]): Promise<CliRun> => runCliWith({}, ...args)
+
+/** Runs a command with environment variables. */
+export async function runCliWith(
+  env: Readonly<Record<string, string | undefined>>,
+  ...args: readonly string[]
+): Promise<CliRun> {
   let [out, err] = ["", ""]
   const io = {
     isTerminal: false,
@@ -24,7 +30,7 @@ export async function runCli(...args: readonly string[]): Promise<CliRun> {
     err(text: string) {
       err += text
     },
-    env: {},
+    env,
   }
   const code = await main([...args], io)
   const records = out.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []))
