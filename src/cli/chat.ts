@@ -5,14 +5,16 @@ import { createInterface } from "node:readline"
 import { openEngine } from "../presets/open-engine.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
-import { answer, loadNamed } from "./generate.ts"
+import { converse, loadNamed } from "./generate.ts"
 import { describeError, printable } from "./io.ts"
 import { engineOptions, engineSettings, samplingOptions } from "./shared-options.ts"
+import { consulted, retrievalOptions, showSources } from "./with-documents.ts"
 
 const options = {
   ...engineOptions,
   adapter: { type: "string", value: "folder", description: "an adapter to answer with" },
   ...samplingOptions,
+  ...retrievalOptions,
   system: { type: "string", description: "a system message" },
 } as const
 type Values = OptionValues<typeof options>
@@ -29,8 +31,11 @@ export const chatCommand = defineCommand({
   ],
   async run(given, _positionals, io) {
     const values = given as Values & { readonly json?: boolean }
-    const engine = await openEngine({ ...engineSettings(values), force: true })
+    const settings = engineSettings(values)
+    const engine = await openEngine({ ...settings, force: true })
     const adapter = await loadNamed(engine, values.adapter)
+    const documents = await consulted(values, engine, settings.base)
+    const show = (delta: string) => (values.json ? undefined : io.out(printable(delta)))
     const opening: ChatMessage[] = values.system ? [{ role: "system", content: values.system }] : []
     let messages = [...opening]
     if (io.isTerminal && !values.json)
@@ -44,11 +49,10 @@ export const chatCommand = defineCommand({
       else if (text !== "") {
         messages.push({ role: "user", content: text })
         try {
-          const reply = await answer(engine, adapter, { messages }, values, (delta) =>
-            values.json ? undefined : io.out(printable(delta)),
-          )
+          const reply = await converse(engine, adapter, messages, { values, documents, show })
           messages.push({ role: "assistant", content: reply.text.trim() })
           io.out(values.json ? `${JSON.stringify(reply)}\n` : "\n")
+          if (!values.json) showSources(reply, io)
         } catch (error) {
           messages.pop()
           io.err(describeError(error))
@@ -56,6 +60,7 @@ export const chatCommand = defineCommand({
       }
       if (io.isTerminal && !values.json) io.out("> ")
     }
+    documents?.close()
     await engine.close()
     return exitCodes.ok
   },

@@ -4,18 +4,24 @@
 import { EspalierError } from "../core/errors.ts"
 import { openEngine } from "../presets/open-engine.ts"
 import type { EngineApi, PromptInput } from "../serve/engine-api.ts"
+import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
 import { engineOptions, engineSettings, namedAdapter, samplingOptions } from "./shared-options.ts"
+import { type Consulted, consulted, retrievalOptions, showSources, type Told } from "./with-documents.ts"
 
 const options = {
   ...engineOptions,
   adapter: { type: "string", value: "folder", description: "an adapter to answer with" },
   ...samplingOptions,
   system: { type: "string", description: "a system message" },
+  ...retrievalOptions,
   raw: { type: "boolean", description: "continue the prompt as plain text, without the chat template" },
 } as const
 type Values = OptionValues<typeof options>
+
+/** Tokens of an answer at most, where nobody says. */
+const DEFAULT_TOKENS = 256
 
 export const generateCommand = defineCommand({
   name: "generate",
@@ -25,6 +31,7 @@ export const generateCommand = defineCommand({
   examples: [
     'espalier generate "What colour is the sky?"',
     'espalier generate "What colour is snow?" --adapter adapters-out/answer-card-lora',
+    'espalier generate "Who is the mayor of Tal?" --retrieval auto',
     'espalier generate "Once upon a time" --raw --temperature 0.8 --seed 1',
   ],
   async run(given, positionals, io) {
@@ -34,21 +41,27 @@ export const generateCommand = defineCommand({
       throw new EspalierError("invalid_request", "There is no prompt", {
         hint: 'Such as: espalier generate "What colour is the sky?"',
       })
-    const engine = await openEngine({ ...engineSettings(values), force: true })
+    const settings = engineSettings(values)
+    const engine = await openEngine({ ...settings, force: true })
     const adapter = await loadNamed(engine, values.adapter)
-    const input: PromptInput =
-      values.raw || !engine.info.hasChatTemplate
-        ? { text: prompt }
-        : {
-            messages: [
-              ...(values.system ? [{ role: "system", content: values.system }] : []),
-              { role: "user", content: prompt },
-            ],
-          }
-    const { text, finish, usage } = await answer(engine, adapter, input, values, (delta) =>
-      values.json ? undefined : io.out(printable(delta)),
-    )
-    io.out(values.json ? `${JSON.stringify({ text, finish_reason: finish, usage })}\n` : "\n")
+    const isRaw = values.raw === true || !engine.info.hasChatTemplate
+    if (isRaw && (values.retrieval ?? "off") !== "off")
+      throw new EspalierError("invalid_request", "Documents go into a conversation, and this is plain text", {
+        hint: "Leave out --raw, or --retrieval",
+        param: "retrieval",
+      })
+    const documents = isRaw ? null : await consulted(values, engine, settings.base)
+    const messages = [
+      ...(values.system ? [{ role: "system", content: values.system }] : []),
+      { role: "user", content: prompt },
+    ]
+    const show = (delta: string) => (values.json ? undefined : io.out(printable(delta)))
+    const { text, finish, ...rest }: Answer & Partial<Told> = isRaw
+      ? await answer(engine, adapter, { text: prompt }, values, show)
+      : await converse(engine, adapter, messages, { values, documents, show })
+    io.out(values.json ? `${JSON.stringify({ text, finish_reason: finish, ...rest })}\n` : "\n")
+    if (!values.json) showSources(rest, io)
+    documents?.close()
     await engine.close()
     return exitCodes.ok
   },
@@ -62,6 +75,32 @@ export async function loadNamed(engine: EngineApi, given: string | undefined): P
   return name
 }
 
+/** One answer of a conversation, from documents where there are any to look at, shown as it comes. */
+export async function converse(
+  engine: EngineApi,
+  adapter: string | null,
+  messages: readonly ChatMessage[],
+  how: { readonly values: Values; readonly documents: Consulted | null; readonly show: (delta: string) => void },
+): Promise<Answer & Partial<Told>> {
+  const { values, documents, show } = how
+  const retrieved = await documents?.ask(messages, adapter, values["max-tokens"] ?? DEFAULT_TOKENS)
+  if (!retrieved) return answer(engine, adapter, { messages }, values, show)
+  const { abstention: text } = retrieved
+  if (text !== null) show(text)
+  const given =
+    text === null
+      ? await answer(engine, adapter, { messages: retrieved.messages }, values, show)
+      : { text, finish: "stop", usage: { prompt_tokens: 0, completion_tokens: 0 } }
+  return { ...given, ...retrieved.told(given.text) }
+}
+
+/** An answer, and what it took. */
+interface Answer {
+  readonly text: string
+  readonly finish: string
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number }
+}
+
 /** One answer, shown as it comes. */
 export async function answer(
   engine: EngineApi,
@@ -69,11 +108,11 @@ export async function answer(
   prompt: PromptInput,
   values: Values,
   show: (delta: string) => void,
-) {
+): Promise<Answer> {
   const generation = await engine.generate({
     prompts: [prompt],
     adapter,
-    maxTokens: values["max-tokens"] ?? 256,
+    maxTokens: values["max-tokens"] ?? DEFAULT_TOKENS,
     sampling: {
       temperature: values.temperature ?? 0,
       topP: values["top-p"] ?? 1,
