@@ -31,9 +31,7 @@ export async function readHtml(html: string): Promise<ReadPage> {
   const whole = textOf(document.body)
   const title = document.title
   const article = new Readability(document as unknown as ConstructorParameters<typeof ReadabilityClass>[0]).parse()
-  const found = article?.content
-    ? textOf(pageOf(`<html><body>${article.content}</body></html>`).document.body)
-    : ""
+  const found = article?.content ? textOf(pageOf(`<html><body>${article.content}</body></html>`).document.body) : ""
   // A short page is taken for no article at all.
   return { title: article?.title || title, text: found.length >= whole.length / 3 ? found : whole }
 }

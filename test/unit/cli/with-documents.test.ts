@@ -44,11 +44,12 @@ test("documents need a conversation, and a collection that is there", async () =
 }, 30_000)
 
 test("sources are shown with their places, and nothing of what a title could do to a terminal", () => {
-  let shown = ""
-  const io = { isTerminal: false, columns: () => 80, out: (text: string) => void (shown += text), err() {}, env: {} }
+  const written: string[] = []
+  const io = { isTerminal: false, columns: () => 80, out: (text: string) => written.push(text), err() {}, env: {} }
   const place = { document_id: "d", title: "Tal\u001b[2J", chunk: 0, start: 3, end: 30 }
   showSources({ annotations: [{ type: "file_citation", file_citation: place }] }, io)
   showSources({}, io)
+  const shown = written.join("")
   expect(shown).not.toContain("\u001b")
   expect(shown).toMatch(/^ {2}from Tal.*, 3-30\n$/)
 })
