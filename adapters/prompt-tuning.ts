@@ -20,13 +20,17 @@ const peftInit = { "sample-vocab": "SAMPLE_VOCAB", text: "TEXT", random: "RANDOM
 
 function initOf(c: Config, env: MethodEnv): Init {
   const weight = env.tokenEmbedding
-  if (c.init === "random") return { kind: "normal-like", weight }
+  // Virtual tokens stand where a base has scaled its own embeddings already.
+  const { tokenScale } = env.config
+  const scaled = tokenScale === 1 ? {} : { scale: tokenScale }
+  if (c.init === "random") return { kind: "normal-like", weight, ...scaled }
   if (c.init === "sample-vocab") {
     const random = env.rng("prompt-tuning:sample-vocab")
     return {
       kind: "rows",
       weight,
       ids: Array.from({ length: c.virtualTokens }, () => random.below(env.config.vocabSize)),
+      ...scaled,
     }
   }
   const ids = c.initText ? env.encode(c.initText) : []
@@ -35,7 +39,12 @@ function initOf(c: Config, env: MethodEnv): Init {
       param: "method.initText",
     })
   // As PEFT: the text is repeated, then cut, to the wanted number of tokens.
-  return { kind: "rows", weight, ids: Array.from({ length: c.virtualTokens }, (_, i) => ids[i % ids.length]!) }
+  return {
+    kind: "rows",
+    weight,
+    ids: Array.from({ length: c.virtualTokens }, (_, i) => ids[i % ids.length]!),
+    ...scaled,
+  }
 }
 
 export const promptTuning = defineMethod({

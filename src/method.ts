@@ -32,12 +32,12 @@ export type Init =
   | { readonly kind: "ones" }
   | { readonly kind: "uniform"; readonly bound: number }
   | { readonly kind: "normal"; readonly std: number }
-  /** Normal with the standard deviation of a frozen weight's elements. */
-  | { readonly kind: "normal-like"; readonly weight: string }
+  /** Normal with the standard deviation of a frozen weight's elements, times `scale` (1 where absent). */
+  | { readonly kind: "normal-like"; readonly weight: string; readonly scale?: number }
   /** A copy of a frozen weight. */
   | { readonly kind: "weight"; readonly name: string }
-  /** Rows of a frozen table. */
-  | { readonly kind: "rows"; readonly weight: string; readonly ids: readonly number[] }
+  /** Rows of a frozen table, times `scale` (1 where absent). */
+  | { readonly kind: "rows"; readonly weight: string; readonly ids: readonly number[]; readonly scale?: number }
   /** Anything else: f32 flat, of the parameter's shape. */
   | { readonly kind: "computed"; make(tools: InitTools): Float32Array | Promise<Float32Array> }
 

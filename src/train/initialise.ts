@@ -30,7 +30,7 @@ export async function initialise(
     case "normal":
       return normal(size, init.std, random())
     case "normal-like":
-      return normal(size, deviation(await base.read(init.weight)), random())
+      return normal(size, deviation(await base.read(init.weight)) * (init.scale ?? 1), random())
     case "weight":
       return base.read(init.name)
     case "rows": {
@@ -38,7 +38,7 @@ export async function initialise(
       const width = base.layout.get(init.weight)!.shape[1]!
       const out = new Float32Array(size)
       init.ids.forEach((id, i) => out.set(table.subarray(id * width, (id + 1) * width), i * width))
-      return out
+      return init.scale === undefined ? out : out.map((x) => x * init.scale!)
     }
     case "computed": {
       const made = await init.make({ read: (name) => base.read(name), random: random(), keysAndValues })

@@ -2,7 +2,7 @@
  * @module What the Gemmas have in common beside their block's layout: how they scale, cap and norm.
  */
 import type { ModelConfig } from "../architecture.ts"
-import { count, expectOneOf, type Json, positive } from "../config-reader.ts"
+import { expectOneOf, type Json, positive } from "../config-reader.ts"
 import { type BlockTraits, biasesOf } from "./llama-layout.ts"
 
 /** A Gemma's block. @throws {EspalierError} `unsupported` for another activation, or for attention in both directions */
@@ -27,7 +27,7 @@ export function gemmaArithmetic(
     return value === null ? null : positive({ [field]: value }, field)
   }
   return {
-    attentionScale: count(json, "query_pre_attn_scalar", 256) ** -0.5,
+    attentionScale: positive(json, "query_pre_attn_scalar", 256) ** -0.5,
     attentionCap: cap("attn_logit_softcapping", caps.attention),
     logitCap: cap("final_logit_softcapping", caps.logits),
     normOffset: 1,

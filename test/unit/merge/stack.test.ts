@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test"
-import { layerOfWeight, parseLayers, stackedSettings, stackedWeights, stackLayers } from "../../../src/merge/stack.ts"
+import {
+  checkAttention,
+  layerOfWeight,
+  parseLayers,
+  stackedSettings,
+  stackedWeights,
+  stackLayers,
+} from "../../../src/merge/stack.ts"
+import { gemma2 } from "../../../src/models/gemma2.ts"
 import { llama } from "../../../src/models/llama.ts"
 
 const config = llama.parseConfig({
@@ -77,5 +85,26 @@ test("stackedSettings() counts layers, by either name, and takes each layer's ki
   expect(stackedSettings(layers, [json(["a", "b"]), json(["c", "d"])])).toEqual({
     num_hidden_layers: 3,
     layer_types: ["b", "c", "b"],
+  })
+})
+
+describe("checkAttention()", () => {
+  const json = {
+    ...{ vocab_size: 32, hidden_size: 16, head_dim: 8, num_hidden_layers: 4, num_attention_heads: 2 },
+    ...{ intermediate_size: 24, sliding_window: 8 },
+  }
+  const stack = (json: Record<string, unknown>, layers: readonly number[]) => {
+    const part = { name: "a", config: gemma2.parseConfig(json) }
+    const stacked = layers.map((layer) => ({ part: 0, layer }))
+    checkAttention(gemma2.parseConfig({ ...json, ...stackedSettings(stacked, [json]) }), stacked, [part])
+  }
+
+  test("lets layers keep their windows, by their places or as config.json names them", () => {
+    expect(() => stack(json, [0, 1, 2, 1])).not.toThrow()
+    const layer_types = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+    expect(() => stack({ ...json, layer_types }, [0, 0, 1, 1])).not.toThrow()
+  })
+  test("refuses a layer that would lose its window by its place", () => {
+    expect(() => stack(json, [0, 0, 1])).toThrow(/Layer 0 of "a" attends by .*"window":8.* as layer 1 .*"window":null/)
   })
 })
