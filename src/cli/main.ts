@@ -29,6 +29,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: "fetch a base from the Hugging Face hub",
     load: async () => (await import("./pull.ts")).pullCommand,
   },
+  quantize: {
+    summary: "hold a base's weights in fewer bits, and say what it costs",
+    load: async () => (await import("./quantize.ts")).quantizeCommand,
+  },
   export: {
     summary: "write an adapter or base in another format",
     load: async () => (await import("./export.ts")).exportCommand,

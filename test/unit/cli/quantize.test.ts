@@ -69,3 +69,41 @@ test("a way of holding weights that is not known is refused, with those that are
   const { code, err } = await runCli("generate", "hello", ...engine, "--quantize", "int5")
   expect([code, err]).toEqual([2, expect.stringContaining("one of none, int8, int4")])
 })
+
+test("espalier quantize says each weight's error and perplexity before and after, and keeps the codes", async () => {
+  const text = join(root, "text.txt")
+  writeFileSync(text, "What colour is the sky? Blue. A cat sat on a red mat and a dog sat on it.")
+  const one = async (to: string) => {
+    const { code, err, records } = await runCli("quantize", "--base", base, "--to", to, "--text", text, "--json")
+    expect([code, err]).toEqual([0, ""])
+    return records[0] as {
+      readonly error: number
+      readonly path: string
+      readonly bytes: { readonly f32: number; readonly held: number }
+      readonly perplexity: { readonly before: number; readonly after: number }
+      readonly weights: readonly { readonly name: string; readonly bits: number; readonly relative: number }[]
+    }
+  }
+  const [int8, int4] = [await one("int8"), await one("int4")]
+  expect(int8.weights.map(({ name }) => name)).toContain("model.layers.1.mlp.down_proj.weight")
+  expect(int8.weights.length).toBe(15)
+  // Of evenly spread codes the error is a step's twelfth: half a percent with 8 bits, and eight with 4.
+  for (const { bits, relative } of [...int8.weights, ...int4.weights]) {
+    expect(relative).toBeGreaterThan(bits === 8 ? 0.001 : 0.02)
+    expect(relative).toBeLessThan(bits === 8 ? 0.02 : 0.2)
+  }
+  expect(int8.error).toBeLessThan(int4.error)
+  expect(int4.bytes.held).toBeLessThan(int8.bytes.held)
+  expect(int8.perplexity.before).toBe(int4.perplexity.before)
+  expect(int8.perplexity.after).not.toBe(int8.perplexity.before)
+  expect(readFileSync(int8.path).length).toBe(int8.bytes.held)
+})
+
+test("espalier quantize shows the worst weights to people", async () => {
+  const { code, out } = await runCli("quantize", "--base", base, "--to", "int4")
+  expect(code).toBe(0)
+  expect(out).toMatch(/^twig as int4: /)
+  expect(out).toMatch(/Lost of 15 weights: [\d.]+ %/)
+  expect(out).toMatch(/Perplexity: [\d.]+ before, [\d.]+ after/)
+  expect(out).toContain("Kept for --quantize int4")
+})
