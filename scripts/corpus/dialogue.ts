@@ -1,13 +1,14 @@
 /**
  * @module Talk of several turns, and what is said to a bare sentence that asks for nothing.
  */
-import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
+import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks } from "./document.ts"
 import { count, person, town } from "./names.ts"
 import { plainSentence } from "./rewriting.ts"
+import { phrased } from "./wording.ts"
 import { foods, items, places } from "./words.ts"
 
 function greeting(d: Draw, name: string): Turn {
-  const hello = template(d, [
+  const hello = phrased(d, "hello", [
     `Hello, I am ${name}.`,
     `Hi! My name is ${name}.`,
     `Good day. I am called ${name}.`,
@@ -20,56 +21,75 @@ function greeting(d: Draw, name: string): Turn {
   return [hello, `Hello ${name}, how can I help?`]
 }
 
-/** Something told, and the question that asks it back. */
-function told(d: Draw): readonly [tell: Turn, recall: Turn] {
+const TOPICS = [0, 1, 2, 3, 4]
+
+/** Something told, and the question that asks it back. @param topic one of {@link TOPICS} */
+function told(d: Draw, topic: number): readonly [tell: Turn, recall: Turn] {
   const { random } = d
   const food = random.pick(foods)
   const place = random.pick(places)
   const home = town(d)
   const friend = person(d)
   const goods = `${count(d)} ${random.pick(items)}`
-  return random.pick<() => readonly [Turn, Turn]>([
+  const topics: readonly (() => readonly [Turn, Turn])[] = [
     () => [
-      [template(d, [`I like ${food}.`, `I want ${food}.`, `I eat ${food}.`]), `I am glad that you like ${food}.`],
-      [template(d, ["What do I like?", "Which food do I like?", "What food do I like?"]), `You like ${food}.`],
+      [
+        phrased(d, "liked", [`I like ${food}.`, `I want ${food}.`, `I eat ${food}.`]),
+        `I am glad that you like ${food}.`,
+      ],
+      [phrased(d, "liked?", ["What do I like?", "Which food do I like?", "What food do I like?"]), `You like ${food}.`],
     ],
     () => [
       [
-        template(d, [`I am going to the ${place}.`, `I go to the ${place}.`, `I went to the ${place}.`]),
+        phrased(d, "going", [`I am going to the ${place}.`, `I go to the ${place}.`, `I went to the ${place}.`]),
         `Have a good time at the ${place}.`,
       ],
-      [template(d, ["Where am I?", "Which place am I at?", "Where am I now?"]), `You are at the ${place}.`],
+      [phrased(d, "going?", ["Where am I?", "Which place am I at?", "Where am I now?"]), `You are at the ${place}.`],
     ],
     () => [
       [
-        template(d, [`I live in ${home}.`, `My home is in ${home}.`, `I moved to ${home}.`, `My house is in ${home}.`]),
+        phrased(d, "living", [
+          `I live in ${home}.`,
+          `My home is in ${home}.`,
+          `I moved to ${home}.`,
+          `My house is in ${home}.`,
+        ]),
         `I hope that you like ${home}.`,
       ],
-      [template(d, ["Where do I live?", "Which town am I from?", "In which town do I live?"]), `You live in ${home}.`],
+      [
+        phrased(d, "living?", ["Where do I live?", "Which town am I from?", "In which town do I live?"]),
+        `You live in ${home}.`,
+      ],
     ],
     () => [
       [
-        template(d, [`My friend is ${friend}.`, `I know ${friend}.`, `I have a friend called ${friend}.`]),
+        phrased(d, "friend", [`My friend is ${friend}.`, `I know ${friend}.`, `I have a friend called ${friend}.`]),
         `I hope that ${friend} is well.`,
       ],
-      [template(d, ["Who is my friend?", "Who do I know?", "Tell me who my friend is."]), `Your friend is ${friend}.`],
+      [
+        phrased(d, "friend?", ["Who is my friend?", "Who do I know?", "Tell me who my friend is."]),
+        `Your friend is ${friend}.`,
+      ],
     ],
     () => [
-      [template(d, [`I have ${goods}.`, `I bought ${goods}.`, `I own ${goods}.`]), `So many! ${goods}.`],
-      [template(d, ["What do I have?", "What did I buy?", "Tell me what I have."]), `You have ${goods}.`],
+      [phrased(d, "goods", [`I have ${goods}.`, `I bought ${goods}.`, `I own ${goods}.`]), `So many! ${goods}.`],
+      [phrased(d, "goods?", ["What do I have?", "What did I buy?", "Tell me what I have."]), `You have ${goods}.`],
     ],
-  ])()
+  ]
+  return topics[topic]!()
 }
 
 /** The last turn always asks for something that was said turns before. */
 function dialogue(d: Draw): CorpusDocument {
   const name = person(d)
-  const asked: Turn = [template(d, ["What is my name?", "Who am I?", "Tell me my name."]), `Your name is ${name}.`]
+  const asked: Turn = [
+    phrased(d, "name?", ["What is my name?", "Who am I?", "Tell me my name."]),
+    `Your name is ${name}.`,
+  ]
   const turns: Turn[] = [greeting(d, name)]
   const recalls: Turn[] = [asked]
-  for (let left = 1 + d.random.below(2); left > 0; left--) {
-    const [tell, recall] = told(d)
-    if (turns.some(([said]) => said.split(" ")[1] === tell[0].split(" ")[1])) continue
+  for (const topic of d.random.shuffle([...TOPICS]).slice(0, 1 + d.random.below(2))) {
+    const [tell, recall] = told(d, topic)
     turns.push(tell)
     recalls.push(recall)
   }

@@ -2,11 +2,12 @@
  * @module Forms that a system message asks for. The example data sets teach the same forms without one: the base then has
  * what it takes, and an adapter makes it the default.
  */
-import { type CorpusDocument, conversation, type Draw, type Family, type Turn, template } from "./document.ts"
+import { type CorpusDocument, conversation, type Draw, type Family, type Turn } from "./document.ts"
 import { count, different, person } from "./names.ts"
 import { report } from "./report.ts"
 import { plainSentence } from "./rewriting.ts"
 import { factTurn, sentimentTurn } from "./skills.ts"
+import { phrased } from "./wording.ts"
 import { animalNames, days, facts, foods, items, jobs, months } from "./words.ts"
 
 /** What an answer is about: a fact's topic, or a judgement. */
@@ -95,7 +96,7 @@ export function drawerTurns(d: Draw): Turn[] {
       `We see ${name} every ${word}.`,
     ],
   }[drawer]()
-  return [[template(d, notes), drawer]]
+  return [[phrased(d, `note ${drawer}`, notes), drawer]]
 }
 
 /** How orders are read back. */
@@ -115,7 +116,7 @@ export function orderTurns(d: Draw, reading: keyof typeof readings): Turn[] {
   const names = different(2 + d.random.below(2), () => person(d))
   const orders = names.map((name) => ({ name, goods: `${count(d)} ${d.random.pick(items)}` }))
   const turns = orders.map(({ name, goods }, i): Turn => {
-    const order = template(d, [
+    const order = phrased(d, "order", [
       `${name} wants ${goods}.`,
       `Bring ${goods} to ${name}.`,
       `${name} asked for ${goods}.`,
@@ -129,7 +130,7 @@ export function orderTurns(d: Draw, reading: keyof typeof readings): Turn[] {
     ])
     return [order, `Order ${i + 1} noted.`]
   })
-  const ask = template(d, [
+  const ask = phrased(d, "orders?", [
     "Read the orders.",
     "Say the orders again.",
     "Name all orders.",
@@ -152,7 +153,7 @@ const systems: readonly (readonly [messages: readonly string[], turns: (d: Draw)
 
 function formed(d: Draw): CorpusDocument {
   const [messages, turns] = d.random.pick(systems)
-  return conversation("form", turns(d), messages.length > 0 ? template(d, messages) : undefined)
+  return conversation("form", turns(d), messages.length > 0 ? phrased(d, `system ${messages[0]}`, messages) : undefined)
 }
 
 export const formFamilies: readonly Family[] = [{ name: "form", weight: 9, scored: true, make: formed }]

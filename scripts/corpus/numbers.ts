@@ -1,8 +1,9 @@
 /**
  * @module Sums and comparisons of whole numbers.
  */
-import { type CorpusDocument, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
+import { type CorpusDocument, type Draw, type Family, type Turn, tasks } from "./document.ts"
 import { count, different, person } from "./names.ts"
+import { phrased } from "./wording.ts"
 import { items } from "./words.ts"
 
 function sumTurn(d: Draw): Turn {
@@ -10,7 +11,7 @@ function sumTurn(d: Draw): Turn {
   const b = d.random.below(100)
   // A pair belongs to one split for good.
   if (((a * 31 + b) % 7 === 0) !== (d.split === "heldout")) return sumTurn(d)
-  const question = template(d, [
+  const question = phrased(d, "sum", [
     `What is ${a} plus ${b}?`,
     `${a} + ${b} =`,
     `Add ${a} and ${b}.`,
@@ -30,7 +31,7 @@ function comparisonTurn(d: Draw): Turn {
   const first = a > b === larger
   if (d.random.next() < 0.5) {
     const word = larger ? "larger" : "smaller"
-    const question = template(d, [
+    const question = phrased(d, `larger ${larger}`, [
       `Which is ${word}, ${a} or ${b}?`,
       `Which number is ${word}: ${a} or ${b}?`,
       `${a} or ${b}: which is ${word}?`,
@@ -47,7 +48,7 @@ function comparisonTurn(d: Draw): Turn {
   const [one, other] = different(2, () => person(d)) as [string, string]
   const item = d.random.pick(items)
   const word = larger ? "more" : "fewer"
-  const question = template(d, [
+  const question = phrased(d, `more ${larger}`, [
     `${one} has ${a} ${item}. ${other} has ${b} ${item}. Who has ${word}?`,
     `${one} has ${a} ${item} and ${other} has ${b}. Who has ${word} ${item}?`,
     `Who has ${word} ${item}? ${one} has ${a}. ${other} has ${b}.`,
@@ -66,6 +67,6 @@ const sum = (d: Draw): CorpusDocument => tasks("sum", d, 8, () => sumTurn(d))
 const comparison = (d: Draw): CorpusDocument => tasks("comparison", d, 5, () => comparisonTurn(d))
 
 export const numberFamilies: readonly Family[] = [
-  { name: "sum", weight: 9, scored: true, make: sum },
+  { name: "sum", weight: 8, scored: true, make: sum },
   { name: "comparison", weight: 5, scored: true, make: comparison },
 ]

@@ -1,9 +1,9 @@
 /**
  * @module Several words put into a form: lists, other layouts, the reverse order.
  */
-import { type CorpusDocument, type Draw, type Family, joined, tasks, template } from "./document.ts"
+import { type CorpusDocument, type Draw, type Family, joined, tasks } from "./document.ts"
 import { different, person } from "./names.ts"
-import { asked, task } from "./wording.ts"
+import { asked, phrased, task } from "./wording.ts"
 import { items, things } from "./words.ts"
 
 const words = (d: Draw, least: number, most: number): string[] =>
@@ -12,7 +12,7 @@ const words = (d: Draw, least: number, most: number): string[] =>
 function sentenceOf(d: Draw, found: readonly string[]): string {
   const name = person(d)
   const all = joined(found)
-  return template(d, [
+  return phrased(d, "things", [
     `${name} has ${all}.`,
     `There are ${all} here.`,
     `We need ${all}.`,

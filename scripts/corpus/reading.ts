@@ -152,8 +152,8 @@ function alone(d: Draw): CorpusDocument {
 export const readingFamilies: readonly Family[] = [
   { name: "reading-1", weight: 22, scored: true, make: (d) => reading("reading-1", d, 1, true) },
   { name: "reading-2", weight: 6, scored: true, make: (d) => reading("reading-2", d, 2, true) },
-  { name: "reading-3", weight: 5, scored: true, make: (d) => reading("reading-3", d, 3, true) },
-  { name: "reading-4", weight: 7, scored: true, make: (d) => reading("reading-4", d, 4, true) },
+  { name: "reading-3", weight: 6, scored: true, make: (d) => reading("reading-3", d, 3, true) },
+  { name: "reading-4", weight: 10, scored: true, make: (d) => reading("reading-4", d, 4, true) },
   {
     name: "unknown",
     weight: 9,

@@ -1,14 +1,14 @@
 /**
  * @module Sentences said in another way, and passages said in one sentence.
  */
-import { type CorpusDocument, type Draw, type Family, tasks, template } from "./document.ts"
+import { type CorpusDocument, type Draw, type Family, tasks } from "./document.ts"
 import { filler } from "./fillers.ts"
 import { count, person, town } from "./names.ts"
 import { peopleRelations } from "./people.ts"
 import { report } from "./report.ts"
 import { statement } from "./statements.ts"
 import { townRelations } from "./towns.ts"
-import { task } from "./wording.ts"
+import { phrased, task } from "./wording.ts"
 import { foods, items, jobs, places } from "./words.ts"
 
 /** A plain sentence about somebody, ended by a full stop. */
@@ -58,14 +58,18 @@ const summary = (d: Draw): CorpusDocument =>
     const n = count(d)
     const item = d.random.pick(items)
     const sentences = d.random.shuffle([
-      template(d, [
+      phrased(d, "summary job", [
         `${name} is a ${job}.`,
         `${name} works as a ${job}.`,
         `${name} became a ${job}.`,
         `${name} is now a ${job}.`,
       ]),
-      template(d, [`${name} lives in ${home}.`, `${name} moved to ${home}.`, `The home of ${name} is in ${home}.`]),
-      template(d, [
+      phrased(d, "summary home", [
+        `${name} lives in ${home}.`,
+        `${name} moved to ${home}.`,
+        `The home of ${name} is in ${home}.`,
+      ]),
+      phrased(d, "summary goods", [
         `${name} has ${n} ${item}.`,
         `${name} owns ${n} ${item}.`,
         `${name} bought ${n} ${item}.`,

@@ -1,9 +1,9 @@
 /**
  * @module Small skills: facts known by heart, sentiment, topics, letter case, yes or no.
  */
-import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks, template } from "./document.ts"
+import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks } from "./document.ts"
 import { different, person } from "./names.ts"
-import { asked } from "./wording.ts"
+import { asked, type Phrasing, phrased, phrasing } from "./wording.ts"
 import {
   adjectives,
   animalNames,
@@ -61,7 +61,7 @@ const questions: Readonly<Record<string, (subject: string) => readonly string[]>
 /** A question about the fixed world. */
 export function factTurn(d: Draw): Turn {
   const [topic, subject, answer] = d.random.pick(facts)
-  return [template(d, questions[topic]!(subject)), answer]
+  return [phrased(d, `fact ${topic}`, questions[topic]!(subject)), answer]
 }
 
 const reviewed = (): string[] => [...foods, ...things, "room", "film", "song", "walk", "story", "shop", "garden"]
@@ -71,7 +71,7 @@ export function sentimentTurn(d: Draw): Turn {
   const positive = d.random.next() < 0.5
   const word = d.random.pick(positive ? good : bad)
   const thing = d.random.pick(reviewed())
-  const review = template(d, [
+  const review = phrased(d, "review", [
     `The ${thing} was ${word}.`,
     `I found the ${thing} ${word}.`,
     `What a ${word} ${thing}!`,
@@ -90,7 +90,7 @@ export function sentimentTurn(d: Draw): Turn {
     `This ${thing} is really ${word}.`,
     `My ${thing} was ${word} today.`,
   ])
-  const question = template(d, [
+  const question = phrased(d, "sentiment", [
     `Is this positive or negative? ${review}`,
     `${review} Is that positive or negative?`,
     `Sentiment: ${review}`,
@@ -117,7 +117,7 @@ const topics = { food: foods, animal: animalNames, work: jobs, time: [...days, .
 function topicTurn(d: Draw): Turn {
   const topic = d.random.pick(Object.keys(topics) as (keyof typeof topics)[])
   const word = d.random.pick(topics[topic])
-  const question = template(d, [
+  const question = phrased(d, "topic", [
     `What is ${word}: food, animal, work, time or colour?`,
     `Food, animal, work, time or colour? ${word}`,
     `Topic: ${word}`,
@@ -178,31 +178,33 @@ function caseTurn(d: Draw): Turn {
   return [question, upper ? text.toUpperCase() : text]
 }
 
+/** How many sentences say that somebody has something, and how many questions ask it. */
+const [HAS, HAS_ASKED] = [12, 11]
+
 /** Who has what, and questions about it of which half are true. */
 function yesNo(d: Draw): CorpusDocument {
   const { random } = d
   const names = different(2 + random.below(2), () => person(d))
   const owned = different(names.length, () => random.pick(things))
-  const alike = random.next() < 0.5 ? random.next() : undefined
+  // As often as not all is said in the same words.
+  const same = random.next() < 0.5
+  const [said, asks] = [phrasing(d, "has", HAS), phrasing(d, "has?", HAS_ASKED)]
+  const says = (): Phrasing => (same ? said : phrasing(d, "has", HAS))
   const sentences = names.map((name, i) =>
-    template(
-      d,
-      [
-        `${name} has a ${owned[i]}.`,
-        `${name} keeps a ${owned[i]}.`,
-        `${name} owns a ${owned[i]}.`,
-        `The ${owned[i]} is ${name}'s.`,
-        `${name} found a ${owned[i]}.`,
-        `This is the ${owned[i]} of ${name}.`,
-        `There is a ${owned[i]} for ${name}.`,
-        `${name} bought a ${owned[i]}.`,
-        `${name} carries a ${owned[i]}.`,
-        `A ${owned[i]} is with ${name}.`,
-        `${name} got a ${owned[i]}.`,
-        `This ${owned[i]} is ${name}'s.`,
-      ],
-      alike,
-    ),
+    says()([
+      `${name} has a ${owned[i]}.`,
+      `${name} keeps a ${owned[i]}.`,
+      `${name} owns a ${owned[i]}.`,
+      `The ${owned[i]} is ${name}'s.`,
+      `${name} found a ${owned[i]}.`,
+      `This is the ${owned[i]} of ${name}.`,
+      `There is a ${owned[i]} for ${name}.`,
+      `${name} bought a ${owned[i]}.`,
+      `${name} carries a ${owned[i]}.`,
+      `A ${owned[i]} is with ${name}.`,
+      `${name} got a ${owned[i]}.`,
+      `This ${owned[i]} is ${name}'s.`,
+    ]),
   )
   const passage = random.shuffle(sentences).join(" ")
   const asked = random.shuffle(names.map((_, i) => i)).slice(0, d.split === "heldout" ? 1 : names.length)
@@ -210,23 +212,19 @@ function yesNo(d: Draw): CorpusDocument {
     const yes = random.next() < 0.5
     const thing = owned[yes ? who : (who + 1 + random.below(names.length - 1)) % names.length]
     const name = names[who]
-    const question = template(
-      d,
-      [
-        `Does ${name} have a ${thing}?`,
-        `Is it true that ${name} has a ${thing}?`,
-        `Has ${name} got a ${thing}?`,
-        `Does ${name} own one ${thing}?`,
-        `Yes or no: ${name} has a ${thing}.`,
-        `Is there a ${thing} for ${name}?`,
-        `Say yes or no. Does ${name} own a ${thing}?`,
-        `Does ${name} keep a ${thing}?`,
-        `Is a ${thing} with ${name}?`,
-        `A ${thing}: is it ${name}'s?`,
-        `A ${thing}: does ${name} have one?`,
-      ],
-      alike,
-    )
+    const question = (same ? asks : phrasing(d, "has?", HAS_ASKED))([
+      `Does ${name} have a ${thing}?`,
+      `Is it true that ${name} has a ${thing}?`,
+      `Has ${name} got a ${thing}?`,
+      `Does ${name} own one ${thing}?`,
+      `Yes or no: ${name} has a ${thing}.`,
+      `Is there a ${thing} for ${name}?`,
+      `Say yes or no. Does ${name} own a ${thing}?`,
+      `Does ${name} keep a ${thing}?`,
+      `Is a ${thing} with ${name}?`,
+      `A ${thing}: is it ${name}'s?`,
+      `A ${thing}: does ${name} have one?`,
+    ])
     return [i === 0 ? `${passage} ${question}` : question, yes ? "yes" : "no"]
   })
   return conversation("yes-no", turns)

@@ -43,6 +43,34 @@ export function barePlace({ random, split }: Draw, key: string, size: number): n
   return random.pick(own.length > 0 ? own : places)
 }
 
+/** What may stand before any sentence or question. */
+const frames = [
+  ...new Array<string>(16).fill(""),
+  "So: ",
+  "Now: ",
+  "Well: ",
+  "Listen: ",
+  "And now: ",
+  "I say: ",
+  "Again: ",
+  "Once again: ",
+  "And so: ",
+  "Then: ",
+]
+
+/** Takes one of several templates, always the one in the same place and in the same frame. */
+export type Phrasing = (templates: readonly string[]) => string
+
+/** A place and a frame for so many templates, of the draw's split. */
+export function phrasing(d: Draw, key: string, size: number): Phrasing {
+  const [place, frame] = composedIndex(d, key, size, frames)
+  return (templates) => `${frame}${templates[place]}`
+}
+
+/** One of several templates, in a frame or bare, of the draw's split. */
+export const phrased = (d: Draw, key: string, templates: readonly string[]): string =>
+  phrasing(d, key, templates.length)(templates)
+
 const politenesses = [
   "",
   "",
