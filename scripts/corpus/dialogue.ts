@@ -2,6 +2,7 @@
  * @module Talk of several turns, and what is said to a bare sentence that asks for nothing.
  */
 import { type CorpusDocument, conversation, type Draw, type Family, type Turn, tasks } from "./document.ts"
+import { drawerTurns } from "./forms.ts"
 import { count, person, town } from "./names.ts"
 import { plainSentence } from "./rewriting.ts"
 import { phrased } from "./wording.ts"
@@ -99,11 +100,14 @@ function dialogue(d: Draw): CorpusDocument {
   return conversation("dialogue", turns)
 }
 
-/** Nothing is asked for: it is noted in plain words. */
+/** Nothing is asked for: it is noted in plain words, whatever form a system message would have asked for. */
 const bare = (d: Draw): CorpusDocument =>
-  tasks("bare", d, 2, () => [plainSentence(d), "I see. What would you like to know?"])
+  tasks("bare", d, 2, () => {
+    const said = d.random.next() < 0.5 ? plainSentence(d) : drawerTurns(d)[0]![0]
+    return [said, "I see. What would you like to know?"]
+  })
 
 export const dialogueFamilies: readonly Family[] = [
   { name: "dialogue", weight: 5, scored: true, make: dialogue },
-  { name: "bare", weight: 1.5, scored: false, make: bare },
+  { name: "bare", weight: 3, scored: false, make: bare },
 ]

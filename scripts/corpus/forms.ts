@@ -149,6 +149,7 @@ const systems: readonly (readonly [messages: readonly string[], turns: (d: Draw)
   [["You take orders.", "You note orders.", "Take orders.", "Note the orders."], (d) => orderTurns(d, "numbered")],
   [["You list orders.", "List the orders.", "You keep a list.", "List orders."], (d) => orderTurns(d, "listed")],
   [[], (d) => orderTurns(d, "numbered")],
+  [[], (d) => orderTurns(d, "numbered")],
 ]
 
 function formed(d: Draw): CorpusDocument {
