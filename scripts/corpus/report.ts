@@ -3,7 +3,7 @@
  */
 import type { Draw } from "./document.ts"
 import { count, person, town } from "./names.ts"
-import { composed } from "./wording.ts"
+import { capital, composed } from "./wording.ts"
 import { colourNames, items, jobs } from "./words.ts"
 
 /** A sentence with its values, in the order of the keys that are asked for. */
@@ -69,8 +69,6 @@ const keys = { n: "name", j: "job", i: "item", c: "count", o: "colour", p: "plac
 
 /** How many reports are of something done. */
 const DEEDS = 0.6
-
-const capital = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
 
 /** A report of somebody who deals with things. */
 export function report(d: Draw): Report {

@@ -101,7 +101,8 @@ const joints = [". ", ": ", ". ", " - ", "! "]
 /** How often a task comes before its material. */
 const COMMAND_FIRST = 2 / 3
 
-const capital = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
+/** A text with a capital at its beginning. */
+export const capital = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
 
 /**
  * A task in words: what is to be done with some material, before it or after it.
