@@ -40,7 +40,7 @@ export interface PretrainingSettings {
 
 /** The settings that the bundled weights were made with. */
 export const bundled: PretrainingSettings = {
-  steps: 14500,
+  steps: 16000,
   rows: 8,
   length: 256,
   learningRate: 3e-3,
