@@ -1,19 +1,22 @@
 /**
  * @module Writes what retrieval over the embedded base is calibrated and measured by, models/sprig/retrieval/: notes and
- * questions of two splits that share no name and no wording. The same options give the same files.
+ * questions of two splits that share no name and no wording,
+ * and rows that teach an adapter to answer in JSON. The same options give the same files.
  *
  * Usage: bun run scripts/make-retrieval.ts [--out models/sprig/retrieval]
  */
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { type RetrievalSizes, retrievalSet } from "./corpus/retrieval.ts"
+import { jsonRows, type RetrievalSizes, retrievalSet } from "./corpus/retrieval.ts"
 
 /** What comes with the base: to calibrate by, and to measure by. */
 export const bundledRetrieval: Readonly<Record<"train" | "heldout", RetrievalSizes>> = {
   train: { documents: 120, open: 60, forms: 300 },
   heldout: { documents: 240, open: 120, forms: 300 },
 }
+/** Rows that teach to answer in JSON. */
+const JSON_ROWS = { train: 300, heldout: 60 } as const
 const SEED = 1
 
 /** The files by name. */
@@ -25,6 +28,7 @@ export function retrievalFiles(): Map<string, string> {
       return [
         [`${split}.documents.jsonl`, lines(documents)],
         [`${split}.questions.jsonl`, lines(items)],
+        [`${split}.json.jsonl`, lines(jsonRows(SEED, split, JSON_ROWS[split]))],
       ] as const
     }),
   )

@@ -100,6 +100,26 @@ export function retrievalSet(seed: number, split: Split, sizes: RetrievalSizes):
   return { documents, items: random.shuffle([...facts, ...open, ...absent.slice(0, sizes.open), ...forms]) }
 }
 
+/** Families that form rows are made of: some notes answer, some leave the question open. */
+const readings = ["reading-1", "reading-1", "reading-2", "reading-3", "unknown"]
+
+/** Notes and a question in, the answer as a JSON object out: rows that teach the form in which programs want answers. */
+export function jsonRows(seed: number, split: Split, count: number): { readonly messages: readonly CorpusMessage[] }[] {
+  const d: Draw = { random: rng(seed, `retrieval json:${split}`), split }
+  return Array.from({ length: count }, () => {
+    const name = d.random.pick(readings)
+    const document = families.find((family) => family.name === name)!.make(d)
+    if (!("messages" in document)) throw new TypeError(`Family ${name} makes conversations`)
+    const [question, answer] = document.messages
+    return {
+      messages: [
+        { role: "user", content: article(question!.content) },
+        { role: "assistant", content: JSON.stringify({ answer: article(answer!.content) }) },
+      ],
+    }
+  })
+}
+
 /** Requests of every other family, their own texts with them; conversations of several turns up to a question. */
 function formRequests(d: Draw, count: number): RetrievalItem[] {
   const scored = families.filter(({ name, scored }) => scored && !noForms.has(name))
