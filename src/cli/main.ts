@@ -41,6 +41,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: "read an adapter that is in another format",
     load: async () => (await import("./import.ts")).importCommand,
   },
+  publish: {
+    summary: "put an adapter into a bucket of S3's kind",
+    load: async () => (await import("./publish.ts")).publishCommand,
+  },
   rag: {
     summary: "keep documents that answers may rest on",
     load: async () => (await import("./rag.ts")).ragCommand,

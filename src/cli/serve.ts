@@ -11,7 +11,9 @@ import { untilSignal } from "../entry/shutdown.ts"
 import { openEngineWorker } from "../presets/open-engine.ts"
 import { openProfile } from "../presets/open-profile.ts"
 import type { TrainerSettings } from "../presets/run-job.ts"
+import { isS3 } from "../presets/s3-adapters.ts"
 import type { EngineInfo } from "../serve/engine-api.ts"
+import type { AdapterRoot } from "../service/adapter-path.ts"
 import { checkName } from "../service/adapters.ts"
 import type { RetrievalOptions } from "../service/retrieval.ts"
 import { createService } from "../service/service.ts"
@@ -30,7 +32,7 @@ const options = {
   "adapters-root": {
     type: "string",
     value: "folder",
-    description: "adapters may be loaded over HTTP from below this folder",
+    description: "adapters may be loaded over HTTP from below this folder, or from below s3://bucket/prefix",
     default: "adapters-out",
   },
   store: {
@@ -119,7 +121,7 @@ export const serveCommand = defineCommand({
       for (const text of values.adapter ?? []) {
         const { name, path } = namedAdapter(text)
         checkName(name, engine.info.base)
-        await engine.load(name, { path: resolve(path) })
+        await engine.load(name, { path: isS3(path) ? path : resolve(path) })
       }
       const kept = await openServedStore(values.store, io)
       const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
@@ -134,7 +136,7 @@ export const serveCommand = defineCommand({
         ...(documents && { documents, retrieval: await retrievalSettings(values, engine.info) }),
         ...(kept && { store: kept.store }),
         ...(training && { training }),
-        adapterRoot: { path: resolve(values["adapters-root"] ?? "adapters-out"), realPath: realpath },
+        adapterRoot: adapterRoot(values["adapters-root"] ?? "adapters-out"),
       })
       const app = createApp(service, operation.app)
       const server = await serveHttp((request) => app.fetch(request), {
@@ -174,6 +176,10 @@ async function retrievalSettings(values: Values, { baseHash }: EngineInfo): Prom
     ...(values.abstention !== undefined && { abstention: values.abstention }),
   }
 }
+
+/** Where adapters may be loaded from by request; a bucket has no links that could lead out of it. */
+const adapterRoot = (given: string): AdapterRoot =>
+  isS3(given) ? { path: given } : { path: resolve(given), realPath: realpath }
 
 /** How jobs are trained: as the engine computes, on fewer threads. */
 function trainerSettings(values: Values): Omit<TrainerSettings, "store"> {

@@ -14,7 +14,8 @@ import { startEngineThread } from "./engine-thread.ts"
 import { openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
 import { checkPromoted, type PromotionFacts } from "./promotion.ts"
-import { readAdapter } from "./read-adapter.ts"
+import { readAdapter, readAdapterFrom } from "./read-adapter.ts"
+import { isS3, openS3Folder } from "./s3-adapters.ts"
 
 /** What an engine is opened with: plain values, as they cross to a Worker. */
 export interface EngineSettings {
@@ -54,7 +55,11 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     decoder,
     tokenizer: open.tokenizer,
     eosIds: open.eosIds,
-    readAdapter: (folder) => readAdapter(open, folder, { promotedOnly: !force, anyBase: force }),
+    readAdapter: async (folder) => {
+      const options = { promotedOnly: !force, anyBase: force }
+      if (isS3(folder)) return readAdapterFrom(open, await openS3Folder(folder, process.env), options)
+      return readAdapter(open, folder, options)
+    },
   })
 }
 

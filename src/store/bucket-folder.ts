@@ -19,7 +19,12 @@ export interface Bucket {
     key: string,
     options?: { readonly range: { readonly offset: number; readonly length: number } },
   ): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>
-  put(key: string, value: Uint8Array): Promise<unknown>
+  /** Null where `onlyIf` kept it from being put: `*` for what there is nothing of yet. */
+  put(
+    key: string,
+    value: Uint8Array,
+    options?: { readonly onlyIf?: { readonly etagDoesNotMatch: string } },
+  ): Promise<unknown>
   list(options: { readonly prefix: string; readonly cursor?: string }): Promise<BucketPage>
 }
 
