@@ -12,7 +12,10 @@ import { ggufArchitecture, turnRows } from "./gguf-names.ts"
 import { ggufTokenizer, type TokenizerFiles } from "./gguf-tokenizer.ts"
 
 /** Architectures that go both ways. */
-const whole = ["llama", "qwen2"] as const
+const whole = ["llama", "qwen2", "qwen3"] as const
+
+/** What config.json calls them. */
+const classes = { llama: "LlamaForCausalLM", qwen2: "Qwen2ForCausalLM", qwen3: "Qwen3ForCausalLM" } as const
 
 const layerNames: readonly (readonly [string, string])[] = [
   ["input_layernorm", "attn_norm"],
@@ -21,6 +24,8 @@ const layerNames: readonly (readonly [string, string])[] = [
   ["self_attn.k_proj", "attn_k"],
   ["self_attn.v_proj", "attn_v"],
   ["self_attn.o_proj", "attn_output"],
+  ["self_attn.q_norm", "attn_q_norm"],
+  ["self_attn.k_norm", "attn_k_norm"],
   ["mlp.gate_proj", "ffn_gate"],
   ["mlp.up_proj", "ffn_up"],
   ["mlp.down_proj", "ffn_down"],
@@ -82,6 +87,11 @@ export async function ggufBase(
   if (!whole.some((each) => each === config.modelType))
     throw new EspalierError("unsupported", `Bases of ${config.modelType} are not written as GGUF`, {
       hint: `Those that are: ${whole.join(", ")}. --to merged writes a folder that llama.cpp's own converter reads`,
+      param: "to",
+    })
+  if (config.attention.some(({ window }) => window !== null))
+    throw new EspalierError("unsupported", "Bases whose attention has a window are not written as GGUF", {
+      hint: "--to merged writes a folder that llama.cpp's own converter reads",
       param: "to",
     })
   const rope = (json["rope_parameters"] ?? {}) as Record<string, unknown>
@@ -162,7 +172,7 @@ export function configFromGguf(metadata: GgufMetadata, names: ReadonlySet<string
     return value?.type === "u32" ? value.value : null
   }
   return {
-    architectures: [modelType === "llama" ? "LlamaForCausalLM" : "Qwen2ForCausalLM"],
+    architectures: [classes[modelType]],
     model_type: modelType,
     vocab_size: tokens?.type === "array" ? tokens.value.length : number("vocab_size"),
     hidden_size: hidden,
@@ -176,6 +186,10 @@ export function configFromGguf(metadata: GgufMetadata, names: ReadonlySet<string
     rope_theta: find("rope.freq_base") ?? 10_000,
     tie_word_embeddings: !names.has("output.weight"),
     hidden_act: "silu",
+    ...(modelType === "llama" && {
+      attention_bias: names.has("blk.0.attn_q.bias"),
+      mlp_bias: names.has("blk.0.ffn_gate.bias"),
+    }),
     bos_token_id: id("bos_token_id"),
     eos_token_id: id("eos_token_id"),
     dtype: "float32",
