@@ -86,7 +86,7 @@ export const chatCompletion = answerOf<ChatCompletion>()(
         message: v.object({
           role: v.literal("assistant"),
           content: v.nullable(v.string()),
-          refusal: v.null(),
+          refusal: v.nullable(v.string()),
           tool_calls: v.exactOptional(v.array(v.object(toolCall))),
           annotations: v.exactOptional(v.array(citation)),
         }),
@@ -110,6 +110,7 @@ export const chatCompletionChunk = answerOf<ChatCompletionChunk>()(
         delta: v.object({
           role: v.exactOptional(v.literal("assistant")),
           content: v.exactOptional(v.string()),
+          refusal: v.exactOptional(v.string()),
           tool_calls: v.exactOptional(v.array(v.object({ index: count, ...toolCall }))),
           annotations: v.exactOptional(v.array(citation)),
         }),

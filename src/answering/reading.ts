@@ -103,10 +103,18 @@ function fitting(text: string, room: number, count: (text: string) => number): s
 const fill = (pattern: string, slots: Readonly<Record<string, string>>): string =>
   pattern.replace(/\{(\w+)\}/g, (whole, name: string) => slots[name] ?? whole)
 
-/** Whether an answer says that it isn't known. */
-export const saysUnknown = (answer: string, { unknown }: Reading): boolean => {
-  const said = plain(answer)
-  return unknown.some((words) => said.startsWith(plain(words)))
+/** Whether an answer says that it isn't known, as it stands or as a value of a JSON object. */
+export const saysUnknown = (answer: string, { unknown }: Reading): boolean =>
+  [answer, ...valuesIn(answer)].map(plain).some((said) => unknown.some((words) => said.startsWith(plain(words))))
+
+/** The texts of a JSON object's fields; none of anything else. */
+function valuesIn(answer: string): string[] {
+  if (!answer.trimStart().startsWith("{")) return []
+  try {
+    return Object.values(JSON.parse(answer) as object).filter((value) => typeof value === "string")
+  } catch {
+    return []
+  }
 }
 
 const plain = (text: string): string =>

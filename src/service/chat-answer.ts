@@ -24,6 +24,8 @@ export type Head = Pick<ChatCompletion, "id" | "created" | "model" | "system_fin
 export interface Around {
   readonly head: Head
   readonly retrieved: Retrieved | null
+  /** Whether the words are not the form that was asked for: they go where clients look for a refusal. */
+  readonly refused: boolean
   readonly plan: ToolPlan | null
   readonly newId: () => string
 }
@@ -62,7 +64,7 @@ export async function answerOf(
 async function collectChat(
   request: ChatRequest,
   generation: Generation,
-  { head, retrieved, plan, newId }: Around,
+  { head, retrieved, refused, plan, newId }: Around,
 ): Promise<ChatCompletion> {
   const choices = newChoices(request.n, plan).map((choice) => ({
     ...choice,
@@ -92,8 +94,8 @@ async function collectChat(
       index,
       message: {
         role: "assistant",
-        content: text === "" && calls.length > 0 ? null : text,
-        refusal: null,
+        content: refused || (text === "" && calls.length > 0) ? null : text,
+        refusal: refused ? text : null,
         ...(calls.length > 0 && { tool_calls: calls }),
         ...(retrieved && { annotations: retrieved.told(text).annotations }),
       },
@@ -108,7 +110,7 @@ async function collectChat(
 async function* streamChat(
   request: ChatRequest,
   generation: Generation,
-  { head, retrieved, plan, newId }: Around,
+  { head, retrieved, refused, plan, newId }: Around,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
   const withUsage = request.stream_options?.include_usage ?? false
   const chunk = (choices: ChatCompletionChunk["choices"]): ChatCompletionChunk => ({
@@ -137,7 +139,8 @@ async function* streamChat(
       const logprobs = request.logprobs ? logprobsOf(event.tokens) : null
       // What may become a call is held back.
       if (plan !== null && logprobs === null && Object.keys(delta).length === 0) continue
-      yield chunk([{ index, delta: plan === null ? { content: event.text } : delta, logprobs, finish_reason: null }])
+      const said = refused ? { refusal: event.text } : { content: event.text }
+      yield chunk([{ index, delta: plan === null ? said : delta, logprobs, finish_reason: null }])
     } else if (event.type === "finish") {
       usages[index] = event.usage
       const rest = deltaOf(choice, choice.reader.flush())

@@ -46,6 +46,7 @@ export async function chat(
     return answerOf(request, abstained(request.n, retrieved.abstention), {
       head: newHead(null),
       retrieved,
+      refused: format !== undefined,
       plan,
       newId,
     })
@@ -71,7 +72,7 @@ export async function chat(
     const isFormat = plan?.forced && isEspalierError(error) && error.param?.startsWith("response_format")
     throw isFormat ? rephrased(error, { param: "tools" }) : error
   })
-  return answerOf(request, generation, { head: newHead(generation.adapter), retrieved, plan, newId })
+  return answerOf(request, generation, { head: newHead(generation.adapter), retrieved, refused: false, plan, newId })
 }
 
 /** A generation that no model made: the same few words for every choice. */

@@ -233,7 +233,8 @@ export interface ChatCompletion {
       readonly role: "assistant"
       /** Null where the answer does nothing but call. */
       readonly content: string | null
-      readonly refusal: null
+      /** Why the answer is not of the form that was asked for: nothing was found to answer from. */
+      readonly refusal: string | null
       readonly tool_calls?: readonly ToolCallBody[]
       /** Where the answer was found in documents. */
       readonly annotations?: readonly CitationBody[]
@@ -263,6 +264,7 @@ export interface ChatCompletionChunk {
     readonly delta: {
       readonly role?: "assistant"
       readonly content?: string
+      readonly refusal?: string
       /** Whole calls, never parts of one. */
       readonly tool_calls?: readonly (ToolCallBody & { readonly index: number })[]
       readonly annotations?: readonly CitationBody[]

@@ -7,7 +7,7 @@ import { plainRouter } from "../../src/answering/profile.ts"
 import { plainReading } from "../../src/answering/reading.ts"
 import { serveBun } from "../../src/entry/http-bun.ts"
 import type { EngineApi, GenerateRequest } from "../../src/serve/engine-api.ts"
-import type { ChatCompletion } from "../../src/service/wire.ts"
+import type { ChatCompletion, ChatCompletionChunk } from "../../src/service/wire.ts"
 import { type TemporaryIndex, temporaryIndex } from "../support/document-index.ts"
 import { createFakeApp, type FakeApp, type FakeAppOptions, readEvents } from "../support/fake-app.ts"
 
@@ -75,6 +75,30 @@ describe("retrieval", () => {
     expect(asked).toEqual([])
     const unknown = await app.post("/v1/chat/completions", { model: "none", messages: question, retrieval: "always" })
     expect(unknown.status).toBe(404)
+  })
+
+  test("where an answer was to be JSON, those words are a refusal, as clients know it", async () => {
+    const { app, asked } = await listening()
+    const asking = (content: string) => [
+      { role: "system", content: "Answer in JSON." },
+      { role: "user", content },
+    ]
+    const request = {
+      messages: asking("Who is the mayor of Zandor?"),
+      retrieval: "always",
+      response_format: { type: "json_object" },
+    }
+    const [choice] = (await ask(app, request)).choices
+    expect([choice!.message.content, choice!.message.refusal]).toEqual([null, "I don't know."])
+    const events = await readEvents(await app.post("/v1/chat/completions", { model: "base", ...request, stream: true }))
+    const deltas = events
+      .filter((event) => event !== "[DONE]")
+      .flatMap((event) => (JSON.parse(event) as ChatCompletionChunk).choices.map(({ delta }) => delta))
+    expect(deltas.map(({ refusal }) => refusal ?? "").join("")).toBe("I don't know.")
+    expect(deltas.map(({ content }) => content ?? "").join("")).toBe("")
+    expect(asked).toEqual([])
+    const found = { ...request, messages: asking("Who is the mayor of Tal?") }
+    expect((await ask(app, found)).choices[0]!.message.refusal).toBeNull()
   })
 
   test("off is off, and so is a server that was not told otherwise", async () => {

@@ -70,4 +70,10 @@ describe("passages before a question", () => {
     expect(saysUnknown("I DO NOT KNOW that", plainReading)).toBe(true)
     expect(saysUnknown("I know.", plainReading)).toBe(false)
   })
+
+  test("an adapter that answers in JSON says so in a field", () => {
+    expect(saysUnknown('{"answer":"I don\'t know."}', plainReading)).toBe(true)
+    for (const answer of ['{"answer":"Mira"}', '{"answer":7}', '{"answer":"I don\'t', "{"])
+      expect(saysUnknown(answer, plainReading)).toBe(false)
+  })
 })
