@@ -13,7 +13,6 @@ test("what would change the answer and can't be honoured is refused by name", ()
     reasoning_effort: "high",
     service_tier: "flex",
     store: true,
-    tool_choice: "required",
     use_beam_search: true,
     min_tokens: 5,
   }
