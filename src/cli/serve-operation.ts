@@ -18,6 +18,11 @@ export const operationOptions = {
   "cors-origin": { type: "list", value: "origin", description: "a web page's origin that may call; * for any" },
   "request-timeout": { type: "number", description: "seconds that an answer may take", default: "no limit" },
   "drain-timeout": { type: "number", description: "seconds that answers in flight get when it ends", default: "30" },
+  "shutdown-delay": {
+    type: "number",
+    description: "seconds that it answers on after SIGTERM, /health/ready at 503, before it stops listening",
+    default: "2",
+  },
   log: { type: "string", choices: ["json", "text", "off"], description: "requests on stderr", default: "off" },
 } as const satisfies OptionTable
 
@@ -26,6 +31,8 @@ export interface OperationSettings {
   readonly app: AppOptions
   /** Milliseconds that answers in flight get at the end. */
   readonly drainMs: number
+  /** Milliseconds that it answers on after SIGTERM, no longer ready. */
+  readonly delayMs: number
 }
 
 /** @throws {EspalierError} `not_found` or `invalid_file` for the file of keys; @throws {RangeError} for a time */
@@ -45,6 +52,7 @@ export async function operationSettings(
       ...logging(values.log ?? "off", io),
     },
     drainMs: seconds("drain-timeout", values["drain-timeout"] ?? 30, 0),
+    delayMs: seconds("shutdown-delay", values["shutdown-delay"] ?? 2, 0),
   }
 }
 

@@ -4,20 +4,22 @@
 import { realpath } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import { resolve } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
 import { createApp } from "../../routes/app.ts"
 import type { RetrievalMode } from "../answering/decide.ts"
-import { checkAddress, serveHttp } from "../entry/http-server.ts"
+import { createGate } from "../entry/gate.ts"
+import { serveHttp } from "../entry/http-server.ts"
 import { untilSignal } from "../entry/shutdown.ts"
 import { openEngineWorker } from "../presets/open-engine.ts"
 import { openProfile } from "../presets/open-profile.ts"
 import type { TrainerSettings } from "../presets/run-job.ts"
 import { isS3 } from "../presets/s3-adapters.ts"
-import type { EngineInfo } from "../serve/engine-api.ts"
+import type { EngineApi, EngineInfo } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "../service/adapter-path.ts"
 import { checkName } from "../service/adapters.ts"
 import type { RetrievalOptions } from "../service/retrieval.ts"
-import { createService } from "../service/service.ts"
-import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
+import { createService, type Service } from "../service/service.ts"
+import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { operationOptions, operationSettings, prefixCacheSetting } from "./serve-operation.ts"
 import { DEFAULT_STORE, openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
 import { embedderOption, engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
@@ -111,39 +113,12 @@ export const serveCommand = defineCommand({
     const apiKey = values["api-key"] ?? io.env["ESPALIER_API_KEY"]
     const operation = await operationSettings(values, apiKey, io)
     const authenticated = operation.app.keyring !== undefined
-    checkAddress(host, authenticated)
-    const engine = await openEngineWorker({
-      ...engineSettings(values),
-      ...prefixCacheSetting(values["prefix-cache"]),
-      force: values.force === true,
-    })
+    // Whoever asks meanwhile whether it is ready gets an answer.
+    const gate = createGate()
+    const server = await serveHttp(gate.fetch, { host, port: values.port ?? 8000, authenticated })
     try {
-      for (const text of values.adapter ?? []) {
-        const { name, path } = namedAdapter(text)
-        checkName(name, engine.info.base)
-        await engine.load(name, { path: isS3(path) ? path : resolve(path) })
-      }
-      const kept = await openServedStore(values.store, io)
-      const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
-      const { base } = engineSettings(values)
-      const documents = await openServedDocuments(
-        values.documents,
-        { store: values.store, base, embedder: values.embedder, engine },
-        io,
-      )
-      const service = createService({
-        engine,
-        ...(documents && { documents, retrieval: await retrievalSettings(values, engine.info) }),
-        ...(kept && { store: kept.store }),
-        ...(training && { training }),
-        adapterRoot: adapterRoot(values["adapters-root"] ?? "adapters-out"),
-      })
-      const app = createApp(service, operation.app)
-      const server = await serveHttp((request) => app.fetch(request), {
-        host,
-        port: values.port ?? 8000,
-        authenticated,
-      })
+      const { service, engine } = await openServed(values, io)
+      gate.open(createApp(service, operation.app).fetch)
       const models = [engine.info.base, ...(await engine.list()).map(({ name }) => name)]
       io.out(
         values.json
@@ -151,7 +126,10 @@ export const serveCommand = defineCommand({
           : `Serving ${models.join(", ")} on ${server.url}/v1, backend ${engine.info.backend}\nStop with Ctrl-C\n`,
       )
       await untilSignal(
-        async () => {
+        async (signal) => {
+          gate.retire()
+          // Requests come until word of that has gone round; at a keyboard nobody waits for it.
+          if (signal === "SIGTERM") await delay(operation.delayMs)
           // A run that stops at its checkpoint meanwhile, and streams of events that end, keep nobody waiting.
           await Promise.all([service.jobs?.close(), server.close(operation.drainMs)])
           await service.close()
@@ -159,12 +137,46 @@ export const serveCommand = defineCommand({
         (name) => io.err(`\n${name}: finishing what is in flight. Once more ends at once\n`),
       )
       return exitCodes.ok
-    } catch (error) {
-      await engine.close()
-      throw error
+    } finally {
+      await server.close(0)
     }
   },
 })
+
+/** Loads everything that is served. */
+async function openServed(values: Values, io: Io): Promise<{ service: Service; engine: EngineApi }> {
+  const engine = await openEngineWorker({
+    ...engineSettings(values),
+    ...prefixCacheSetting(values["prefix-cache"]),
+    force: values.force === true,
+  })
+  try {
+    for (const text of values.adapter ?? []) {
+      const { name, path } = namedAdapter(text)
+      checkName(name, engine.info.base)
+      await engine.load(name, { path: isS3(path) ? path : resolve(path) })
+    }
+    const kept = await openServedStore(values.store, io)
+    const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
+    const { base } = engineSettings(values)
+    const documents = await openServedDocuments(
+      values.documents,
+      { store: values.store, base, embedder: values.embedder, engine },
+      io,
+    )
+    const service = createService({
+      engine,
+      ...(documents && { documents, retrieval: await retrievalSettings(values, engine.info) }),
+      ...(kept && { store: kept.store }),
+      ...(training && { training }),
+      adapterRoot: adapterRoot(values["adapters-root"] ?? "adapters-out"),
+    })
+    return { service, engine }
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
 
 /** How questions are answered from documents. */
 async function retrievalSettings(values: Values, { baseHash }: EngineInfo): Promise<Omit<RetrievalOptions, "index">> {

@@ -2,6 +2,7 @@
  * @module One listening server on whichever runtime this is: the interface, the address rule and the choice.
  */
 import { EspalierError } from "../core/errors.ts"
+import { SHUTTING_DOWN, unavailable } from "./gate.ts"
 import { serveBun } from "./http-bun.ts"
 import { serveNode } from "./http-node.ts"
 import type { Fetch, RuntimeServer, ServeRuntime } from "./http-runtime.ts"
@@ -43,7 +44,7 @@ export async function serveHttp(fetch: Fetch, options: ListenOptions): Promise<H
   checkAddress(host, options.authenticated)
   let closing = false
   const serve = options.serve ?? ("Bun" in globalThis ? serveBun : serveNode)
-  const guarded: Fetch = (request) => (closing ? refuse() : fetch(request))
+  const guarded: Fetch = (request) => (closing ? unavailable(SHUTTING_DOWN) : fetch(request))
   let server: RuntimeServer
   try {
     server = await serve(guarded, host, port)
@@ -82,10 +83,4 @@ export function checkAddress(host: string, authenticated: boolean): void {
       param: "host",
     },
   )
-}
-
-/** Answers on connections that were open before the end. */
-function refuse(): Response {
-  const error = { message: "The server is shutting down", type: "server_error", param: null, code: "unavailable" }
-  return Response.json({ error }, { status: 503, headers: { connection: "close", "retry-after": "5" } })
 }

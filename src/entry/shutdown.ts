@@ -3,15 +3,22 @@
  */
 import process from "node:process"
 
+/** SIGINT is a person at a keyboard; SIGTERM comes from what runs servers. */
+export type EndSignal = "SIGINT" | "SIGTERM"
+
 /**
  * Waits for a signal and runs `shutdown`.
- * @param onSignal called with the first signal's name, to tell people what is going on
+ * @param shutdown gets the first signal's name
+ * @param onSignal called with it before, to tell people what is going on
  * @returns when `shutdown` is done; a second signal meanwhile ends the process with 130 (SIGINT) or 143 (SIGTERM)
  */
-export async function untilSignal(shutdown: () => Promise<void>, onSignal: (name: string) => void): Promise<void> {
+export async function untilSignal(
+  shutdown: (signal: EndSignal) => Promise<void>,
+  onSignal: (name: EndSignal) => void,
+): Promise<void> {
   const names = ["SIGINT", "SIGTERM"] as const
-  const handlers = new Map<NodeJS.Signals, () => void>()
-  const first = await new Promise<NodeJS.Signals>((resolve) => {
+  const handlers = new Map<EndSignal, () => void>()
+  const first = await new Promise<EndSignal>((resolve) => {
     let seen = false
     for (const name of names) {
       const handler = (): void => {
@@ -25,7 +32,7 @@ export async function untilSignal(shutdown: () => Promise<void>, onSignal: (name
   })
   onSignal(first)
   try {
-    await shutdown()
+    await shutdown(first)
   } finally {
     for (const [name, handler] of handlers) process.off(name, handler)
   }

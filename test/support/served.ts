@@ -21,7 +21,8 @@ const main = join(import.meta.dir, "..", "..", "src", "cli", "main.ts")
 /** Starts a server over a store and waits until it listens. */
 export async function startServed(store: string, ...options: readonly string[]): Promise<Served> {
   const args = [main, "serve", "--json", "--port", "0", "--store", store, "--backend", "native", "--threads", "1"]
-  const child = spawn(process.execPath, [...args, "--train-threads", "1", ...options], {
+  const quick = ["--train-threads", "1", "--shutdown-delay", "0"]
+  const child = spawn(process.execPath, [...args, ...quick, ...options], {
     stdio: ["ignore", "pipe", "pipe"],
   })
   let errors = ""

@@ -35,9 +35,10 @@ test("a file of keys and a single key are asked alike; without either nobody is"
 })
 
 test("times are seconds within bounds", async () => {
-  const { app, drainMs } = await operationSettings({ "request-timeout": 1.5, "drain-timeout": 0 }, undefined, io)
-  expect([app.requestTimeoutMs, drainMs]).toEqual([1500, 0])
-  expect((await operationSettings({}, undefined, io)).drainMs).toBe(30_000)
+  const given = { "request-timeout": 1.5, "drain-timeout": 0, "shutdown-delay": 0.25 }
+  const { app, drainMs, delayMs } = await operationSettings(given, undefined, io)
+  expect([app.requestTimeoutMs, drainMs, delayMs]).toEqual([1500, 0, 250])
+  expect(await operationSettings({}, undefined, io)).toMatchObject({ drainMs: 30_000, delayMs: 2000 })
   for (const bad of [0, -1, 1e6, Number.NaN])
     await expect(operationSettings({ "request-timeout": bad }, undefined, io)).rejects.toThrow("request-timeout")
 })

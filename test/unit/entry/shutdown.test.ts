@@ -3,11 +3,9 @@
  */
 import { describe, expect, test } from "bun:test"
 
-async function start() {
-  const child = Bun.spawn([process.execPath, new URL("../../support/fake-server.ts", import.meta.url).pathname], {
-    stdout: "pipe",
-    stderr: "inherit",
-  })
+async function start(...options: readonly string[]) {
+  const program = new URL("../../support/fake-server.ts", import.meta.url).pathname
+  const child = Bun.spawn([process.execPath, program, ...options], { stdin: "pipe", stdout: "pipe", stderr: "inherit" })
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader()
   let output = ""
   const line = async (): Promise<string> => {
@@ -27,7 +25,14 @@ async function start() {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ model: "base", prompt: "x", max_tokens, stream: true }),
     })
-  return { child, line, ask }
+  /** What a connection of its own is answered. */
+  const status = async (path: string): Promise<number> =>
+    (await fetch(`${url}${path}`, { headers: { connection: "close" } })).status
+  const go = (): void => {
+    child.stdin.write("go\n")
+    child.stdin.flush()
+  }
+  return { child, line, ask, status, go }
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -54,3 +59,21 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     })
   })
 }
+
+test("new connections learn that it is not ready, before it has loaded and after it was told to end", async () => {
+  const { child, line, status, go } = await start("--step")
+  const all = async (): Promise<number[]> =>
+    Promise.all(["/health/live", "/health/ready", "/health", "/v1/models"].map(status))
+  expect(await all()).toEqual([200, 503, 503, 503])
+  go()
+  expect(await line()).toBe("loaded")
+  expect(await all()).toEqual([200, 200, 200, 200])
+  child.kill("SIGTERM")
+  expect(await line()).toBe("SIGTERM")
+  // Requests that were sent here before word went round are answered.
+  expect(await all()).toEqual([200, 503, 503, 200])
+  go()
+  expect(await line()).toBe("closed")
+  child.stdin.end()
+  expect(await child.exited).toBe(0)
+})
