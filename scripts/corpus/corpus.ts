@@ -44,16 +44,22 @@ function withArticles(document: CorpusDocument): CorpusDocument {
 
 /** Documents over which the first weights become the lasting ones. */
 const EARLY_DOCUMENTS = 60_000
+/** Documents after which what is still weak comes more often: those of some 16,000 steps of sprig's pre-training. */
+const LAST_DOCUMENTS = 410_000
 
 /**
  * Documents without end; the same seed and split give the same ones. Drills that teach to copy, and to find a
- * subject's value, come first and often: everything that is read from a passage stands on them.
+ * subject's value, come first and often: everything that is read from a passage stands on them. Reading and abstaining,
+ * which go on gaining when all else is learned, come oftenest at the end.
  */
 export function* corpusStream(seed: number, split: Split = "train"): Generator<CorpusDocument> {
   const draw = { random: rng(seed, `corpus:${split}`), split }
   for (let made = 0; ; made++) {
     const late = split === "heldout" ? 1 : Math.min(1, made / EARLY_DOCUMENTS)
-    const weights = families.map(({ weight, early = weight }) => early + (weight - early) * late)
+    const isLast = split === "train" && made >= LAST_DOCUMENTS
+    const weights = families.map(({ weight, early = weight, last = weight }) =>
+      isLast ? last : early + (weight - early) * late,
+    )
     let at = draw.random.next() * weights.reduce((sum, weight) => sum + weight, 0)
     const family = families.find((_, i) => {
       at -= weights[i]!

@@ -30,6 +30,8 @@ export interface Family {
   readonly weight: number
   /** How often it comes at the very beginning, where that differs. */
   readonly early?: number
+  /** How often it comes when everything else is learned, where that differs. */
+  readonly last?: number
   /** Whether its answers can be scored by exact match. */
   readonly scored: boolean
   make(draw: Draw): CorpusDocument

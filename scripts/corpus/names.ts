@@ -37,6 +37,21 @@ export const town = (draw: Draw): string => invent(draw, placeEndings)
 /** A river's name. */
 export const river = (draw: Draw): string => invent(draw, riverEndings)
 
+/**
+ * A name that is another one but for a syllable: who is told from whom only by reading the whole.
+ * @param name of a person, a town or a river
+ */
+export function alike({ random, split }: Draw, name: string): string {
+  const [, opening, middle, ending = ""] = shape().exec(name)!
+  for (;;) {
+    const parts = [opening!, ...middle!.match(/.../g)!]
+    const at = random.below(parts.length)
+    parts[at] = random.pick(at === 0 ? openings : middles)
+    const stem = parts.join("")
+    if (`${stem}${ending}` !== name && splitOf(stem) === split) return `${stem}${ending}`
+  }
+}
+
 /** A whole number of the draw's split: held-out numbers never stand in training as a count. */
 export function count({ random, split }: Draw, least = 2, most = 99): number {
   for (;;) {

@@ -4,7 +4,7 @@
  */
 import { type CorpusDocument, conversation, type Draw, type Family, type Turn } from "./document.ts"
 import { filler } from "./fillers.ts"
-import { different, person, town } from "./names.ts"
+import { alike, different, person, town } from "./names.ts"
 import { peopleRelations } from "./people.ts"
 import { type Relation, type Statement, statement } from "./statements.ts"
 import { townRelations } from "./towns.ts"
@@ -27,13 +27,23 @@ const FILLED = 0.12
 const clash = (a: Relation, b: Relation): boolean =>
   a === b || (a.name === "home" && b.name === "place") || (a.name === "place" && b.name === "home")
 
-function material(d: Draw, passages: number): Material {
+/** How often a subject of `likeness` has a name much like another's. */
+const LIKE = 0.5
+
+/** @param likeness whether subjects may have names that differ in a syllable only */
+function material(d: Draw, passages: number, likeness = false): Material {
   const { random } = d
   const people = random.next() < 0.75
   const relations = people ? peopleRelations : townRelations
   // One passage is about several subjects; of several passages each is about one.
   const several = passages === 1
-  const subjects = different((several ? 2 + random.below(4) : passages) + 1, () => (people ? person(d) : town(d)))
+  const names: string[] = []
+  const subjects = different((several ? 2 + random.below(4) : passages) + 1, () => {
+    const isLike = likeness && names.length > 0 && random.next() < LIKE
+    const name = isLike ? alike(d, random.pick(names)) : people ? person(d) : town(d)
+    names.push(name)
+    return name
+  })
   const absent = subjects.pop()!
   const main = random.pick(relations)
   const sharing = 2 + random.below(2)
@@ -136,6 +146,20 @@ function reading(kind: string, d: Draw, passages: number, known: boolean): Corpu
   return conversation(kind, turns)
 }
 
+/** Passages about subjects whose names are easily taken for each other, with all that can be asked of them. */
+function likenesses(d: Draw): CorpusDocument {
+  const { random } = d
+  const { passages, answered, open } = material(d, 1 + random.below(4), true)
+  const asked = random.shuffle([
+    ...answered.map(({ question, answer }): Turn => [question, answer]),
+    ...open.map(({ question }): Turn => [question, UNKNOWN]),
+  ])
+  const turns = asked
+    .slice(0, d.split === "heldout" ? 1 : 6)
+    .map(([question, answer], i): Turn => [i === 0 ? ask(d, passages, question) : question, answer])
+  return conversation("likenesses", turns)
+}
+
 /** A question of reading with the value that a passage would have said, and no passage. */
 export function closedBookQuestion(d: Draw): Statement {
   const people = d.random.next() < 0.75
@@ -150,15 +174,17 @@ function alone(d: Draw): CorpusDocument {
 }
 
 export const readingFamilies: readonly Family[] = [
-  { name: "reading-1", weight: 22, scored: true, make: (d) => reading("reading-1", d, 1, true) },
+  { name: "reading-1", weight: 22, last: 30, scored: true, make: (d) => reading("reading-1", d, 1, true) },
   { name: "reading-2", weight: 6, scored: true, make: (d) => reading("reading-2", d, 2, true) },
   { name: "reading-3", weight: 6, scored: true, make: (d) => reading("reading-3", d, 3, true) },
-  { name: "reading-4", weight: 10, scored: true, make: (d) => reading("reading-4", d, 4, true) },
+  { name: "reading-4", weight: 10, last: 18, scored: true, make: (d) => reading("reading-4", d, 4, true) },
   {
     name: "unknown",
     weight: 9,
+    last: 20,
     scored: true,
     make: (d) => reading("unknown", d, 1 + d.random.below(4), false),
   },
+  { name: "likenesses", weight: 0, last: 50, scored: false, make: likenesses },
   { name: "unknown-alone", weight: 2, scored: true, make: alone },
 ]

@@ -2,8 +2,10 @@ import { expect, test } from "bun:test"
 import { createHash } from "node:crypto"
 import { corpusStream, families, suiteItems } from "../../../scripts/corpus/corpus.ts"
 import type { CorpusDocument, Split } from "../../../scripts/corpus/document.ts"
-import { cutNames, inventedStems, splitOf } from "../../../scripts/corpus/names.ts"
+import { alike, cutNames, inventedStems, person, splitOf, town } from "../../../scripts/corpus/names.ts"
+import { UNKNOWN } from "../../../scripts/corpus/reading.ts"
 import { styles } from "../../../scripts/corpus/rewriting.ts"
+import { rng } from "../../../src/core/rng.ts"
 
 function take(count: number, seed: number, split: Split): CorpusDocument[] {
   const found: CorpusDocument[] = []
@@ -122,13 +124,47 @@ test("families come as often as their weights say", () => {
   const total = families.reduce((sum, { weight }) => sum + weight, 0)
   const seen = new Map<string, number>()
   for (const { kind } of take(count, 3, "heldout")) seen.set(kind, (seen.get(kind) ?? 0) + 1)
-  expect([...seen.keys()].sort()).toEqual(families.map(({ name }) => name).sort())
-  for (const { name, weight } of families) {
+  const common = families.filter(({ weight }) => weight > 0)
+  expect([...seen.keys()].sort()).toEqual(common.map(({ name }) => name).sort())
+  for (const { name, weight } of common) {
     // Six standard deviations of a binomial count.
     const share = weight / total
     const slack = 6 * Math.sqrt((share * (1 - share)) / count)
     expect(Math.abs(seen.get(name)! / count - share)).toBeLessThan(slack)
   }
+})
+
+test("of names that are alike, all but one syllable are the same, and the split is kept", () => {
+  const draw = { random: rng(4, "alike"), split: "train" as const }
+  for (let i = 0; i < 200; i++) {
+    const name = i % 2 === 0 ? person(draw) : town(draw)
+    const other = alike(draw, name)
+    expect(other).toHaveLength(name.length)
+    expect(inventedStems(other).map(splitOf)).toEqual(["train"])
+    const differing = Array.from({ length: name.length }, (_, at) => at).filter((at) => name[at] !== other[at])
+    expect(differing.length).toBeGreaterThan(0)
+    expect(new Set(differing.map((at) => Math.floor(at / 3))).size).toBe(1)
+  }
+})
+
+test("questions about likenesses are answered by the passage or left open, and each subject is asked for by name", () => {
+  const family = families.find(({ name }) => name === "likenesses")!
+  const draw = { random: rng(4, "likenesses"), split: "train" as const }
+  const answers: string[] = []
+  for (let i = 0; i < 100; i++) {
+    const document = family.make(draw)
+    if (!("messages" in document)) throw new Error("expected a conversation")
+    const passage = document.messages[0]!.content
+    for (const [at, { role, content }] of document.messages.entries()) {
+      if (role !== "assistant") continue
+      answers.push(content)
+      if (content !== UNKNOWN) expect(passage).toContain(content)
+      expect(inventedStems(document.messages[at - 1]!.content).length).toBeGreaterThan(0)
+    }
+  }
+  const open = answers.filter((answer) => answer === UNKNOWN).length / answers.length
+  expect(open).toBeGreaterThan(0.2)
+  expect(open).toBeLessThan(0.5)
 })
 
 const lines = (answer: string): string[] => answer.split("\n")
