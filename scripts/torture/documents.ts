@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { type Rng, rng } from "../../src/core/rng.ts"
 import { openDocuments } from "../../src/presets/open-documents.ts"
-import type { DocumentIndex } from "../../src/rag/document-index.ts"
+import type { SqliteIndex } from "../../src/rag/sqlite-index.ts"
 
 /** What was found after kills. */
 export interface KillFigures {
@@ -94,7 +94,7 @@ async function addAndKill(args: readonly string[], random: Rng) {
 }
 
 /** Every document's text, null for those that are not there. @throws {Error} If the index contradicts itself. */
-async function stored(index: DocumentIndex, documents: number): Promise<(string | null)[]> {
+async function stored(index: SqliteIndex, documents: number): Promise<(string | null)[]> {
   const collection = index.collection("", "default")?.id
   if (collection === undefined) return new Array<null>(documents).fill(null)
   const count = (sql: string): number => Number(index.database.get(sql)!["n"])

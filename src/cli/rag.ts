@@ -12,6 +12,7 @@ import { openEngine } from "../presets/open-engine.ts"
 import { calibratedPath, openProfile } from "../presets/open-profile.ts"
 import type { NewDocument } from "../rag/document.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
+import { equalTo } from "../rag/filter.ts"
 import { formatOfName, readDocuments } from "../rag/readers/read.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { DEFAULT_COLLECTION } from "../service/documents-wire.ts"
@@ -215,7 +216,7 @@ async function search(index: DocumentIndex, words: readonly string[], values: Va
     collection: existing(index, values),
     query,
     limit,
-    filter: filterOf(values.filter),
+    filter: equalTo(filterOf(values.filter)),
   })
   for (const { documentId, title, chunk, start, end, text, score } of found)
     io.out(

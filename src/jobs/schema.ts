@@ -1,6 +1,7 @@
 /**
  * @module The tables of the job store. `seq` counts in the order of creation, which clocks do not.
  */
+import { idempotencyTable } from "../store/idempotency.ts"
 
 /** What takes each version of the store to the next. A step that was released is never changed. */
 export const storeSchema: readonly string[] = [
@@ -65,14 +66,6 @@ export const storeSchema: readonly string[] = [
     metrics TEXT NOT NULL,
     UNIQUE (job, step)
   );
-  CREATE TABLE idempotency (
-    owner TEXT NOT NULL,
-    scope TEXT NOT NULL,
-    key TEXT NOT NULL,
-    body_sha256 TEXT NOT NULL,
-    answer TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    PRIMARY KEY (owner, scope, key)
-  )
+  ${idempotencyTable}
   `,
 ]

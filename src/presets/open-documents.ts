@@ -4,8 +4,8 @@
 import { join, resolve } from "node:path"
 import { baseEmbedder } from "../answering/base-embedder.ts"
 import { EspalierError } from "../core/errors.ts"
-import { type DocumentIndex, documentIndex } from "../rag/document-index.ts"
 import type { Embedder } from "../rag/embedder.ts"
+import { type SqliteIndex, sqliteIndex } from "../rag/sqlite-index.ts"
 import { transformersEmbedder } from "../rag/transformers-embedder.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { openBaseTokenizer } from "./open-base.ts"
@@ -32,7 +32,7 @@ export interface DocumentSettings {
  * @throws {EspalierError} `unavailable` where it can't be written or there is no SQLite, `unsupported` for a base without a
  *   tokenizer.
  */
-export async function openDocuments(settings: DocumentSettings): Promise<DocumentIndex> {
+export async function openDocuments(settings: DocumentSettings): Promise<SqliteIndex> {
   const { folder, base, chunkTokens, chunkOverlap } = settings
   const embedder = await openEmbedder(settings)
   const tokenizer = await openBaseTokenizer(base)
@@ -43,7 +43,7 @@ export async function openDocuments(settings: DocumentSettings): Promise<Documen
   const path = join(resolve(folder), "documents.sqlite")
   const options = { name: "document index", option: "documents", shared: true }
   const { database } = await openDatabase(path, options)
-  return documentIndex(database, {
+  return sqliteIndex(database, {
     ...(embedder && { embedder }),
     chunks: {
       ...(chunkTokens !== undefined && { tokens: chunkTokens }),

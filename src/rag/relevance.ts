@@ -3,6 +3,7 @@
  * how rare they are among the collection's pieces, as in the cosine of tf-idf vectors (Salton and Buckley 1988).
  */
 import type { Database } from "../store/database.ts"
+import { COMMON, termWeight } from "./relevance-weight.ts"
 
 /** The word that stands for a collection. */
 export const scopeWord = (collection: number): string => `collection${collection}`
@@ -10,15 +11,6 @@ export const scopeWord = (collection: number): string => `collection${collection
 /** FTS5's expression for pieces of a collection with one of these words. Words are letters and digits alone. */
 export const wordsMatch = (collection: number, terms: readonly string[]): string =>
   `scope : "${scopeWord(collection)}" AND {title body} : (${terms.map((term) => `"${term}"`).join(" OR ")})`
-
-/** Beyond this many pieces a word is common, however many more there are: counting them all would take longer than the search. */
-const COMMON = 1000
-
-/**
- * What a word that is no name counts for, and one that stands in no piece at all, being of the question's own making: parts
- * of a name's weight. What is asked about is a name more often than not, and other words have synonyms.
- */
-const [PLAIN, UNHEARD] = [0.25, 0.1]
 
 /**
  * The relevance of pieces, from 0 to 1.
@@ -43,7 +35,7 @@ export function relevanceOf(
       ...[match, COMMON],
     )
     const count = Number(rows!["n"])
-    const weight = Math.log(1 + COMMON / (count + 0.5)) ** 2 * (names.has(term) ? 1 : count > 0 ? PLAIN : UNHEARD)
+    const weight = termWeight(count, names.has(term))
     all += weight
     for (const piece of pieces) {
       const found = database.get("SELECT rowid AS seq FROM words WHERE words MATCH ? AND rowid = ?", match, piece)

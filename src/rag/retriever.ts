@@ -2,6 +2,7 @@
  * @module What answers a search: passages of documents, best first. BM25, vectors and both together implement it here; a
  * store of one's own (pgvector, Qdrant) needs this one function.
  */
+import type { Filter } from "./filter.ts"
 
 /** A value by which passages may be filtered. */
 export type MetadataValue = string | number | boolean
@@ -35,8 +36,8 @@ export interface SearchRequest {
   readonly query: string
   /** The most passages to return. */
   readonly limit: number
-  /** Metadata that a document must have, applied before the ranking. */
-  readonly filter?: Readonly<Record<string, MetadataValue>>
+  /** What a document's metadata must be like, looked at before the ranking. */
+  readonly filter?: Filter | undefined
 }
 
 /** Finds passages. */

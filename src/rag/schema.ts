@@ -1,6 +1,7 @@
 /**
  * @module The tables of the document index. `seq` counts in the order of creation.
  */
+import { idempotencyTable } from "../store/idempotency.ts"
 
 /**
  * What takes each version of the index to the next. A step that was released is never changed.
@@ -52,4 +53,5 @@ export const indexSchema: readonly string[] = [
   );
   INSERT INTO words (words, rank) VALUES ('rank', 'bm25(0.0, 1.0, 1.0)')
   `,
+  idempotencyTable,
 ]

@@ -24,10 +24,13 @@ const MOST_TERMS = 64
  * everywhere are better than none.
  */
 export function searchTerms(query: string): string[] {
-  const words = [...new Set(folded(query).match(/[\p{L}\p{N}]+/gu) ?? [])]
+  const words = [...new Set(wordsOf(query))]
   const telling = words.filter((word) => !stopWords.has(word) && word !== "s")
   return (telling.length > 0 ? telling : words).slice(0, MOST_TERMS)
 }
+
+/** A text's words in their order, in small letters and without their accents, as FTS5's `unicode61` has them. */
+export const wordsOf = (text: string): string[] => folded(text).match(/[\p{L}\p{N}]+/gu) ?? []
 
 /** Which of a query's words are names: they begin with a capital where no sentence begins, or hold a digit. */
 export function nameTerms(query: string): Set<string> {

@@ -3,14 +3,10 @@
  */
 import { bytesOf } from "../core/bytes.ts"
 import type { Database } from "../store/database.ts"
-import type { Metadata } from "./document.ts"
-
-/** A piece and how near it is. */
-export interface Near {
-  readonly seq: number
-  /** Cosine with what was asked. */
-  readonly cosine: number
-}
+import type { Filter } from "./filter.ts"
+import { filterSql } from "./filter-sql.ts"
+import { type Matrix, nearestRows } from "./nearest.ts"
+import type { Near } from "./rank.ts"
 
 /** Adds a piece's vector. */
 export const addVector = (
@@ -25,11 +21,8 @@ export const addVector = (
 /** Collections that are held in memory at once. */
 const HELD = 8
 
-interface Matrix {
+interface Held extends Matrix {
   readonly version: string
-  readonly pieces: Int32Array
-  /** [pieces, dimensions] */
-  readonly data: Float32Array
 }
 
 /** Vectors of collections, read when first asked for and again when the database has changed. */
@@ -37,7 +30,7 @@ export class VectorTable {
   readonly #database: Database
   readonly #embedder: string
   readonly #dimensions: number
-  readonly #held = new Map<number, Matrix>()
+  readonly #held = new Map<number, Held>()
 
   constructor(database: Database, embedder: string, dimensions: number) {
     this.#database = database
@@ -47,22 +40,10 @@ export class VectorTable {
 
   /** The nearest pieces, nearest first. @param only those of them that are looked at; all without it */
   nearest(collection: number, query: Float32Array, limit: number, only?: ReadonlySet<number>): Near[] {
-    const { pieces, data } = this.#matrix(collection)
-    const size = this.#dimensions
-    const best: { seq: number; cosine: number }[] = []
-    for (let row = 0; row < pieces.length; row++) {
-      if (only && !only.has(pieces[row]!)) continue
-      let cosine = 0
-      for (let i = 0, at = row * size; i < size; i++) cosine += query[i]! * data[at + i]!
-      if (best.length === limit && cosine <= best[limit - 1]!.cosine) continue
-      const place = best.findIndex((each) => cosine > each.cosine)
-      best.splice(place < 0 ? best.length : place, 0, { seq: pieces[row]!, cosine })
-      if (best.length > limit) best.pop()
-    }
-    return best
+    return nearestRows(this.#matrix(collection), query, limit, only)
   }
 
-  #matrix(collection: number): Matrix {
+  #matrix(collection: number): Held {
     const version = this.#version(collection)
     const known = this.#held.get(collection)
     if (known?.version === version) return known
@@ -92,14 +73,18 @@ export class VectorTable {
   }
 }
 
-/** The pieces of a collection whose documents have this metadata. */
-export function piecesWith(database: Database, collection: number, filter: Metadata): Set<number> | undefined {
-  const entries = Object.entries(filter)
-  if (entries.length === 0) return undefined
+/** The pieces of a collection whose documents a filter lets through; undefined for all of them. */
+export function piecesWith(
+  database: Database,
+  collection: number,
+  filter: Filter | undefined,
+): Set<number> | undefined {
+  if (!filter) return undefined
+  const { sql, values } = filterSql(filter)
   const rows = database.all(
     `SELECT chunks.seq FROM chunks JOIN documents ON documents.seq = chunks.document
-     WHERE documents.collection = ?${" AND documents.metadata -> ? = ?".repeat(entries.length)}`,
-    ...[collection, ...entries.flatMap(([key, value]) => [`$.${JSON.stringify(key)}`, JSON.stringify(value)])],
+     WHERE documents.collection = ? AND ${sql}`,
+    ...[collection, ...values],
   )
   return new Set(rows.map((row) => Number(row["seq"])))
 }

@@ -12,7 +12,7 @@ export const DEFAULT_COLLECTION = "default"
 /** A collection's name. */
 export const collectionName = v.pipe(v.string(), v.minLength(1), v.maxLength(128))
 const documentId = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
-/** Metadata, and what it is filtered by. */
+/** Metadata, and values that it must have. */
 export const metadata = v.pipe(
   v.unknown(),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -21,6 +21,21 @@ export const metadata = v.pipe(
   }),
   v.transform((value) => value as Metadata),
 )
+
+const key = v.pipe(v.string(), v.minLength(1), v.maxLength(64))
+const value = v.union([v.pipe(v.string(), v.maxLength(512)), v.pipe(v.number(), v.finite()), v.boolean()])
+const ordered = v.union([v.pipe(v.string(), v.maxLength(512)), v.pipe(v.number(), v.finite())])
+const comparisons = [
+  v.object({ type: v.picklist(["eq", "ne"]), key, value }),
+  v.object({ type: v.picklist(["gt", "gte", "lt", "lte"]), key, value: ordered }),
+  v.object({ type: v.picklist(["in", "nin"]), key, value: v.pipe(v.array(value), v.minLength(1), v.maxLength(64)) }),
+] as const
+const several = <S extends v.GenericSchema>(filter: S) =>
+  v.object({ type: v.picklist(["and", "or"]), filters: v.pipe(v.array(filter), v.minLength(1), v.maxLength(16)) })
+const inner = v.variant("type", [...comparisons, several(v.variant("type", comparisons))])
+
+/** Conditions on metadata, in OpenAI's shape: comparisons, `and` and `or` of them, and of those once more. */
+export const filters = v.variant("type", [...comparisons, several(inner)])
 
 /** POST /v1/rag/documents. */
 export const documentsRequest = v.object({
@@ -53,6 +68,7 @@ export const searchRequest = v.object({
   query: v.pipe(v.string(), v.minLength(1), v.maxLength(8192)),
   limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)), 3),
   filter: v.optional(metadata, {}),
+  filters: v.optional(filters),
 })
 
 /** A document as answers show it. */

@@ -6,6 +6,7 @@ import { concatBytes } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { Collection, DocumentRecord, NewDocument } from "../rag/document.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
+import { both, equalTo } from "../rag/filter.ts"
 import { firstWords, readDocuments } from "../rag/readers/read.ts"
 import type { Passage } from "../rag/retriever.ts"
 import { checked } from "./check.ts"
@@ -119,8 +120,11 @@ export function createDocumentService(index: DocumentIndex, maxFileBytes: number
       return { id, object: "rag.document", deleted: true }
     },
     async search(body, caller) {
-      const { collection, query, limit, filter } = checked(searchRequest, body)
-      const passages = await index.search({ collection: found(collection, caller).id, query, limit, filter })
+      const { collection, query, limit, filter, filters } = checked(searchRequest, body)
+      const passages = await index.search({
+        ...{ collection: found(collection, caller).id, query, limit },
+        filter: both(equalTo(filter), filters),
+      })
       return { object: "list", data: passages.map(passageObject), has_more: false }
     },
     collection: found,

@@ -1,8 +1,8 @@
 /**
  * @module Idempotency keys of what lives no longer than the process: loaded adapters. Keys of files and jobs are kept with
- * them in the store (`jobs/idempotency.ts`).
+ * them in the store (`store/idempotency.ts`).
  */
-import { checkKey, KEY_LIFETIME, otherBody } from "../jobs/idempotency.ts"
+import { checkKey, KEY_LIFETIME, otherBody } from "../store/idempotency.ts"
 import type { Caller } from "./form-part.ts"
 
 /** Creations by their keys. */

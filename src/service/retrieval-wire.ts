@@ -4,7 +4,7 @@
 import * as v from "valibot"
 import { type RetrievalMode, retrievalModes } from "../answering/decide.ts"
 import type { Features } from "../answering/features.ts"
-import { collectionName, metadata } from "./documents-wire.ts"
+import { collectionName, filters, metadata } from "./documents-wire.ts"
 
 const mode = v.picklist(retrievalModes)
 
@@ -16,6 +16,7 @@ export const retrievalField = v.nullish(
       mode,
       collection: v.optional(collectionName),
       filter: v.optional(metadata),
+      filters: v.optional(filters),
       limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50))),
     }),
   ]),

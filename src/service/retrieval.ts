@@ -8,6 +8,7 @@ import type { RetrievalProfile } from "../answering/profile.ts"
 import { saysUnknown } from "../answering/reading.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
+import { both, equalTo } from "../rag/filter.ts"
 import type { Passage } from "../rag/retriever.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import type { ServiceContext } from "./context.ts"
@@ -76,7 +77,7 @@ export async function retrieve(
     messages: request.messages,
     mode: asked,
     collection: collection.id,
-    ...(given?.filter && { filter: given.filter }),
+    filter: both(given?.filter && equalTo(given.filter), given?.filters),
     ...(given?.limit !== undefined && { passages: given.limit }),
     answerTokens: Math.min(request.answerTokens ?? ANSWER_TOKENS, Math.floor(contextLength / 4)),
   }

@@ -5,7 +5,7 @@
  */
 import * as v from "valibot"
 import type { Metadata } from "../rag/document.ts"
-import { metadata } from "./documents-wire.ts"
+import { filters, metadata } from "./documents-wire.ts"
 import { countText } from "./jobs-wire.ts"
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(64))
@@ -39,12 +39,6 @@ export const vectorStoreListQuery = v.object({
   after: v.nullish(id),
 })
 
-const comparison = v.object({
-  type: v.literal("eq"),
-  key: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
-  value: v.union([v.string(), v.number(), v.boolean()]),
-})
-
 /** POST /v1/vector_stores/{id}/search. */
 export const vectorStoreSearch = v.object({
   query: v.union([
@@ -52,12 +46,7 @@ export const vectorStoreSearch = v.object({
     v.pipe(v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(8192))), v.minLength(1), v.maxLength(8)),
   ]),
   max_num_results: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)), 10),
-  filters: v.nullish(
-    v.variant("type", [
-      comparison,
-      v.object({ type: v.literal("and"), filters: v.pipe(v.array(comparison), v.minLength(1), v.maxLength(16)) }),
-    ]),
-  ),
+  filters: v.nullish(filters),
   ranking_options: v.nullish(
     v.object({
       ranker: v.nullish(v.picklist(["auto", "none", "default-2024-11-15"])),

@@ -134,12 +134,11 @@ export function createVectorStoreService(index: DocumentIndex, { database, conte
       const { query, max_num_results, filters, ranking_options } = checked(vectorStoreSearch, body)
       const collection = found(id, caller)
       const queries = typeof query === "string" ? [query] : query
-      const equal = filters == null ? [] : filters.type === "eq" ? [filters] : filters.filters
       const passages = await index.search({
         collection: collection.id,
         query: queries.join(" "),
         limit: max_num_results,
-        filter: Object.fromEntries(equal.map(({ key, value }) => [key, value])),
+        filter: filters ?? undefined,
       })
       const least = ranking_options?.score_threshold ?? 0
       return {

@@ -41,6 +41,9 @@ export interface SqliteStatement {
   finalize?(): void
 }
 
+/** Statements that are kept prepared: a search's conditions may be of any shape, and memory must not grow with them. */
+const KEPT_STATEMENTS = 256
+
 /** The interface over an open library. Statements are prepared once. */
 export function databaseOver(library: SqliteLibrary): Database {
   const prepared = new Map<string, SqliteStatement>()
@@ -49,10 +52,15 @@ export function databaseOver(library: SqliteLibrary): Database {
   const statement = (sql: string): SqliteStatement => {
     if (!isOpen) throw new EspalierError("unavailable", "The database has been closed")
     const known = prepared.get(sql)
-    if (known) return known
-    const made = library.prepare(sql)
-    prepared.set(sql, made)
-    return made
+    const found = known ?? library.prepare(sql)
+    prepared.delete(sql)
+    prepared.set(sql, found)
+    if (prepared.size > KEPT_STATEMENTS) {
+      const [oldest, unused] = prepared.entries().next().value!
+      prepared.delete(oldest)
+      unused.finalize?.()
+    }
+    return found
   }
   const all = (sql: string, values: readonly SqlValue[]): readonly SqlRow[] =>
     statement(sql).all(...values) as readonly SqlRow[]

@@ -82,7 +82,7 @@ describe("what is wrong", () => {
     const wrong: readonly (readonly [object, string])[] = [
       [{ query: "" }, "query"],
       [{ query: "a", max_num_results: 51 }, "max_num_results"],
-      [{ query: "a", filters: { type: "gt", key: "a", value: 1 } }, "filters.type"],
+      [{ query: "a", filters: { type: "like", key: "a", value: 1 } }, "filters.type"],
       [{ query: "a", rewrite_query: true }, "rewrite_query"],
     ]
     for (const [body, param] of wrong) {

@@ -5,33 +5,37 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openDatabase } from "../../src/presets/open-database.ts"
-import { type DocumentIndex, documentIndex } from "../../src/rag/document-index.ts"
+import type { IndexOptions } from "../../src/rag/document-index.ts"
 import type { Embedder } from "../../src/rag/embedder.ts"
+import { type SqliteIndex, sqliteIndex } from "../../src/rag/sqlite-index.ts"
 
 /** An index that can be removed. */
 export interface TemporaryIndex {
-  readonly index: DocumentIndex
+  readonly index: SqliteIndex
   readonly folder: string
   /** Opens the same database once more. */
-  again(embedder?: Embedder): Promise<DocumentIndex>
+  again(embedder?: Embedder): Promise<SqliteIndex>
   remove(): Promise<void>
 }
 
 /** Tokens as words. */
 const count = (text: string): number => text.split(/\s+/).length
 
+/** What indexes of tests are like. @param tokens words of a piece at most */
+export const testIndexOptions = (tokens = 60, embedder?: Embedder): IndexOptions => ({
+  ...(embedder && { embedder }),
+  chunks: { tokens, overlap: Math.floor(tokens / 4), count },
+  now: () => 1000,
+})
+
 /** Opens a fresh index. @param tokens words of a piece at most */
 export async function temporaryIndex(tokens = 60, first?: Embedder): Promise<TemporaryIndex> {
   const folder = await mkdtemp(join(tmpdir(), "espalier-documents-"))
-  const opened: DocumentIndex[] = []
-  const open = async (embedder?: Embedder): Promise<DocumentIndex> => {
+  const opened: SqliteIndex[] = []
+  const open = async (embedder?: Embedder): Promise<SqliteIndex> => {
     const options = { name: "document index", option: "documents", shared: true }
     const { database } = await openDatabase(join(folder, "documents.sqlite"), options)
-    const index = documentIndex(database, {
-      ...(embedder && { embedder }),
-      chunks: { tokens, overlap: Math.floor(tokens / 4), count },
-      now: () => 1000,
-    })
+    const index = sqliteIndex(database, testIndexOptions(tokens, embedder))
     opened.push(index)
     return index
   }

@@ -66,10 +66,11 @@ describe("a question's way", () => {
 
   test("always: what was found stands before the question, and nothing is drafted", async () => {
     const { answering, generated, searched } = parts("x", [tal])
-    const { decision, messages: after } = await decide({ ...ask("always"), filter: { year: 1 } }, answering)
+    const filter = { type: "eq", key: "year", value: 1 } as const
+    const { decision, messages: after } = await decide({ ...ask("always"), filter }, answering)
     expect(decision).toMatchObject({ retrieved: true, nothingFound: false, probability: null, passages: [tal] })
     expect(after[0]!.content).toContain("[1] The mayor of Tal is Mira Voss.\n\nQuestion: Who is the mayor of Tal?")
-    expect(searched).toEqual([{ collection: "c", query: "Who is the mayor of Tal?", limit: 3, filter: { year: 1 } }])
+    expect(searched).toEqual([{ collection: "c", query: "Who is the mayor of Tal?", limit: 3, filter }])
     expect(generated).toEqual([])
   })
 

@@ -1,22 +1,37 @@
+/**
+ * @module What every index of documents does, on disk and in memory.
+ */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { rng } from "../../../src/core/rng.ts"
 import type { DocumentIndex } from "../../../src/rag/document-index.ts"
+import { equalTo } from "../../../src/rag/filter.ts"
+import { memoryIndex } from "../../../src/rag/memory-index.ts"
+import { readDocuments } from "../../../src/rag/readers/read.ts"
 import type { Passage } from "../../../src/rag/retriever.ts"
-import { type TemporaryIndex, temporaryIndex } from "../../support/document-index.ts"
+import { temporaryIndex, testIndexOptions } from "../../support/document-index.ts"
+import { root } from "../../support/source-tree.ts"
 
-let temporary: TemporaryIndex
-let index: DocumentIndex
-beforeEach(async () => {
-  temporary = await temporaryIndex(16)
-  index = temporary.index
-})
-afterEach(() => temporary.remove())
+const kinds: Readonly<Record<string, () => Promise<{ index: DocumentIndex; remove(): Promise<void> }>>> = {
+  "in SQLite": () => temporaryIndex(16),
+  "in memory": async () => ({ index: memoryIndex(testIndexOptions(16)), remove: async () => {} }),
+}
 
-const add = (collection: string, title: string, text: string, metadata = {}) =>
-  index.put(collection, { id: title, title, text, metadata })
 const titles = (passages: readonly Passage[]): string[] => passages.map(({ title }) => title)
 
-describe("an index of documents", () => {
+describe.each(Object.keys(kinds))("an index of documents %s", (kind) => {
+  let opened: Awaited<ReturnType<(typeof kinds)[string]>>
+  let index: DocumentIndex
+  beforeEach(async () => {
+    opened = await kinds[kind]!()
+    index = opened.index
+  })
+  afterEach(() => opened.remove())
+
+  const add = (collection: string, title: string, text: string, metadata = {}) =>
+    index.put(collection, { id: title, title, text, metadata })
+
   test("finds the passage that says it, best first", async () => {
     const { id } = index.createCollection("", "default")
     await add(id, "Tal", "Tal lies by the river Ost. Its mayor is Mira Voss.")
@@ -42,7 +57,6 @@ describe("an index of documents", () => {
     expect(await index.search({ collection: id, query: "Mira bread", limit: 3 })).toEqual([])
     expect(titles(await index.search({ collection: id, query: "Otto", limit: 3 }))).toEqual(["a"])
     expect(index.documents(id).map(({ sha256 }) => sha256).length).toBe(1)
-    expect(index.database.get("SELECT count(*) AS n FROM chunks")!["n"]).toBe(1)
   })
 
   test("without an id the content is the name", async () => {
@@ -68,7 +82,7 @@ describe("an index of documents", () => {
     const { id } = index.createCollection("", "default")
     for (let i = 0; i < 20; i++) await add(id, `d${i}`, "A river.", { year: i, old: i < 10, 'a"b': `${i}` })
     const found = async (filter: Record<string, string | number | boolean>) =>
-      titles(await index.search({ collection: id, query: "river", limit: 2, filter }))
+      titles(await index.search({ collection: id, query: "river", limit: 2, filter: equalTo(filter) }))
     expect(await found({ year: 17 })).toEqual(["d17"])
     expect(await found({ year: 17, old: true })).toEqual([])
     expect(await found({ year: "17" })).toEqual([])
@@ -111,8 +125,31 @@ describe("an index of documents", () => {
     expect(titles(await index.search({ collection: id, query: "plain", limit: 3 }))).toEqual(["b"])
     expect(index.removeCollection("", id)).toBe(true)
     await expect(index.search({ collection: id, query: "plain", limit: 3 })).rejects.toThrow("There is no collection")
-    for (const table of ["documents", "chunks", "words"])
-      expect(index.database.get(`SELECT count(*) AS n FROM ${table}`)!["n"]).toBe(0)
+    expect(index.collections("")).toEqual([])
+  })
+
+  test("several are added at once or none", async () => {
+    const { id } = index.createCollection("", "default")
+    const documents = ["a", "b"].map((title) => ({ id: title, title, text: "Plain words.", metadata: {} }))
+    await expect(index.putAll(id, [...documents, { id: "c", title: "c", text: " ", metadata: {} }])).rejects.toThrow(
+      "has no text",
+    )
+    expect(index.documents(id)).toEqual([])
+    expect((await index.putAll(id, documents)).map(({ change }) => change)).toEqual(["added", "added"])
+    await expect(index.putAll("vs_none", documents)).rejects.toThrow('There is no collection "vs_none"')
+  })
+
+  test("a key is answered once, and only by the same body", () => {
+    const make = (bodySha256: string, key?: string) =>
+      index.once({ owner: "", scope: "collection", key, bodySha256 }, () => ({
+        id: index.createCollection("", "kept").id,
+      }))
+    const first = make("a", "k1")
+    expect(make("a", "k1")).toEqual(first)
+    expect(make("a", "k2")).not.toEqual(first)
+    expect(make("a")).not.toEqual(make("a"))
+    expect(() => make("b", "k1")).toThrow("This Idempotency-Key was sent before with another body")
+    expect(index.collections("").length).toBe(4)
   })
 
   test("names are an owner's own", () => {
@@ -128,17 +165,6 @@ describe("an index of documents", () => {
     expect(index.collection("acme", "papers")).toMatchObject({ id: one.id, metadata: { kind: "y" } })
   })
 
-  test("what was added is there when it is opened again, by two at once too", async () => {
-    const { id } = index.createCollection("", "default")
-    const other = await temporary.again()
-    await add(id, "a", "Plain words.")
-    expect(titles(await other.search({ collection: id, query: "plain", limit: 3 }))).toEqual(["a"])
-    other.close()
-    index.close()
-    const later = await temporary.again()
-    expect(titles(await later.search({ collection: id, query: "plain", limit: 3 }))).toEqual(["a"])
-  })
-
   test("pages of a list", async () => {
     const { id } = index.createCollection("", "default")
     for (const title of ["a", "b", "c"]) await add(id, title, "Words.")
@@ -151,4 +177,58 @@ describe("an index of documents", () => {
     const { id } = index.createCollection("", "default")
     await expect(add(id, "empty", " \n")).rejects.toThrow('The document "empty" has no text')
   })
+
+  test("the bundled questions are answered by their documents", async () => {
+    const folder = join(root, "models", "sprig", "retrieval")
+    const read = (name: string) => readFileSync(join(folder, name))
+    const { id } = index.createCollection("", "notes")
+    await index.putAll(id, await readDocuments(read("heldout.documents.jsonl"), { name: "heldout.documents.jsonl" }))
+    const questions = read("heldout.questions.jsonl")
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { document: string | null; messages: { content: string }[] })
+      .filter(({ document }) => document !== null)
+    let found = 0
+    for (const { document, messages } of questions) {
+      const passages = await index.search({ collection: id, query: messages[0]!.content, limit: 3 })
+      if (passages.some(({ documentId }) => documentId === document)) found++
+    }
+    expect(questions.length).toBeGreaterThan(400)
+    expect(found / questions.length).toBeGreaterThan(0.95)
+  })
+})
+
+test("both indexes find the same, as relevant, and in the same order where the words differ", async () => {
+  const random = rng(1, "both indexes")
+  const words = Array.from({ length: 60 }, (_, i) => `${random.pick(["run", "hop", "bak"])}${"aeiou"[i % 5]}${i}`)
+  const text = (): string =>
+    Array.from({ length: 4 + random.below(10) }, () => words[Math.floor(words.length * random.next() ** 2)]!).join(" ")
+  const temporary = await temporaryIndex(40)
+  const memory = memoryIndex(testIndexOptions(40))
+  try {
+    const both: readonly DocumentIndex[] = [temporary.index, memory]
+    const ids = both.map((index) => index.createCollection("", "a").id)
+    const documents = Array.from({ length: 200 }, (_, i) => {
+      return { id: `d${i}`, title: `Rivers ${i}`, text: text(), metadata: { half: i % 2 } }
+    })
+    for (const [each, index] of both.entries()) await index.putAll(ids[each]!, documents)
+    let same = 0
+    for (let i = 0; i < 300; i++) {
+      const query = `${random.pick(words)} ${random.pick(words)} River${i % 3 === 0 ? "" : "s"} ${random.below(200)}`
+      const filter = i % 4 === 0 ? equalTo({ half: i % 2 }) : undefined
+      const [disk, ram] = await Promise.all(
+        both.map((index, each) => index.search({ collection: ids[each]!, query, limit: 50, filter })),
+      )
+      const facts = (passages: readonly Passage[]) =>
+        passages.map(({ documentId, relevance }) => `${documentId} ${relevance.toFixed(9)}`).sort()
+      if (disk!.length < 50) expect(facts(ram!)).toEqual(facts(disk!))
+      else expect(ram!.length).toBe(50)
+      if (disk![0]!.documentId === ram![0]!.documentId) same++
+    }
+    // Document lengths are counted with the words' repetitions in one, without in the other.
+    expect(same).toBeGreaterThan(270)
+  } finally {
+    await temporary.remove()
+  }
 })

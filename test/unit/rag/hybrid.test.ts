@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { rng } from "../../../src/core/rng.ts"
+import type { DocumentIndex } from "../../../src/rag/document-index.ts"
 import { type Embedder, unit } from "../../../src/rag/embedder.ts"
+import type { Filter } from "../../../src/rag/filter.ts"
 import { fused } from "../../../src/rag/fusion.ts"
+import { memoryIndex } from "../../../src/rag/memory-index.ts"
 import { transformersEmbedder } from "../../../src/rag/transformers-embedder.ts"
 import { addVector, VectorTable } from "../../../src/rag/vector-table.ts"
-import { type TemporaryIndex, temporaryIndex } from "../../support/document-index.ts"
+import { type TemporaryIndex, temporaryIndex, testIndexOptions } from "../../support/document-index.ts"
 
 let temporary: TemporaryIndex
 afterEach(() => temporary?.remove())
@@ -22,28 +25,37 @@ const byMeaning: Embedder = {
   relevance: (cosine) => (cosine > 0.9 ? cosine : 0),
 }
 
-describe("searching by words and by meaning", () => {
+const kinds: Readonly<Record<string, () => Promise<{ index: DocumentIndex; remove(): Promise<void> }>>> = {
+  "in SQLite": () => temporaryIndex(60, byMeaning),
+  "in memory": async () => ({ index: memoryIndex(testIndexOptions(60, byMeaning)), remove: async () => {} }),
+}
+
+describe.each(Object.keys(kinds))("searching by words and by meaning %s", (kind) => {
+  let opened: Awaited<ReturnType<(typeof kinds)[string]>>
+  let index: DocumentIndex
+  beforeEach(async () => {
+    opened = await kinds[kind]!()
+    index = opened.index
+  })
+  afterEach(() => opened.remove())
+
   test("finds what is said in other words, and keeps what is said in the same", async () => {
-    temporary = await temporaryIndex(60, byMeaning)
-    const { index } = temporary
     const { id } = index.createCollection("", "default")
     const add = (title: string, text: string, metadata = {}) => index.put(id, { id: title, title, text, metadata })
     await add("wet", "A long stream runs here.", { kind: "x" })
     await add("busy", "Mira is a baker.")
     await add("name", "Zandor is far.")
-    const titles = async (query: string, filter = {}) =>
+    const titles = async (query: string, filter?: Filter) =>
       (await index.search({ collection: id, query, limit: 2, filter })).map(({ title }) => title)
     expect((await titles("Which river?"))[0]).toBe("wet")
     expect((await titles("What is her trade?"))[0]).toBe("busy")
     expect((await titles("Zandor"))[0]).toBe("name")
-    expect(await titles("Which trade?", { kind: "x" })).toEqual(["wet"])
+    expect(await titles("Which trade?", { type: "eq", key: "kind", value: "x" })).toEqual(["wet"])
     const [found] = await index.search({ collection: id, query: "Which river?", limit: 1 })
     expect(found!.relevance).toBeGreaterThan(0.9)
   })
 
   test("a replaced document is found by its new meaning alone, and another collection's never", async () => {
-    temporary = await temporaryIndex(60, byMeaning)
-    const { index } = temporary
     const [one, other] = ["one", "other"].map((name) => index.createCollection("", name).id) as [string, string]
     await index.put(one, { id: "a", title: "a", text: "A stream.", metadata: {} })
     await index.put(other, { id: "b", title: "b", text: "A lake.", metadata: {} })
@@ -52,10 +64,21 @@ describe("searching by words and by meaning", () => {
     expect(await search("sea")).toEqual(["A stream."])
     await index.put(one, { id: "a", title: "a", text: "A trade.", metadata: {} })
     expect(await search("sea")).toEqual(["A trade."])
-    expect(index.database.get("SELECT count(*) AS n FROM vectors")!["n"]).toBe(2)
     index.remove(one, "a")
     expect(await search("sea")).toEqual([])
-    expect(index.database.get("SELECT count(*) AS n FROM vectors")!["n"]).toBe(1)
+  })
+})
+
+describe("vectors in SQLite", () => {
+  test("go with their pieces", async () => {
+    temporary = await temporaryIndex(60, byMeaning)
+    const { index } = temporary
+    const vectors = (): unknown => index.database.get("SELECT count(*) AS n FROM vectors")!["n"]
+    const { id } = index.createCollection("", "one")
+    for (const text of ["A stream.", "A trade."]) await index.put(id, { id: "a", title: "a", text, metadata: {} })
+    expect(vectors()).toBe(1)
+    index.remove(id, "a")
+    expect(vectors()).toBe(0)
   })
 
   test("what was added without vectors is found by its words", async () => {

@@ -2,7 +2,7 @@
  * @module One loaded adapter for each key, while the process lives.
  */
 import { expect, test } from "bun:test"
-import { KEY_LIFETIME } from "../../../src/jobs/idempotency.ts"
+import { KEY_LIFETIME } from "../../../src/store/idempotency.ts"
 import { createOnceCache } from "../../../src/service/once-cache.ts"
 import { createFakeApp } from "../../support/fake-app.ts"
 

@@ -3,7 +3,19 @@
  * official clients retry a POST whose answer they did not get, so that without this one job would run twice.
  */
 import { EspalierError } from "../core/errors.ts"
-import type { Database } from "../store/database.ts"
+import type { Database } from "./database.ts"
+
+/** The table that {@link createOnce} keeps keys in. A released step of a schema: never changed. */
+export const idempotencyTable = `
+  CREATE TABLE idempotency (
+    owner TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (owner, scope, key)
+  )`
 
 /** How long a key is remembered: 24 hours, in milliseconds. */
 export const KEY_LIFETIME = 24 * 60 * 60 * 1000
@@ -15,7 +27,7 @@ export interface Creation {
   /** What is created: keys of one kind are nothing to another. */
   readonly scope: string
   /** The client's key; undefined where it sent none. */
-  readonly key: string | undefined
+  readonly key?: string | undefined
   /** sha256 of what was asked for. */
   readonly bodySha256: string
   /** Milliseconds since 1970. */
@@ -70,4 +82,27 @@ export function createOnce<T>(database: Database, creation: Creation, make: () =
     )
     return answer
   })
+}
+
+/** Keys at most that are kept in memory; the oldest make room. */
+const MOST_KEYS = 10_000
+
+/** {@link createOnce} without a database, for what lives no longer than the process itself. */
+export function onceInMemory(): <T>(creation: Creation, make: () => T) => T {
+  const entries = new Map<string, { readonly bodySha256: string; readonly answer: string; readonly at: number }>()
+  return <T>({ owner, scope, key, bodySha256, now }: Creation, make: () => T): T => {
+    if (key === undefined) return make()
+    checkKey(key)
+    const name = JSON.stringify([owner, scope, key])
+    const known = entries.get(name)
+    if (known && known.at > now - KEY_LIFETIME) {
+      if (known.bodySha256 === bodySha256) return JSON.parse(known.answer) as T
+      throw otherBody()
+    }
+    const answer = make()
+    entries.delete(name)
+    entries.set(name, { bodySha256, answer: JSON.stringify(answer), at: now })
+    if (entries.size > MOST_KEYS) entries.delete(entries.keys().next().value!)
+    return answer
+  }
 }

@@ -2,7 +2,7 @@
  * @module One creation for each key, for a day.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { createOnce, KEY_LIFETIME } from "../../../src/jobs/idempotency.ts"
+import { createOnce, KEY_LIFETIME } from "../../../src/store/idempotency.ts"
 import { type TemporaryStore, temporaryStore } from "../../support/job-store.ts"
 
 let temporary: TemporaryStore

@@ -1,0 +1,209 @@
+/**
+ * @module Documents in a SQLite database, searched by BM25 (FTS5). A document is there whole or not at all: it is cut
+ * before, and written in one transaction.
+ *
+ * Source of the ranking: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond", as
+ * https://www.sqlite.org/fts5.html#the_bm25_function computes it (k1 1.2, b 0.75).
+ */
+import { encodeUtf8 } from "../core/bytes.ts"
+import { EspalierError } from "../core/errors.ts"
+import { type Database, migrate, type SqlRow } from "../store/database.ts"
+import { createOnce } from "../store/idempotency.ts"
+import {
+  addCollection,
+  type CollectionRow,
+  changeCollection,
+  collectionOf,
+  findCollection,
+  listCollections,
+} from "./collection-table.ts"
+import type { Added, DocumentRecord, Metadata } from "./document.ts"
+import type { DocumentIndex, IndexOptions } from "./document-index.ts"
+import type { Filter } from "./filter.ts"
+import { filterSql } from "./filter-sql.ts"
+import { rank, type Scored } from "./rank.ts"
+import { plainCut, type ReadyDocument, readyDocument } from "./ready-document.ts"
+import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
+import type { Passage } from "./retriever.ts"
+import { indexSchema } from "./schema.ts"
+import { addVector, piecesWith, VectorTable } from "./vector-table.ts"
+
+/** An index over a database. */
+export interface SqliteIndex extends DocumentIndex {
+  readonly database: Database
+}
+
+/** An index over a database, which it brings up to date. */
+export function sqliteIndex(database: Database, options: IndexOptions): SqliteIndex {
+  const now = options.now ?? Date.now
+  const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
+  migrate(database, indexSchema)
+  const { embedder } = options
+  const vectors = embedder ? new VectorTable(database, embedder.name, embedder.dimensions) : null
+  const known = (id: string): CollectionRow => {
+    const found = collectionOf(database, id)
+    if (found) return found
+    throw new EspalierError("not_found", `There is no collection "${id.slice(0, 100)}"`, { param: "collection" })
+  }
+  const removeRows = (document: SqlRow): void => {
+    const seq = document["seq"]!
+    for (const table of ["words WHERE rowid", "vectors WHERE chunk"])
+      database.run(`DELETE FROM ${table} IN (SELECT seq FROM chunks WHERE document = ?)`, seq)
+    database.run("DELETE FROM chunks WHERE document = ?", seq)
+    database.run("DELETE FROM documents WHERE seq = ?", seq)
+  }
+  const rowOf = (collection: number, id: string): SqlRow | null =>
+    database.get("SELECT * FROM documents WHERE collection = ? AND id = ?", collection, id)
+  const byWords = (scope: number, terms: readonly string[], filter: Filter | undefined, limit: number) => {
+    const condition = filter && filterSql(filter)
+    const joins = "JOIN chunks ON chunks.seq = words.rowid JOIN documents ON documents.seq = chunks.document"
+    return database
+      .all(
+        `SELECT words.rowid AS seq, words.rank AS rank FROM words ${condition ? joins : ""} WHERE words MATCH ?
+         ${condition ? `AND ${condition.sql}` : ""} ORDER BY words.rank LIMIT ?`,
+        ...[wordsMatch(scope, terms), ...(condition?.values ?? []), limit],
+      )
+      .map((row) => ({ seq: Number(row["seq"]), score: -Number(row["rank"]) }))
+  }
+  const write = (scope: number, { id, sha256, title, text, meta, cut }: ReadyDocument): Added => {
+    const old = rowOf(scope, id)
+    if (old?.["sha256"] === sha256) return { document: readDocument(old), change: "unchanged" }
+    // What there is no vector of is found by its words.
+    const { chunks, vectors } = cut ?? plainCut(text, options.chunks)
+    if (old) removeRows(old)
+    database.run(
+      "INSERT INTO documents (collection, id, sha256, title, metadata, created_at, bytes, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, chunks.length],
+    )
+    const row = rowOf(scope, id)!
+    for (const [number, { start, end, headings }] of chunks.entries()) {
+      const piece = text.slice(start, end)
+      database.run(
+        "INSERT INTO chunks (document, number, start, finish, text) VALUES (?, ?, ?, ?, ?)",
+        ...[row["seq"]!, number, start, end, piece],
+      )
+      const seq = Number(database.get("SELECT last_insert_rowid() AS seq")!["seq"])
+      database.run(
+        "INSERT INTO words (rowid, scope, title, body) VALUES (?, ?, ?, ?)",
+        ...[seq, scopeWord(scope), [title, ...headings].join(" "), piece],
+      )
+      if (embedder && vectors)
+        addVector(database, { seq, collection: scope, embedder: embedder.name, vector: vectors[number]! })
+    }
+    return { document: readDocument(row), change: old ? "replaced" : "added" }
+  }
+  const passages = (found: readonly Scored[]): Passage[] =>
+    found.flatMap(({ seq, ...scored }) => {
+      const row = database.get(
+        `SELECT chunks.*, documents.id, documents.title, documents.metadata, collections.id AS collection_id
+         FROM chunks JOIN documents ON documents.seq = chunks.document JOIN collections ON collections.seq = documents.collection
+         WHERE chunks.seq = ?`,
+        seq,
+      )
+      return row ? [readPassage(row, scored)] : []
+    })
+  return {
+    database,
+    count: options.chunks.count,
+    createCollection: (owner, name, metadata = {}) =>
+      addCollection(database, { id: `vs_${newId()}`, owner, name, createdAt: now(), metadata }),
+    changeCollection: (id, change) => database.transaction(() => changeCollection(database, id, change)),
+    collection: (owner, idOrName) => findCollection(database, owner, idOrName),
+    collections: (owner) => listCollections(database, owner),
+    removeCollection(owner, id) {
+      return database.transaction(() => {
+        const found = findCollection(database, owner, id)
+        if (!found) return false
+        for (const row of database.all("SELECT * FROM documents WHERE collection = ?", found.seq)) removeRows(row)
+        return database.run("DELETE FROM collections WHERE seq = ?", found.seq) > 0
+      })
+    },
+    async put(collection, document) {
+      return (await this.putAll(collection, [document]))[0]!
+    },
+    async putAll(collection, documents) {
+      return this.write(collection, await this.prepare(documents, collection))
+    },
+    async prepare(documents, collection) {
+      const scope = collection === undefined ? null : known(collection).seq
+      const isKnown = (id: string, sha256: string): boolean => scope !== null && rowOf(scope, id)?.["sha256"] === sha256
+      const ready: ReadyDocument[] = []
+      for (const document of documents) ready.push(await readyDocument(document, options.chunks, embedder, isKnown))
+      return ready
+    },
+    write: (collection, documents) =>
+      database.transaction(() => {
+        const { seq: scope } = known(collection)
+        return documents.map((document) => write(scope, document))
+      }),
+    once: (creation, work) => createOnce(database, { ...creation, now: now() }, work),
+    documents(collection, { limit = 100, after } = {}) {
+      const { seq: scope } = known(collection)
+      const last = after === undefined ? null : rowOf(scope, after)
+      if (after !== undefined && !last)
+        throw new EspalierError("invalid_request", "Expected `after` to be the id of a document but found none", {
+          param: "after",
+        })
+      return database
+        .all(
+          "SELECT * FROM documents WHERE collection = ? AND seq > ? ORDER BY seq LIMIT ?",
+          ...[scope, last?.["seq"] ?? 0, limit],
+        )
+        .map(readDocument)
+    },
+    document(collection, id) {
+      const row = rowOf(known(collection).seq, id)
+      return row && readDocument(row)
+    },
+    text(collection, id) {
+      const row = rowOf(known(collection).seq, id)
+      if (!row) return null
+      let text = ""
+      // Pieces overlap: of each only what goes beyond the one before.
+      for (const chunk of database.all("SELECT * FROM chunks WHERE document = ? ORDER BY number", row["seq"]!))
+        text += String(chunk["text"]).slice(text.length - Number(chunk["start"]))
+      return text
+    },
+    remove(collection, id) {
+      return database.transaction(() => {
+        const row = rowOf(known(collection).seq, id)
+        if (row) removeRows(row)
+        return row !== null
+      })
+    },
+    async search({ collection, query, limit, filter }, signal) {
+      const { seq: scope } = known(collection)
+      const rankings = {
+        byWords: (terms: readonly string[], most: number) => byWords(scope, terms, filter, most),
+        relevance: (terms: readonly string[], names: ReadonlySet<string>, pieces: readonly number[]) =>
+          relevanceOf(database, scope, terms, names, pieces),
+        byMeaning: (vector: Float32Array, most: number) =>
+          vectors?.nearest(scope, vector, most, piecesWith(database, scope, filter)) ?? [],
+      }
+      return passages(await rank({ query, limit }, rankings, embedder ?? null, signal))
+    },
+    close: () => database.close(),
+  }
+}
+
+const readDocument = (row: SqlRow): DocumentRecord => ({
+  id: String(row["id"]),
+  sha256: String(row["sha256"]),
+  title: String(row["title"]),
+  metadata: JSON.parse(String(row["metadata"])) as Metadata,
+  createdAt: Number(row["created_at"]),
+  bytes: Number(row["bytes"]),
+  chunks: Number(row["chunks"]),
+})
+
+const readPassage = (row: SqlRow, scored: Pick<Passage, "score" | "relevance">): Passage => ({
+  documentId: String(row["id"]),
+  collection: String(row["collection_id"]),
+  title: String(row["title"]),
+  chunk: Number(row["number"]),
+  start: Number(row["start"]),
+  end: Number(row["finish"]),
+  text: String(row["text"]),
+  metadata: JSON.parse(String(row["metadata"])) as Metadata,
+  ...scored,
+})
