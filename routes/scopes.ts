@@ -52,7 +52,13 @@ export const routeScopes = {
   "POST /v1/vector_stores/:id/files": "train",
   "GET /v1/vector_stores/:id/files": "infer",
   "GET /v1/vector_stores/:id/files/:file": "infer",
+  "POST /v1/vector_stores/:id/files/:file": "train",
   "DELETE /v1/vector_stores/:id/files/:file": "train",
+  "GET /v1/vector_stores/:id/files/:file/content": "infer",
+  "POST /v1/vector_stores/:id/file_batches": "train",
+  "GET /v1/vector_stores/:id/file_batches/:batch": "infer",
+  "POST /v1/vector_stores/:id/file_batches/:batch/cancel": "train",
+  "GET /v1/vector_stores/:id/file_batches/:batch/files": "infer",
   "POST /v1/vector_stores/:id/search": "infer",
 } as const satisfies Readonly<Record<string, Scope | "open">>
 

@@ -80,7 +80,7 @@ export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       describe("GET /v1/vector_stores/:id/files", {
         tag,
         summary: "A vector store's files",
-        query: "vectorStores",
+        query: "vectorStoreFiles",
         answer: "VectorStoreFilePage",
       }),
       (c) => c.json(stores().listFiles(c.req.param("id"), c.req.query(), callerOf(c))),
@@ -93,6 +93,71 @@ export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
         answer: "VectorStoreFile",
       }),
       (c) => c.json(stores().retrieveFile(c.req.param("id"), c.req.param("file"), callerOf(c))),
+    )
+    .post(
+      `${ROOT}/:id/files/:file`,
+      describe("POST /v1/vector_stores/:id/files/:file", {
+        tag,
+        summary: "Changes a file's attributes",
+        body: "VectorStoreFileChange",
+        answer: "VectorStoreFile",
+      }),
+      async (c) =>
+        c.json(
+          await stores().modifyFile(
+            c.req.param("id"),
+            c.req.param("file"),
+            await readJson(c, maxBodyBytes),
+            callerOf(c),
+          ),
+        ),
+    )
+    .get(
+      `${ROOT}/:id/files/:file/content`,
+      describe("GET /v1/vector_stores/:id/files/:file/content", {
+        tag,
+        summary: "The text of a vector store's file",
+        answer: "VectorStoreFileContent",
+      }),
+      (c) => c.json(stores().fileContent(c.req.param("id"), c.req.param("file"), callerOf(c))),
+    )
+    .post(
+      `${ROOT}/:id/file_batches`,
+      describe("POST /v1/vector_stores/:id/file_batches", {
+        tag,
+        summary: "Adds several uploaded files, all of them or none",
+        body: "VectorStoreBatchRequest",
+        answer: "VectorStoreBatch",
+      }),
+      async (c) => c.json(await stores().addBatch(c.req.param("id"), await readJson(c, maxBodyBytes), callerOf(c))),
+    )
+    .get(
+      `${ROOT}/:id/file_batches/:batch`,
+      describe("GET /v1/vector_stores/:id/file_batches/:batch", {
+        tag,
+        summary: "A batch of files",
+        answer: "VectorStoreBatch",
+      }),
+      (c) => c.json(stores().retrieveBatch(c.req.param("id"), c.req.param("batch"), callerOf(c))),
+    )
+    .post(
+      `${ROOT}/:id/file_batches/:batch/cancel`,
+      describe("POST /v1/vector_stores/:id/file_batches/:batch/cancel", {
+        tag,
+        summary: "Refused: a batch is completed when it is answered",
+        answer: "VectorStoreBatch",
+      }),
+      (c) => c.json(stores().cancelBatch(c.req.param("id"), c.req.param("batch"), callerOf(c))),
+    )
+    .get(
+      `${ROOT}/:id/file_batches/:batch/files`,
+      describe("GET /v1/vector_stores/:id/file_batches/:batch/files", {
+        tag,
+        summary: "The files of a batch",
+        query: "vectorStoreFiles",
+        answer: "VectorStoreFilePage",
+      }),
+      (c) => c.json(stores().listBatchFiles(c.req.param("id"), c.req.param("batch"), c.req.query(), callerOf(c))),
     )
     .delete(
       `${ROOT}/:id/files/:file`,
@@ -116,7 +181,12 @@ export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
   app.all(ROOT, onlyMethods("GET", "POST"))
   app.all(`${ROOT}/:id`, onlyMethods("GET", "POST", "DELETE"))
   app.all(`${ROOT}/:id/files`, onlyMethods("GET", "POST"))
-  app.all(`${ROOT}/:id/files/:file`, onlyMethods("GET", "DELETE"))
+  app.all(`${ROOT}/:id/files/:file`, onlyMethods("GET", "POST", "DELETE"))
+  app.all(`${ROOT}/:id/files/:file/content`, onlyMethods("GET"))
+  app.all(`${ROOT}/:id/file_batches`, onlyMethods("POST"))
+  app.all(`${ROOT}/:id/file_batches/:batch`, onlyMethods("GET"))
+  app.all(`${ROOT}/:id/file_batches/:batch/cancel`, onlyMethods("POST"))
+  app.all(`${ROOT}/:id/file_batches/:batch/files`, onlyMethods("GET"))
   app.all(`${ROOT}/:id/search`, onlyMethods("POST"))
   return app
 }

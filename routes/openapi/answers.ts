@@ -15,6 +15,8 @@ import type {
 } from "../../src/service/jobs-wire.ts"
 import type { Health } from "../../src/service/service.ts"
 import type {
+  FileContentPage,
+  VectorStoreBatchObject,
   VectorStoreFileObject,
   VectorStoreObject,
   VectorStoreSearchPage,
@@ -266,6 +268,8 @@ export const passageList = answerOf<DocumentList<PassageObject>>()(
 
 const none = v.literal(0)
 
+const fileCounts = v.object({ in_progress: none, completed: count, failed: none, cancelled: none, total: count })
+
 /** A vector store. */
 export const vectorStore = answerOf<VectorStoreObject>()(
   v.object({
@@ -274,7 +278,7 @@ export const vectorStore = answerOf<VectorStoreObject>()(
     created_at: count,
     name: v.string(),
     usage_bytes: count,
-    file_counts: v.object({ in_progress: none, completed: count, failed: none, cancelled: none, total: count }),
+    file_counts: fileCounts,
     status: v.literal("completed"),
     expires_after: v.null(),
     expires_at: v.null(),
@@ -304,6 +308,30 @@ export const vectorStoreFile = answerOf<VectorStoreFileObject>()(
 /** A page of them. */
 export const vectorStoreFilePage = answerOf<PageBody<VectorStoreFileObject>>()(page(vectorStoreFile))
 
+/** Files that were added together. */
+export const vectorStoreBatch = answerOf<VectorStoreBatchObject>()(
+  v.object({
+    id: v.string(),
+    object: v.literal("vector_store.files_batch"),
+    created_at: count,
+    vector_store_id: v.string(),
+    status: v.literal("completed"),
+    file_counts: fileCounts,
+  }),
+)
+
+const textPart = v.object({ type: v.literal("text"), text: v.string() })
+
+/** The text of a vector store's file. */
+export const vectorStoreFileContent = answerOf<FileContentPage>()(
+  v.object({
+    object: v.literal("vector_store.file_content.page"),
+    data: v.array(textPart),
+    has_more: v.literal(false),
+    next_page: v.null(),
+  }),
+)
+
 /** What a vector store has about a question. */
 export const vectorStoreResults = answerOf<VectorStoreSearchPage>()(
   v.object({
@@ -315,7 +343,7 @@ export const vectorStoreResults = answerOf<VectorStoreSearchPage>()(
         filename: v.string(),
         score: v.number(),
         attributes: metadata,
-        content: v.array(v.object({ type: v.literal("text"), text: v.string() })),
+        content: v.array(textPart),
       }),
     ),
     has_more: v.literal(false),

@@ -8,7 +8,10 @@ import { documentListQuery, documentsRequest, searchRequest } from "../../src/se
 import { embeddingRequest } from "../../src/service/embeddings.ts"
 import { fileListQuery, jobListQuery, jobRequest } from "../../src/service/jobs-wire.ts"
 import {
+  vectorStoreBatchRequest,
   vectorStoreChange,
+  vectorStoreFileChange,
+  vectorStoreFileListQuery,
   vectorStoreFileRequest,
   vectorStoreListQuery,
   vectorStoreRequest,
@@ -37,7 +40,9 @@ export const bodies = {
   LoraScales: loraScales,
   SearchRequest: searchRequest,
   UnloadLoraRequest: vllmUnloadRequest,
+  VectorStoreBatchRequest: vectorStoreBatchRequest,
   VectorStoreChange: vectorStoreChange,
+  VectorStoreFileChange: vectorStoreFileChange,
   VectorStoreFileRequest: vectorStoreFileRequest,
   VectorStoreRequest: vectorStoreRequest,
   VectorStoreSearch: vectorStoreSearch,
@@ -51,6 +56,7 @@ export const queries = {
   files: fileListQuery,
   jobs: jobListQuery,
   vectorStores: vectorStoreListQuery,
+  vectorStoreFiles: vectorStoreFileListQuery,
 } as const
 
 /** What answers hold. */
@@ -87,7 +93,9 @@ const results = {
   ModelList: answers.modelList,
   PassageList: answers.passageList,
   VectorStore: answers.vectorStore,
+  VectorStoreBatch: answers.vectorStoreBatch,
   VectorStoreFile: answers.vectorStoreFile,
+  VectorStoreFileContent: answers.vectorStoreFileContent,
   VectorStoreFilePage: answers.vectorStoreFilePage,
   VectorStorePage: answers.vectorStorePage,
   VectorStoreResults: answers.vectorStoreResults,

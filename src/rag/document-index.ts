@@ -3,10 +3,11 @@
  * `memory-index.ts` where there is no SQLite, as on workers and in browsers. A store of one's own that is only searched
  * needs no more than {@link Retriever}.
  */
-import type { Creation } from "../store/idempotency.ts"
+import type { Creation, Known } from "../store/idempotency.ts"
 import type { ChunkOptions } from "./chunk.ts"
-import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
+import type { Added, Batch, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
 import type { Embedder } from "./embedder.ts"
+import type { Page } from "./paging.ts"
 import type { ReadyDocument } from "./ready-document.ts"
 import type { Retriever } from "./retriever.ts"
 
@@ -56,8 +57,16 @@ export interface DocumentIndex extends Retriever {
    * @throws {EspalierError} `conflict` for a key that came with another body, `invalid_request` for one that is none
    */
   once<T>(creation: Omit<Creation, "now">, work: () => T): T
-  /** In the order that they were added. @param page `after`: the id of the last one of the page before */
-  documents(collection: string, page?: { readonly limit?: number; readonly after?: string }): DocumentRecord[]
+  /** What {@link once} gave when this key came before; null where it is new. @throws {EspalierError} as `once` does */
+  before<T>(creation: Omit<Creation, "now">): Known<T> | null
+  /** Notes that documents were added together. */
+  addBatch(collection: string, documents: readonly string[]): Batch
+  batch(collection: string, id: string): Batch | null
+  /**
+   * A page of documents, in the order that they were added or the other way.
+   * @throws {EspalierError} `invalid_request` for a place that is none
+   */
+  documents(collection: string, page?: Page): DocumentRecord[]
   document(collection: string, id: string): DocumentRecord | null
   /** A document's text as it was added; null if there is none. */
   text(collection: string, id: string): string | null

@@ -49,3 +49,12 @@ export interface Added {
   readonly document: DocumentRecord
   readonly change: "added" | "replaced" | "unchanged"
 }
+
+/** Documents that were added together. */
+export interface Batch {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+  /** Their ids. */
+  readonly documents: readonly string[]
+}

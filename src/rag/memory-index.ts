@@ -6,13 +6,14 @@
  */
 import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
-import { onceInMemory } from "../store/idempotency.ts"
+import { keysInMemory } from "../store/idempotency.ts"
 import type { Chunk } from "./chunk.ts"
-import type { Added, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
+import type { Added, Batch, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
 import type { DocumentIndex, IndexOptions } from "./document-index.ts"
 import { matches } from "./filter.ts"
 import { type FoundWords, type MemoryWords, memoryWords, type WordedPiece } from "./memory-words.ts"
 import { type Matrix, nearestRows } from "./nearest.ts"
+import { pageOf } from "./paging.ts"
 import { type Rankings, rank } from "./rank.ts"
 import { plainCut, type ReadyDocument, readyDocument } from "./ready-document.ts"
 import type { Passage } from "./retriever.ts"
@@ -57,6 +58,7 @@ interface Shelf {
   readonly documents: Map<string, Held>
   readonly pieces: Map<number, Piece>
   readonly words: MemoryWords
+  readonly batches: Map<string, Batch>
   /** Its vectors, made when first searched and again after a change. */
   matrix: Matrix | null
 }
@@ -66,7 +68,7 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
   const { chunks, embedder, now = Date.now, onChange = () => {} } = options
   const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
   const shelves = new Map<string, Shelf>()
-  const runOnce = onceInMemory()
+  const keys = keysInMemory()
   let lastSeq = 0
   const known = (id: string): Shelf => {
     const found = shelves.get(id)
@@ -78,6 +80,7 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
     documents: new Map(),
     pieces: new Map(),
     words: memoryWords(),
+    batches: new Map(),
     matrix: null,
   })
   const find = (owner: string, idOrName: string): Shelf | null => {
@@ -154,16 +157,19 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
     async putAll(collection, documents) {
       return this.write(collection, await this.prepare(documents, collection))
     },
-    once: (creation, work) => runOnce({ ...creation, now: now() }, work),
-    documents(collection, { limit = 100, after } = {}) {
-      const ids = [...known(collection).documents.keys()]
-      if (after !== undefined && !ids.includes(after))
-        throw new EspalierError("invalid_request", "Expected `after` to be the id of a document but found none", {
-          param: "after",
-        })
-      const from = after === undefined ? 0 : ids.indexOf(after) + 1
-      return ids.slice(from, from + limit).map((id) => known(collection).documents.get(id)!.record)
+    once: (creation, work) => keys.once({ ...creation, now: now() }, work),
+    before: (creation) => keys.before({ ...creation, now: now() }),
+    addBatch(collection, documents) {
+      const batch = { id: `vsfb_${newId()}`, createdAt: now(), documents }
+      known(collection).batches.set(batch.id, batch)
+      return batch
     },
+    batch: (collection, id) => known(collection).batches.get(id) ?? null,
+    documents: (collection, page = {}) =>
+      pageOf(
+        [...known(collection).documents.values()].map(({ record }) => record),
+        page,
+      ),
     document: (collection, id) => known(collection).documents.get(id)?.record ?? null,
     text: (collection, id) => known(collection).documents.get(id)?.text ?? null,
     remove(collection, id) {

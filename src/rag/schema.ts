@@ -53,5 +53,14 @@ export const indexSchema: readonly string[] = [
   );
   INSERT INTO words (words, rank) VALUES ('rank', 'bm25(0.0, 1.0, 1.0)')
   `,
-  idempotencyTable,
+  `
+  CREATE TABLE batches (
+    id TEXT PRIMARY KEY,
+    collection INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    documents TEXT NOT NULL
+  );
+  CREATE INDEX batches_collection ON batches (collection);
+  ${idempotencyTable}
+  `,
 ]

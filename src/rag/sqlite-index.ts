@@ -8,7 +8,7 @@
 import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { type Database, migrate, type SqlRow } from "../store/database.ts"
-import { createOnce } from "../store/idempotency.ts"
+import { answeredBefore, createOnce } from "../store/idempotency.ts"
 import {
   addCollection,
   type CollectionRow,
@@ -21,6 +21,7 @@ import type { Added, DocumentRecord, Metadata } from "./document.ts"
 import type { DocumentIndex, IndexOptions } from "./document-index.ts"
 import type { Filter } from "./filter.ts"
 import { filterSql } from "./filter-sql.ts"
+import { pageRange } from "./paging.ts"
 import { rank, type Scored } from "./rank.ts"
 import { plainCut, type ReadyDocument, readyDocument } from "./ready-document.ts"
 import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
@@ -115,6 +116,7 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
         const found = findCollection(database, owner, id)
         if (!found) return false
         for (const row of database.all("SELECT * FROM documents WHERE collection = ?", found.seq)) removeRows(row)
+        database.run("DELETE FROM batches WHERE collection = ?", found.seq)
         return database.run("DELETE FROM collections WHERE seq = ?", found.seq) > 0
       })
     },
@@ -137,19 +139,33 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
         return documents.map((document) => write(scope, document))
       }),
     once: (creation, work) => createOnce(database, { ...creation, now: now() }, work),
-    documents(collection, { limit = 100, after } = {}) {
+    before: (creation) => answeredBefore(database, { ...creation, now: now() }),
+    addBatch(collection, documents) {
+      const batch = { id: `vsfb_${newId()}`, createdAt: now(), documents }
+      database.run(
+        "INSERT INTO batches (id, collection, created_at, documents) VALUES (?, ?, ?, ?)",
+        ...[batch.id, known(collection).seq, batch.createdAt, JSON.stringify(documents)],
+      )
+      return batch
+    },
+    batch(collection, id) {
+      const row = database.get("SELECT * FROM batches WHERE collection = ? AND id = ?", known(collection).seq, id)
+      return (
+        row && { id, createdAt: Number(row["created_at"]), documents: JSON.parse(String(row["documents"])) as string[] }
+      )
+    },
+    documents(collection, page = {}) {
       const { seq: scope } = known(collection)
-      const last = after === undefined ? null : rowOf(scope, after)
-      if (after !== undefined && !last)
-        throw new EspalierError("invalid_request", "Expected `after` to be the id of a document but found none", {
-          param: "after",
-        })
-      return database
-        .all(
-          "SELECT * FROM documents WHERE collection = ? AND seq > ? ORDER BY seq LIMIT ?",
-          ...[scope, last?.["seq"] ?? 0, limit],
-        )
-        .map(readDocument)
+      const placeOf = (id: string): number | null => {
+        const row = rowOf(scope, id)
+        return row && Number(row["seq"])
+      }
+      const { low, high, direction, isReversed } = pageRange(page, placeOf)
+      const rows = database.all(
+        `SELECT * FROM documents WHERE collection = ? AND seq > ? AND seq < ? ORDER BY seq ${direction} LIMIT ?`,
+        ...[scope, low, high, page.limit ?? 100],
+      )
+      return (isReversed ? rows.toReversed() : rows).map(readDocument)
     },
     document(collection, id) {
       const row = rowOf(known(collection).seq, id)

@@ -2,8 +2,9 @@
  * @module Documents over HTTP: add, list, look at, remove and search. Collections come to be when something is added to
  * them, and each tenant has its own.
  */
-import { concatBytes } from "../core/bytes.ts"
+import { concatBytes, encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
+import { sha256Hex } from "../core/hash.ts"
 import type { Collection, DocumentRecord, NewDocument } from "../rag/document.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import { both, equalTo } from "../rag/filter.ts"
@@ -11,6 +12,7 @@ import { firstWords, readDocuments } from "../rag/readers/read.ts"
 import type { Passage } from "../rag/retriever.ts"
 import { checked } from "./check.ts"
 import { toSeconds } from "./context.ts"
+import { createInIndex } from "./create-once.ts"
 import {
   type AddedObject,
   collectionName,
@@ -57,11 +59,19 @@ export function createDocumentService(index: DocumentIndex, maxFileBytes: number
   }
   const made = (name: string, { owner = "" }: Caller = {}): Collection =>
     index.collection(owner, name) ?? index.createCollection(owner, name)
-  const addAll = async (collection: Collection, documents: readonly NewDocument[]) => {
-    const added = await index.putAll(collection.id, documents)
-    const data = added.map(({ document, change }): AddedObject => ({ ...documentObject(collection, document), change }))
-    return { object: "list" as const, data, has_more: false }
-  }
+  /** @param body what was asked for, as plain JSON */
+  const addAll = (name: string, body: unknown, caller: Caller | undefined, read: () => Promise<NewDocument[]>) =>
+    createInIndex(index, {
+      ...{ scope: "document", body, caller },
+      prepare: async () => index.prepare(await read(), index.collection(caller?.owner ?? "", name)?.id),
+      write(ready) {
+        const collection = made(name, caller)
+        const data = index
+          .write(collection.id, ready)
+          .map(({ document, change }): AddedObject => ({ ...documentObject(collection, document), change }))
+        return { object: "list" as const, data, has_more: false }
+      },
+    })
   const absent = (id: string): EspalierError =>
     new EspalierError("not_found", `There is no document "${id.slice(0, 100)}"`, { param: "id" })
   const ofQuery = (query: Readonly<Record<string, string>>, caller: Caller | undefined): Collection =>
@@ -70,16 +80,18 @@ export function createDocumentService(index: DocumentIndex, maxFileBytes: number
     index,
     async add(body, caller) {
       const { collection, documents } = checked(documentsRequest, body)
-      const read: NewDocument[] = []
-      for (const { id, title, text, format, metadata } of documents)
-        for (const document of await readDocuments(new TextEncoder().encode(text), { name: title ?? "", format }))
-          read.push({
-            ...document,
-            ...(id !== undefined && { id }),
-            title: title ?? (document.title === "" ? firstWords(document.text) : document.title),
-            metadata: { ...document.metadata, ...metadata },
-          })
-      return addAll(made(collection, caller), read)
+      return addAll(collection, body, caller, async () => {
+        const read: NewDocument[] = []
+        for (const { id, title, text, format, metadata } of documents)
+          for (const document of await readDocuments(encodeUtf8(text), { name: title ?? "", format }))
+            read.push({
+              ...document,
+              ...(id !== undefined && { id }),
+              title: title ?? (document.title === "" ? firstWords(document.text) : document.title),
+              metadata: { ...document.metadata, ...metadata },
+            })
+        return read
+      })
     },
     async upload(form, caller) {
       let file: { name: string; bytes: Uint8Array } | null = null
@@ -96,8 +108,9 @@ export function createDocumentService(index: DocumentIndex, maxFileBytes: number
         throw new EspalierError("invalid_request", "Expected a part `file` with a file name but found none", {
           param: "file",
         })
-      const documents = await readDocuments(file.bytes, { name: file.name, id: file.name })
-      return addAll(made(name, caller), documents)
+      const { name: id, bytes } = file
+      const asked = { collection: name, file: id, sha256: await sha256Hex(bytes) }
+      return addAll(name, asked, caller, () => readDocuments(bytes, { name: id, id }))
     },
     list(query, caller) {
       const { collection: name, limit, after } = checked(documentListQuery, query)

@@ -21,10 +21,16 @@ export const vectorStoreRequest = v.object({
   file_ids: v.nullish(v.pipe(v.array(fileId), v.maxLength(500))),
   metadata: v.nullish(metadata),
   chunking_strategy: chunking,
+  // Nothing expires here, and what is asked for is not passed over.
+  expires_after: v.nullish(v.never("Vector stores stay until they are deleted")),
 })
 
 /** POST /v1/vector_stores/{id}. */
-export const vectorStoreChange = v.object({ name: v.nullish(name), metadata: v.nullish(metadata) })
+export const vectorStoreChange = v.object({
+  name: v.nullish(name),
+  metadata: v.nullish(metadata),
+  expires_after: v.nullish(v.never("Vector stores stay until they are deleted")),
+})
 
 /** POST /v1/vector_stores/{id}/files. */
 export const vectorStoreFileRequest = v.object({
@@ -33,10 +39,35 @@ export const vectorStoreFileRequest = v.object({
   chunking_strategy: chunking,
 })
 
-/** Lists of vector stores and of their files. */
+/** POST /v1/vector_stores/{id}/files/{file}. */
+export const vectorStoreFileChange = v.object({ attributes: v.nullable(metadata) })
+
+/** POST /v1/vector_stores/{id}/file_batches. */
+export const vectorStoreBatchRequest = v.pipe(
+  v.object({
+    file_ids: v.optional(v.pipe(v.array(fileId), v.minLength(1), v.maxLength(500))),
+    files: v.optional(v.pipe(v.array(vectorStoreFileRequest), v.minLength(1), v.maxLength(500))),
+    attributes: v.nullish(metadata),
+    chunking_strategy: chunking,
+  }),
+  v.check(
+    ({ file_ids, files }) => (file_ids === undefined) !== (files === undefined),
+    "Expected either `file_ids` or `files`",
+  ),
+)
+
+/** The list of vector stores. */
 export const vectorStoreListQuery = v.object({
   limit: v.optional(countText(100), "20"),
-  after: v.nullish(id),
+  order: v.optional(v.picklist(["asc", "desc"]), "desc"),
+  after: v.optional(id),
+  before: v.optional(id),
+})
+
+/** Lists of their files. */
+export const vectorStoreFileListQuery = v.object({
+  ...vectorStoreListQuery.entries,
+  filter: v.optional(v.picklist(["in_progress", "completed", "failed", "cancelled"]), "completed"),
 })
 
 /** POST /v1/vector_stores/{id}/search. */
@@ -88,6 +119,24 @@ export interface VectorStoreFileObject {
   readonly last_error: null
   readonly chunking_strategy: { readonly type: "other" }
   readonly attributes: Metadata
+}
+
+/** Files that were added together. */
+export interface VectorStoreBatchObject {
+  readonly id: string
+  readonly object: "vector_store.files_batch"
+  readonly created_at: number
+  readonly vector_store_id: string
+  readonly status: "completed"
+  readonly file_counts: VectorStoreObject["file_counts"]
+}
+
+/** The text of a file. */
+export interface FileContentPage {
+  readonly object: "vector_store.file_content.page"
+  readonly data: readonly { readonly type: "text"; readonly text: string }[]
+  readonly has_more: false
+  readonly next_page: null
 }
 
 /** What a search found. */

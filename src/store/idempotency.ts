@@ -49,6 +49,30 @@ export const otherBody = (): EspalierError =>
     hint: "Send each new request with a key of its own",
   })
 
+/** An answer that was given before. */
+export interface Known<T> {
+  readonly answer: T
+}
+
+/**
+ * The answer that a key had before; null where it is new or there is none.
+ * @throws {EspalierError} `conflict` for a key that came with another body, `invalid_request` for one that is none.
+ */
+export function answeredBefore<T>(
+  database: Database,
+  { owner, scope, key, bodySha256, now }: Creation,
+): Known<T> | null {
+  if (key === undefined) return null
+  checkKey(key)
+  const known = database.get(
+    "SELECT body_sha256, answer FROM idempotency WHERE owner = ? AND scope = ? AND key = ? AND created_at > ?",
+    ...[owner, scope, key, now - KEY_LIFETIME],
+  )
+  if (!known) return null
+  if (known["body_sha256"] !== bodySha256) throw otherBody()
+  return { answer: JSON.parse(String(known["answer"])) as T }
+}
+
 /**
  * The answer that `key` had before, or `make`'s, remembered with what `make` writes in one transaction.
  * @param make writes what is created, and gives what to answer: plain JSON
@@ -60,25 +84,12 @@ export function createOnce<T>(database: Database, creation: Creation, make: () =
   checkKey(key)
   return database.transaction(() => {
     database.run("DELETE FROM idempotency WHERE created_at <= ?", now - KEY_LIFETIME)
-    const known = database.get(
-      "SELECT body_sha256, answer FROM idempotency WHERE owner = ? AND scope = ? AND key = ?",
-      owner,
-      scope,
-      key,
-    )
-    if (known) {
-      if (known["body_sha256"] === bodySha256) return JSON.parse(String(known["answer"])) as T
-      throw otherBody()
-    }
+    const known = answeredBefore<T>(database, creation)
+    if (known) return known.answer
     const answer = make()
     database.run(
       "INSERT INTO idempotency (owner, scope, key, body_sha256, answer, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-      owner,
-      scope,
-      key,
-      bodySha256,
-      JSON.stringify(answer),
-      now,
+      ...[owner, scope, key, bodySha256, JSON.stringify(answer), now],
     )
     return answer
   })
@@ -87,22 +98,39 @@ export function createOnce<T>(database: Database, creation: Creation, make: () =
 /** Keys at most that are kept in memory; the oldest make room. */
 const MOST_KEYS = 10_000
 
-/** {@link createOnce} without a database, for what lives no longer than the process itself. */
-export function onceInMemory(): <T>(creation: Creation, make: () => T) => T {
+/** Keys in memory, for what lives no longer than the process itself. */
+export interface KeysInMemory {
+  /** {@link answeredBefore} */
+  before<T>(creation: Creation): Known<T> | null
+  /** {@link createOnce} */
+  once<T>(creation: Creation, make: () => T): T
+}
+
+/** No keys yet. */
+export function keysInMemory(): KeysInMemory {
   const entries = new Map<string, { readonly bodySha256: string; readonly answer: string; readonly at: number }>()
-  return <T>({ owner, scope, key, bodySha256, now }: Creation, make: () => T): T => {
-    if (key === undefined) return make()
-    checkKey(key)
-    const name = JSON.stringify([owner, scope, key])
-    const known = entries.get(name)
-    if (known && known.at > now - KEY_LIFETIME) {
-      if (known.bodySha256 === bodySha256) return JSON.parse(known.answer) as T
-      throw otherBody()
-    }
-    const answer = make()
-    entries.delete(name)
-    entries.set(name, { bodySha256, answer: JSON.stringify(answer), at: now })
-    if (entries.size > MOST_KEYS) entries.delete(entries.keys().next().value!)
-    return answer
+  const nameOf = ({ owner, scope, key }: Creation): string => JSON.stringify([owner, scope, key])
+  return {
+    before<T>(creation: Creation) {
+      const { key, bodySha256, now } = creation
+      if (key === undefined) return null
+      checkKey(key)
+      const known = entries.get(nameOf(creation))
+      if (!known || known.at <= now - KEY_LIFETIME) return null
+      if (known.bodySha256 !== bodySha256) throw otherBody()
+      return { answer: JSON.parse(known.answer) as T }
+    },
+    once<T>(creation: Creation, make: () => T) {
+      const known = this.before<T>(creation)
+      if (known) return known.answer
+      const answer = make()
+      const { key, bodySha256, now } = creation
+      if (key === undefined) return answer
+      const name = nameOf(creation)
+      entries.delete(name)
+      entries.set(name, { bodySha256, answer: JSON.stringify(answer), at: now })
+      if (entries.size > MOST_KEYS) entries.delete(entries.keys().next().value!)
+      return answer
+    },
   }
 }

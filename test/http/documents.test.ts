@@ -66,6 +66,35 @@ test("documents are added, found, shown and deleted", async () => {
   expect((await json(app.post("/v1/rag/search", { query: "mayor" }))).data).toEqual([])
 })
 
+test("documents that are sent again with their key are answered as they were", async () => {
+  const headers = { "idempotency-key": "k" }
+  const send = (documents: readonly object[]) => app.post("/v1/rag/documents", { documents }, headers)
+  const first = await json(send([tal]))
+  expect(first.data[0]!.change).toBe("added")
+  await app.send("/v1/rag/documents/notes/tal.md", { method: "DELETE" })
+  expect(await json(send([tal]))).toEqual(first)
+  expect((await app.get("/v1/rag/documents/notes/tal.md")).status).toBe(404)
+  expect((await send([ost])).status).toBe(409)
+  const form = () => {
+    const data = new FormData()
+    data.set("file", new File(["Words of Ost."], "ost.txt"))
+    return app.send("/v1/rag/documents", { method: "POST", body: data, headers: { "idempotency-key": "f" } })
+  }
+  expect(await json(form())).toEqual(await json(form()))
+})
+
+test("conditions on metadata go with a search", async () => {
+  await add([tal, { ...ost, metadata: { year: 1999 } }])
+  const search = async (more: object) =>
+    (await json(app.post("/v1/rag/search", { query: "Tal", limit: 5, ...more }))).data.map((each) => each.document_id)
+  expect(await search({ filters: { type: "lt", key: "year", value: 2000 } })).toEqual(["ost"])
+  expect(await search({ filters: { type: "gt", key: "year", value: 1 }, filter: { year: 2024 } })).toEqual([
+    "notes/tal.md",
+  ])
+  const deep = { type: "and", filters: [{ type: "or", filters: [{ type: "and", filters: [] }] }] }
+  expect((await app.post("/v1/rag/search", { query: "Tal", filters: deep })).status).toBe(400)
+})
+
 test("a file is taken in as what its name says", async () => {
   const form = new FormData()
   form.set("collection", "pages")

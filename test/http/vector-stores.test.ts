@@ -2,7 +2,7 @@
  * @module /v1/vector_stores through the official `openai` client: create, fill, search, change, delete.
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import OpenAI, { BadRequestError, NotFoundError, toFile } from "openai"
+import OpenAI, { APIError, BadRequestError, ConflictError, NotFoundError, toFile } from "openai"
 import { serveBun } from "../../src/entry/http-bun.ts"
 import { type TemporaryIndex, temporaryIndex } from "../support/document-index.ts"
 import { createFakeApp } from "../support/fake-app.ts"
@@ -37,7 +37,7 @@ test("a vector store is filled from uploaded files, searched and deleted", async
 
   const file = await client.vectorStores.files.createAndPoll(made.id, { file_id: ost, attributes: { wet: true } })
   expect(file).toMatchObject({ id: ost, object: "vector_store.file", status: "completed", attributes: { wet: true } })
-  expect((await client.vectorStores.files.list(made.id)).data.map(({ id }) => id)).toEqual([tal, ost])
+  expect((await client.vectorStores.files.list(made.id)).data.map(({ id }) => id)).toEqual([ost, tal])
   expect((await client.vectorStores.retrieve(made.id)).file_counts.total).toBe(2)
 
   const found = await client.vectorStores.search(made.id, { query: "Who is the mayor of Tal?" })
@@ -61,6 +61,124 @@ test("a vector store is filled from uploaded files, searched and deleted", async
   expect((await client.vectorStores.search(made.id, { query: "river" })).data).toEqual([])
   expect(await client.vectorStores.delete(made.id)).toMatchObject({ object: "vector_store.deleted", deleted: true })
   expect((await client.vectorStores.list()).data).toEqual([])
+})
+
+const ids = (entries: readonly { readonly id: string }[]): string[] => entries.map(({ id }) => id)
+
+test("lists come in pages, in either order, from either end", async () => {
+  const names = ["a", "b", "c", "d", "e"]
+  const files: string[] = []
+  for (const name of names) files.push(await upload(`${name}.txt`, `Words of ${name}.`))
+  const store = await client.vectorStores.create({ file_ids: files })
+  const stores = [store.id]
+  for (const name of names.slice(1)) stores.push((await client.vectorStores.create({ name })).id)
+  const lists = [
+    { all: stores, list: (page: object) => client.vectorStores.list(page) },
+    { all: files, list: (page: object) => client.vectorStores.files.list(store.id, page) },
+  ]
+  for (const { all, list } of lists) {
+    const walked: string[] = []
+    for await (const { id } of list({ limit: 2 })) walked.push(id)
+    expect(walked).toEqual(all.toReversed())
+    const some = async (page: object): Promise<[string[], boolean]> => {
+      const { data, has_more } = (await list(page)) as unknown as { data: { id: string }[]; has_more: boolean }
+      return [ids(data), has_more]
+    }
+    expect(await some({ order: "asc", limit: 2 })).toEqual([all.slice(0, 2), true])
+    expect(await some({ order: "asc", after: all[2], limit: 5 })).toEqual([all.slice(3), false])
+    expect(await some({ order: "asc", before: all[3], limit: 2 })).toEqual([all.slice(1, 3), true])
+    expect(await some({ order: "desc", before: all[3], limit: 2 })).toEqual([[all[4]!], false])
+    expect(await some({ order: "asc", after: all[0], before: all[3] })).toEqual([all.slice(1, 3), false])
+    const error = await some({ after: "none" }).catch((thrown: unknown) => thrown)
+    expect((error as BadRequestError).param).toBe("after")
+  }
+  expect((await client.vectorStores.files.list(store.id, { filter: "failed" })).data).toEqual([])
+})
+
+test("a batch of files is added whole, and is there to be asked about", async () => {
+  const [tal, ost] = [await upload("tal.txt", "Tal is a town."), await upload("ost.txt", "Ost is a river.")]
+  const { id } = await client.vectorStores.create({})
+  const batch = await client.vectorStores.fileBatches.createAndPoll(id, {
+    file_ids: [tal, ost],
+    attributes: { kind: "x" },
+  })
+  expect(batch).toMatchObject({ object: "vector_store.files_batch", status: "completed", vector_store_id: id })
+  expect(batch.file_counts).toEqual({ in_progress: 0, completed: 2, failed: 0, cancelled: 0, total: 2 })
+  const listed = await client.vectorStores.fileBatches.listFiles(batch.id, { vector_store_id: id, order: "asc" })
+  expect(listed.data.map((file) => [file.id, file.attributes])).toEqual([
+    [tal, { kind: "x" }],
+    [ost, { kind: "x" }],
+  ])
+  const uploaded = await client.vectorStores.fileBatches.uploadAndPoll(id, {
+    files: [await toFile(new TextEncoder().encode("Lak is a lake."), "lak.txt")],
+  })
+  expect(uploaded.file_counts.completed).toBe(1)
+  expect((await client.vectorStores.search(id, { query: "lake" })).data[0]!.filename).toBe("lak.txt")
+
+  const bad = await upload("picture.bin", "x")
+  for (const wrong of [
+    { file_ids: [tal, bad] },
+    { files: [{ file_id: "file-none" }] },
+    {},
+    { file_ids: [tal], files: [] },
+  ])
+    expect(
+      await client.vectorStores.fileBatches.create(id, wrong as never).catch((thrown: unknown) => thrown),
+    ).toBeInstanceOf(APIError)
+  expect((await client.vectorStores.retrieve(id)).file_counts.total).toBe(3)
+  const cancelled = client.vectorStores.fileBatches.cancel(batch.id, { vector_store_id: id })
+  expect(await cancelled.catch((thrown: unknown) => thrown)).toBeInstanceOf(ConflictError)
+  await client.vectorStores.delete(id)
+  const other = await client.vectorStores.create({})
+  const gone = client.vectorStores.fileBatches.retrieve(batch.id, { vector_store_id: other.id })
+  expect(await gone.catch((thrown: unknown) => thrown)).toBeInstanceOf(NotFoundError)
+})
+
+test("attributes change, and are compared in every way that clients know", async () => {
+  const files = await Promise.all([1, 2, 3].map((page) => upload(`${page}.txt`, `A river, page ${page}.`)))
+  const { id } = await client.vectorStores.create({})
+  for (const [i, file_id] of files.entries())
+    await client.vectorStores.files.create(id, { file_id, attributes: { page: i + 1, kind: i === 1 ? "b" : "a" } })
+  const found = async (filters: object) =>
+    (await client.vectorStores.search(id, { query: "river", filters: filters as never })).data
+      .map((each) => files.indexOf(each.file_id) + 1)
+      .sort()
+  const page = (type: string, value: unknown) => ({ type, key: "page", value })
+  expect(await found(page("ne", 2))).toEqual([1, 3])
+  expect(await found(page("gt", 1))).toEqual([2, 3])
+  expect(await found(page("gte", 3))).toEqual([3])
+  expect(await found(page("lt", 2))).toEqual([1])
+  expect(await found(page("lte", 2))).toEqual([1, 2])
+  expect(await found(page("in", [1, 3]))).toEqual([1, 3])
+  expect(await found(page("nin", [1, 3]))).toEqual([2])
+  const kindA = { type: "eq", key: "kind", value: "a" }
+  expect(
+    await found({ type: "or", filters: [page("eq", 2), { type: "and", filters: [kindA, page("gt", 1)] }] }),
+  ).toEqual([2, 3])
+  const changed = await client.vectorStores.files.update(files[0]!, { vector_store_id: id, attributes: { page: 9 } })
+  expect(changed).toMatchObject({ id: files[0], attributes: { page: 9 } })
+  expect(await found(page("gt", 3))).toEqual([1])
+  const { data } = await client.vectorStores.files.content(files[0]!, { vector_store_id: id })
+  expect(data).toEqual([{ type: "text", text: "A river, page 1." }])
+})
+
+test("a creation that is sent again with its key is answered as it was, and is not made twice", async () => {
+  const tal = await upload("tal.txt", "Tal is a town.")
+  const keyed = (key: string) => ({ headers: { "Idempotency-Key": key } })
+  const first = await client.vectorStores.create({ name: "a", file_ids: [tal] }, keyed("k"))
+  // Even if what it was made of is gone meanwhile.
+  await client.files.delete(tal)
+  expect(await client.vectorStores.create({ name: "a", file_ids: [tal] }, keyed("k"))).toEqual(first)
+  expect((await client.vectorStores.list()).data.length).toBe(1)
+  const other = client.vectorStores.create({ name: "b" }, keyed("k"))
+  expect(await other.catch((thrown: unknown) => thrown)).toBeInstanceOf(ConflictError)
+  const ost = await upload("ost.txt", "Ost is a river.")
+  const batch = await client.vectorStores.fileBatches.create(first.id, { file_ids: [ost] }, keyed("k"))
+  expect(await client.vectorStores.fileBatches.create(first.id, { file_ids: [ost] }, keyed("k"))).toEqual(batch)
+  const file = await client.vectorStores.files.create(first.id, { file_id: ost }, keyed("k"))
+  await client.vectorStores.files.delete(ost, { vector_store_id: first.id })
+  expect(await client.vectorStores.files.create(first.id, { file_id: ost }, keyed("k"))).toEqual(file)
+  expect((await client.vectorStores.retrieve(first.id)).file_counts.total).toBe(1)
 })
 
 describe("what is wrong", () => {
@@ -90,6 +208,12 @@ describe("what is wrong", () => {
       expect(error).toBeInstanceOf(BadRequestError)
       expect((error as BadRequestError).param).toBe(param)
     }
+  })
+
+  test("what would not be done is not passed over", async () => {
+    const expires_after = { anchor: "last_active_at", days: 1 } as const
+    const error = await client.vectorStores.create({ expires_after }).catch((thrown: unknown) => thrown)
+    expect((error as BadRequestError).param).toBe("expires_after")
   })
 
   test("a file that can't be read leaves no store behind", async () => {

@@ -170,7 +170,30 @@ describe.each(Object.keys(kinds))("an index of documents %s", (kind) => {
     for (const title of ["a", "b", "c"]) await add(id, title, "Words.")
     expect(index.documents(id, { limit: 2 }).map((each) => each.id)).toEqual(["a", "b"])
     expect(index.documents(id, { after: "b" }).map((each) => each.id)).toEqual(["c"])
-    expect(() => index.documents(id, { after: "x" })).toThrow("Expected `after` to be the id of a document")
+    expect(() => index.documents(id, { after: "x" })).toThrow("Expected `after` to be the id of an entry")
+  })
+
+  test("pages may begin at either end", async () => {
+    const { id } = index.createCollection("", "default")
+    for (const title of ["a", "b", "c", "d"]) await add(id, title, "Words.")
+    const page = (given: Parameters<DocumentIndex["documents"]>[1]) =>
+      index
+        .documents(id, given)
+        .map((each) => each.id)
+        .join("")
+    expect(page({ order: "desc", limit: 3 })).toBe("dcb")
+    expect(page({ order: "desc", after: "c" })).toBe("ba")
+    expect(page({ before: "d", limit: 2 })).toBe("bc")
+    expect(page({ order: "desc", before: "a", limit: 2 })).toBe("cb")
+    expect(page({ after: "a", before: "d" })).toBe("bc")
+    expect(() => page({ before: "x" })).toThrow("Expected `before` to be the id of an entry")
+  })
+
+  test("what was added together is known by it, in its collection alone", () => {
+    const [one, other] = ["one", "other"].map((name) => index.createCollection("", name).id)
+    const batch = index.addBatch(one!, ["a", "b"])
+    expect(batch).toEqual({ id: expect.stringMatching(/^vsfb_/), createdAt: 1000, documents: ["a", "b"] })
+    expect([index.batch(one!, batch.id), index.batch(other!, batch.id)]).toEqual([batch, null])
   })
 
   test("a document without text is refused", async () => {
