@@ -2,8 +2,8 @@
  * @module One loaded adapter for each key, while the process lives.
  */
 import { expect, test } from "bun:test"
-import { KEY_LIFETIME } from "../../../src/store/idempotency.ts"
 import { createOnceCache } from "../../../src/service/once-cache.ts"
+import { KEY_LIFETIME } from "../../../src/store/idempotency.ts"
 import { createFakeApp } from "../../support/fake-app.ts"
 
 test("a key gives the first answer again, also to whoever asks meanwhile, for a day", async () => {
