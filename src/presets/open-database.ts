@@ -2,7 +2,7 @@
  * @module Opens a SQLite database file by the library that this runtime has: `bun:sqlite` on Bun, `node:sqlite` on Deno
  * and on Node from 22.13 on. It is checked before it is used, and one process at a time has it.
  */
-import { mkdir, rename } from "node:fs/promises"
+import { mkdir, open as openFile, rename } from "node:fs/promises"
 import { dirname } from "node:path"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { type Database, databaseOver, type SqliteLibrary } from "../store/database.ts"
@@ -22,9 +22,12 @@ export interface DatabaseOptions {
   readonly option: string
   /** Whether other processes may have it open as well. */
   readonly shared: boolean
+  /** What is wrong with what the tables hold, or null; whatever it throws is wrong as well. */
+  readonly damageOf?: (database: Database) => string | null
 }
 
-const jobStore: DatabaseOptions = { name: "job store", option: "store", shared: false }
+/** A job store's. */
+export const jobStore: DatabaseOptions = { name: "job store", option: "store", shared: false }
 
 /** Files that belong to a database. */
 const PARTS = ["", "-wal", "-shm", "-journal"]
@@ -37,7 +40,7 @@ const PARTS = ["", "-wal", "-shm", "-journal"]
 export async function openDatabase(path: string, options: DatabaseOptions = jobStore): Promise<OpenedDatabase> {
   const open = await library(options)
   await mkdir(dirname(path), { recursive: true })
-  const first = tryOpen(open, path, options)
+  const first = (await headerDamage(path)) ?? tryOpen(open, path, options)
   if (typeof first !== "string") return { database: first, quarantined: null }
   const aside = `${path}.damaged-${Date.now().toString(36)}`
   for (const part of PARTS) await rename(`${path}${part}`, `${aside}${part}`).catch(ignoreMissing)
@@ -48,11 +51,25 @@ export async function openDatabase(path: string, options: DatabaseOptions = jobS
   })
 }
 
+/** What is wrong with a file's header: one of a format to come would be opened, and refuse every write. */
+async function headerDamage(path: string): Promise<string | null> {
+  const file = await openFile(path).catch(() => null)
+  try {
+    const { buffer, bytesRead } = (await file?.read(new Uint8Array(20), 0, 20, 0)) ?? { buffer: [], bytesRead: 0 }
+    // https://www.sqlite.org/fileformat2.html#file_format_version_numbers
+    return bytesRead === 20 && (buffer[18]! > 2 || buffer[19]! > 2)
+      ? "its header names a format that there is not"
+      : null
+  } finally {
+    await file?.close()
+  }
+}
+
 /** The database, or what is wrong with its file. @throws {EspalierError} `conflict` if another process has it open. */
 function tryOpen(
   open: (path: string) => SqliteLibrary,
   path: string,
-  { name, option, shared }: DatabaseOptions,
+  { name, option, shared, damageOf }: DatabaseOptions,
 ): Database | string {
   let opened: SqliteLibrary | null = null
   try {
@@ -65,9 +82,10 @@ function tryOpen(
     opened.exec("BEGIN IMMEDIATE; COMMIT")
     const database = databaseOver(opened)
     const found = Object.values(database.get(`PRAGMA ${shared ? "quick" : "integrity"}_check(1)`) ?? {})[0]
-    if (found === "ok") return database
+    const damage = found === "ok" ? (damageOf?.(database) ?? null) : String(found)
+    if (damage === null) return database
     database.close()
-    return String(found)
+    return damage
   } catch (error) {
     opened?.close()
     if (/locked|busy/i.test(messageOf(error))) {

@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { isEspalierError } from "../core/errors.ts"
 import { openAdapterShelf } from "../jobs/adapter-shelf.ts"
+import { damageOf } from "../jobs/check-rows.ts"
 import { isOver } from "../jobs/job-record.ts"
 import { type JobStore, openJobStore } from "../jobs/job-store.ts"
 import { deletedModels, findJob, isModelHidden } from "../jobs/job-table.ts"
@@ -13,7 +14,7 @@ import type { JobRunner } from "../jobs/runner.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { Training } from "../service/context.ts"
 import { openContentStore } from "../store/content-store.ts"
-import { openDatabase } from "./open-database.ts"
+import { jobStore, openDatabase } from "./open-database.ts"
 import { adaptersFolderOf } from "./run-job.ts"
 
 /** A store that was opened. */
@@ -33,7 +34,7 @@ const hasDamaged = async (folder: string): Promise<boolean> =>
  *   SQLite.
  */
 export async function openStore(folder: string): Promise<OpenedStore> {
-  const { database, quarantined } = await openDatabase(join(folder, "jobs.sqlite"))
+  const { database, quarantined } = await openDatabase(join(folder, "jobs.sqlite"), { ...jobStore, damageOf })
   try {
     const contents = await openContentStore(join(folder, "files"))
     // Contents that only a damaged database names wait for whoever mends it.
