@@ -16,6 +16,7 @@ const baseFiles = [
   "config.json",
   "generation_config.json",
   "model.safetensors",
+  "retrieval.json",
   "tokenizer.json",
   "tokenizer_config.json",
 ]

@@ -1,13 +1,16 @@
 /**
  * @module Espalier on Cloudflare's workers. The engine lives in a Durable Object: all of an object's requests share one
  * context, as continuous batching needs, whereas a plain worker's promises may not outlive the request that made them.
- * The base comes from the assets or from the bucket, adapters from the bucket; none of them is part of the script.
+ * The base comes from the assets or from the bucket, adapters and documents from the bucket; none of them is part of the
+ * script.
  */
 import { createApp } from "../../routes/app.ts"
 import { trainAdapterRoutes } from "../../routes/train-adapter.ts"
 import { EspalierError, isEspalierError } from "../core/errors.ts"
 import { adapterPrefix, bucketEngine } from "../presets/bucket-adapters.ts"
+import { type BucketDocuments, bucketDocuments } from "../presets/bucket-documents.ts"
 import { bucketTrainer } from "../presets/bucket-trainer.ts"
+import { folderProfile } from "../presets/folder-profile.ts"
 import { openBaseFolder } from "../presets/open-base.ts"
 import { readAdapterFrom } from "../presets/read-adapter.ts"
 import { useCompiledWasm } from "../runtime/compiled-wasm.ts"
@@ -27,7 +30,7 @@ export interface WorkerBindings {
     idFromName(name: string): unknown
     get(id: unknown): { fetch(request: Request): Promise<Response> }
   }
-  /** Adapters, below `adapters/`, and the base, if `BASE` begins with `r2:`. */
+  /** Adapters, below `adapters/`, documents, below `documents/`, and the base, if `BASE` begins with `r2:`. */
   readonly BUCKET: Bucket
   /** Static files, the base among them unless it lies in the bucket. */
   readonly ASSETS?: { fetch: Fetcher }
@@ -41,8 +44,14 @@ export interface WorkerBindings {
   readonly ADAPTER_TRUST_MS?: string
 }
 
-/** Where adapters lie in the bucket. */
+/** Where adapters and documents lie in the bucket. */
 const ADAPTERS = "adapters/"
+const DOCUMENTS = "documents/"
+/** Bytes of documents: their words are held in memory as well. */
+const MAX_DOCUMENT_BYTES = 8 * 2 ** 20
+/** Where documents are looked at, and where they change: that goes to one engine, which the others follow. */
+const LOOKING = /^\/v1\/(rag|chat)\//
+const CHANGING = /^\/v1\/rag\/documents(\/|$)/
 /** An isolate has 128 MB: room for a conversation's beginning, not for many. */
 const PREFIX_CACHE_BYTES = 4 * 2 ** 20
 /** Answers at once and in line: every answer has keys and values of its own. */
@@ -51,7 +60,10 @@ const MAX_BODY_BYTES = 2 * 2 ** 20
 /** What training within a request may take: some tens of seconds of processor time over a base of sprig's size. */
 const TRAIN_LIMITS = { maxExamples: 512, maxRows: 4096 }
 
-type App = ReturnType<typeof createApp>
+interface App {
+  readonly fetch: ReturnType<typeof createApp>["fetch"]
+  readonly documents: BucketDocuments
+}
 
 /** One engine, with everything that it has loaded. */
 export class EspalierEngine {
@@ -73,6 +85,8 @@ export class EspalierEngine {
       this.#app = null
       throw error
     }
+    if (changesDocuments(request)) return app.documents.change(async () => app.fetch(request))
+    if (looksAtDocuments(request)) await app.documents.follow()
     return app.fetch(request)
   }
 }
@@ -98,7 +112,13 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
     }),
     { bucket, prefix: ADAPTERS, ...(trustMs !== undefined && { trustMs: Number(trustMs) }) },
   )
-  const app = createApp(createService({ engine }), {
+  const documents = bucketDocuments({
+    ...{ bucket, prefix: DOCUMENTS, maxBytes: MAX_DOCUMENT_BYTES },
+    ...(trustMs !== undefined && { trustMs: Number(trustMs) }),
+    chunks: { count: (text) => tokenizer.encode(text, { parseSpecial: false }).length },
+  })
+  const retrieval = { profile: await folderProfile(open.folder) }
+  const app = createApp(createService({ engine, documents: documents.index, retrieval }), {
     ...(apiKey !== undefined && { apiKey }),
     maxBodyBytes: MAX_BODY_BYTES,
     // Here a client's leaving reaches a stream as an error, and is none.
@@ -107,7 +127,8 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
     },
   })
   const train = bucketTrainer({ open, runtime, engine, limits: TRAIN_LIMITS })
-  return app.route("/", trainAdapterRoutes(train, MAX_BODY_BYTES))
+  const { fetch } = app.route("/", trainAdapterRoutes(train, MAX_BODY_BYTES))
+  return { fetch, documents }
 }
 
 async function folderOfBase({ BASE: base, BUCKET: bucket, ASSETS: assets }: WorkerBindings): Promise<Folder> {
@@ -119,13 +140,17 @@ async function folderOfBase({ BASE: base, BUCKET: bucket, ASSETS: assets }: Work
   return webFolder((url) => assets.fetch(url), `https://assets/${base}/`)
 }
 
+const looksAtDocuments = ({ url }: Request): boolean => LOOKING.test(new URL(url).pathname)
+const changesDocuments = ({ method, url }: Request): boolean =>
+  ["POST", "DELETE"].includes(method) && CHANGING.test(new URL(url).pathname)
+
 /** Passes a request on to an engine. */
 export async function handleRequest(
   request: Request,
   { ENGINE: engines, REPLICAS }: WorkerBindings,
 ): Promise<Response> {
   const replicas = Math.max(1, Number(REPLICAS ?? 1))
-  const replica = Math.floor(Math.random() * replicas)
+  const replica = changesDocuments(request) ? 0 : Math.floor(Math.random() * replicas)
   try {
     return await engines.get(engines.idFromName(`engine-${replica}`)).fetch(request)
   } catch (error) {

@@ -4,11 +4,8 @@
  */
 import { readFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { plainRouter, type RetrievalProfile, readProfile } from "../answering/profile.ts"
-import { plainReading } from "../answering/reading.ts"
-
-/** A base's own profile, in its folder. */
-const OWN = "retrieval.json"
+import { type RetrievalProfile, readProfile } from "../answering/profile.ts"
+import { OWN_PROFILE, plainProfile } from "./folder-profile.ts"
 
 /** Where the profile of a base lies that was calibrated over a folder's documents. */
 export const calibratedPath = (documents: string, baseHash: string): string =>
@@ -25,7 +22,7 @@ export async function openProfile(places: {
   readonly baseHash: string
 }): Promise<RetrievalProfile> {
   const { documents, base, baseHash } = places
-  const paths = [...(documents === null ? [] : [calibratedPath(documents, baseHash)]), join(resolve(base), OWN)]
+  const paths = [...(documents === null ? [] : [calibratedPath(documents, baseHash)]), join(resolve(base), OWN_PROFILE)]
   for (const path of paths) {
     const text = await readFile(path, "utf8").catch((error: unknown) => {
       if ((error as { code?: unknown }).code === "ENOENT") return null
@@ -33,5 +30,5 @@ export async function openProfile(places: {
     })
     if (text !== null) return readProfile(text, path)
   }
-  return { reading: plainReading, router: plainRouter }
+  return plainProfile
 }

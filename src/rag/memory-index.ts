@@ -28,6 +28,8 @@ export interface Snapshot {
 export interface MemoryIndexOptions extends IndexOptions {
   /** Told of every collection that changes, by its id. */
   readonly onChange?: (collection: string) => void
+  /** Bytes that all texts may have together, in UTF-8. @default {Infinity} */
+  readonly maxBytes?: number
 }
 
 /** An index in memory. */
@@ -36,6 +38,8 @@ export interface MemoryIndex extends DocumentIndex {
   snapshot(collection: string): Snapshot | null
   /** Puts a collection in the place of the one of its id; `onChange` is not told. */
   restore(snapshot: Snapshot): Promise<void>
+  /** Drops a collection, if it is there; `onChange` is not told. */
+  forget(collection: string): void
 }
 
 interface Piece {
@@ -65,7 +69,7 @@ interface Shelf {
 
 /** An empty index. */
 export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
-  const { chunks, embedder, now = Date.now, onChange = () => {} } = options
+  const { chunks, embedder, now = Date.now, onChange = () => {}, maxBytes = Number.POSITIVE_INFINITY } = options
   const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
   const shelves = new Map<string, Shelf>()
   const keys = keysInMemory()
@@ -117,6 +121,18 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
     for (const document of documents) ready.push(await readyDocument(document, chunks, embedder, isKnown))
     return ready
   }
+  /** @throws {EspalierError} `storage_full` before anything is written */
+  const checkRoom = (shelf: Shelf, documents: readonly ReadyDocument[]): void => {
+    const held = [...shelves.values()].reduce((sum, each) => sum + collectionOf(each).bytes, 0)
+    const more = documents.reduce(
+      (sum, { id, text }) => sum + encodeUtf8(text).length - (shelf.documents.get(id)?.record.bytes ?? 0),
+      0,
+    )
+    if (more <= 0 || held + more <= maxBytes) return
+    throw new EspalierError("storage_full", `This server holds at most ${maxBytes} bytes of documents`, {
+      hint: "Remove documents that are no longer needed",
+    })
+  }
   const changed = (collection: string): void => onChange(collection)
   return {
     count: chunks.count,
@@ -147,6 +163,7 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
     prepare: (documents, collection) => prepare(documents, collection === undefined ? null : known(collection)),
     write(collection, documents) {
       const shelf = known(collection)
+      checkRoom(shelf, documents)
       const added = documents.map((document) => put(shelf, document, now()))
       if (added.some(({ change }) => change !== "unchanged")) changed(collection)
       return added
@@ -218,6 +235,7 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
       for (const [i, document] of ready.entries()) put(shelf, document, documents[i]!.createdAt)
       shelves.set(collection.id, shelf)
     },
+    forget: (collection) => void shelves.delete(collection),
     close: () => shelves.clear(),
   }
 }

@@ -18,6 +18,9 @@ import { createService } from "../../../src/service/service.ts"
 import { trainExamples } from "../../../src/service/train-examples.ts"
 import type { TrainedCard } from "../../../src/service/train-request.ts"
 import type { ChatCompletion } from "../../../src/service/wire.ts"
+import type { Bucket } from "../../../src/store/bucket-folder.ts"
+import { pdf } from "../../support/pdf.ts"
+import { root } from "../../support/source-tree.ts"
 import { openSprig } from "../../support/sprig.ts"
 import { bucketOf, hasWorkerd, startWorkerd } from "../../support/workerd.ts"
 
@@ -172,6 +175,71 @@ describe("the worker", () => {
       expect(textOf(await ask("green"))).toBe(alone[1]!)
     },
     60_000,
+  )
+
+  test.skipIf(!hasWorkerd)(
+    "keeps documents in the bucket, searches them on every replica, and answers from them",
+    async () => {
+      const own = await startWorkerd(join(folder, "worker"), { REPLICAS: "2", ADAPTER_TRUST_MS: "0" })
+      const post = async (path: string, body: object) => {
+        const response = await own.dispatchFetch(`http://localhost${path}`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+        })
+        const json = (await response.json()) as { readonly error?: unknown }
+        expect([response.status, json.error]).toEqual([200, undefined])
+        return json
+      }
+      try {
+        const notes = readFileSync(join(root, "models/sprig/retrieval/heldout.documents.jsonl"), "utf8")
+        const note = JSON.parse(notes.split("\n").find((line) => line.includes('"note-239"'))!) as { text: string }
+        const question = "Say who the mayor of Miltikfield is."
+        const documents = [
+          { id: "note", text: note.text, metadata: { year: 2024 } },
+          { id: "page", format: "html", text: "<h1>Rivers</h1><p>The Ost is a long river.</p>" },
+        ]
+        expect(await post("/v1/rag/documents", { documents })).toMatchObject({
+          data: [
+            { id: "note", change: "added", chunks: 1 },
+            { id: "page", change: "added" },
+          ],
+        })
+        // Whichever replica is asked.
+        for (let i = 0; i < 6; i++)
+          expect(await post("/v1/rag/search", { query: question })).toMatchObject({
+            data: [{ document_id: "note", start: 0, end: note.text.length }],
+          })
+        expect(await post("/v1/rag/search", { query: "rivers", filter: { year: 2024 } })).toMatchObject({ data: [] })
+        const form = new FormData()
+        form.set("file", new File([pdf("The Lak is a deep lake.").slice()], "lak.pdf"))
+        const encoded = new Response(form)
+        const upload = await own.dispatchFetch("http://localhost/v1/rag/documents", {
+          method: "POST",
+          headers: { "content-type": encoded.headers.get("content-type")! },
+          body: await encoded.arrayBuffer(),
+        })
+        expect(await upload.json()).toMatchObject({ data: [{ id: "lak.pdf", title: "Of towns", change: "added" }] })
+        const asked = { model: "sprig", temperature: 0, max_tokens: 16, retrieval: "always" }
+        const about = (content: string) =>
+          post("/v1/chat/completions", { ...asked, messages: [{ role: "user", content }] }) as Promise<{
+            readonly choices: readonly {
+              readonly message: { readonly content: string; readonly annotations: unknown }
+            }[]
+            readonly x_espalier: { readonly retrieval: object }
+          }>
+        const { choices, x_espalier } = await about(question)
+        expect(choices[0]!.message.content).toContain("Julmas")
+        expect(choices[0]!.message.annotations).toMatchObject([{ file_citation: { document_id: "note" } }])
+        expect(x_espalier.retrieval).toMatchObject({ mode: "always", retrieved: true, abstained: false })
+        expect((await about("Who is the mayor of Zorbulon?")).x_espalier.retrieval).toMatchObject({ abstained: true })
+        const kept = (await own.getR2Bucket("BUCKET")) as unknown as Bucket
+        expect((await kept.list({ prefix: "documents/" })).objects).toHaveLength(1)
+      } finally {
+        await own.dispose()
+      }
+    },
+    120_000,
   )
 
   test.skipIf(!hasWorkerd)(
