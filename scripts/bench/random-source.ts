@@ -36,7 +36,7 @@ export async function randomBase(shape: BaseShape, quantize: Quantization | null
   })
   const groups = architecture.weights(config)
   const tensors = new Map(groups.flatMap(({ parts }) => parts).map(({ name, shape }) => [name, { shape }]))
-  const hash = `random:${JSON.stringify(shape)}`
+  const hash = `random-2:${JSON.stringify(shape)}`
   const source: WeightSource = {
     tensors,
     hash: async () => hash,
@@ -50,11 +50,15 @@ export async function randomBase(shape: BaseShape, quantize: Quantization | null
   return quantize ? { ...base, quantization: quantize } : base
 }
 
-/** Norms 1, everything else uniform with GPT-2's spread; a linear congruential generator is good enough to time. */
+/**
+ * Norms 1, everything else uniform with GPT-2's spread; a linear congruential generator is good enough to time. No two
+ * tensors are the same: an engine would hold them once, and find them in the processor's caches.
+ */
 function uniform(name: string, shape: readonly number[]): Float32Array {
   const data = new Float32Array(sizeOf(shape))
   if (shape.length === 1) return data.fill(1)
-  let state = name.length * 7919 + 1
+  let state = 1
+  for (let i = 0; i < name.length; i++) state = (Math.imul(state, 31) + name.charCodeAt(i)) | 0
   for (let i = 0; i < data.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) | 0
     data[i] = (state / 2 ** 31) * 0.035
