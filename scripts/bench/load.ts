@@ -1,5 +1,5 @@
 /**
- * @module Load on an engine, closed (so many clients, each asks again when it is answered) or open (requests come at
+ * @module Load on an engine or on a peer of it, closed (so many clients, each asks again when it is answered) or open (requests come at
  * random moments, however long answers take), and what the clients see of it.
  */
 import { type Rng, rng } from "../../src/core/rng.ts"
@@ -39,9 +39,25 @@ export interface Percentiles extends Summary {
   readonly p99: number
 }
 
+/** Whoever answers. */
+export interface Target {
+  /** The answer's tokens as they come: how many at once. @throws {EspalierError} `queue_full` */
+  ask(prompt: readonly number[], model: string | null, output: number): AsyncIterable<number>
+}
+
+/** An engine as one who answers: greedily, and to the last token asked for. */
+export const engineTarget = (engine: EngineApi): Target => ({
+  async *ask(ids, adapter, maxTokens) {
+    const request = { prompts: [{ ids }], adapter, maxTokens, ignoreEos: true, sampling: { temperature: 0 } }
+    const { events } = await engine.generate(request)
+    for await (const event of events)
+      if (event.type === "text-delta" && event.tokens.length > 0) yield event.tokens.length
+  },
+})
+
 /** Runs a load to its end. @param clock milliseconds that never run backwards */
 export async function runLoad(
-  engine: EngineApi,
+  target: Target,
   load: Load,
   clock: () => number = () => performance.now(),
 ): Promise<LoadFigures> {
@@ -53,22 +69,13 @@ export async function runLoad(
     const asked = clock()
     let last: number | null = null
     try {
-      const generation = await engine.generate({
-        prompts: [{ ids: Array.from({ length: load.prompt }, () => random.below(load.vocab)) }],
-        adapter: random.pick(load.models),
-        maxTokens: load.output,
-        ignoreEos: true,
-        sampling: { temperature: 0 },
-      })
-      for await (const event of generation.events) {
-        if (event.type === "prompt") continue
+      const prompt = Array.from({ length: load.prompt }, () => random.below(load.vocab))
+      for await (const count of target.ask(prompt, random.pick(load.models), load.output)) {
         const now = clock()
-        const count = event.type === "finish" ? 0 : event.tokens.length
-        if (count > 0) {
-          if (last === null) first.push(now - asked)
-          else for (let i = 0; i < count; i++) between.push((now - last) / count)
-          last = now
-        } else if (event.type === "finish") tokens += event.usage.completionTokens
+        tokens += count
+        if (last === null) first.push(now - asked)
+        else for (let i = 0; i < count; i++) between.push((now - last) / count)
+        last = now
       }
     } catch (error) {
       if ((error as { code?: string }).code !== "queue_full") throw error

@@ -21,19 +21,22 @@ export interface BaseShape {
   readonly vocab: number
 }
 
+/** config.json of a shape. */
+export const llamaConfig = (shape: BaseShape) => ({
+  vocab_size: shape.vocab,
+  hidden_size: shape.hidden,
+  num_hidden_layers: shape.layers,
+  num_attention_heads: shape.heads,
+  num_key_value_heads: shape.kvHeads,
+  intermediate_size: shape.intermediate,
+  max_position_embeddings: 2048,
+  tie_word_embeddings: true,
+})
+
 /** A base of a shape, its weights f32 or in fewer bits, kept in the cache folder between runs. */
 export async function randomBase(shape: BaseShape, quantize: Quantization | null): Promise<Base> {
   const architecture = shape.modelType === "qwen2" ? qwen2 : llama
-  const config = architecture.parseConfig({
-    vocab_size: shape.vocab,
-    hidden_size: shape.hidden,
-    num_hidden_layers: shape.layers,
-    num_attention_heads: shape.heads,
-    num_key_value_heads: shape.kvHeads,
-    intermediate_size: shape.intermediate,
-    max_position_embeddings: 2048,
-    tie_word_embeddings: true,
-  })
+  const config = architecture.parseConfig(llamaConfig(shape))
   const groups = architecture.weights(config)
   const tensors = new Map(groups.flatMap(({ parts }) => parts).map(({ name, shape }) => [name, { shape }]))
   const hash = `random-2:${JSON.stringify(shape)}`
@@ -54,7 +57,7 @@ export async function randomBase(shape: BaseShape, quantize: Quantization | null
  * Norms 1, everything else uniform with GPT-2's spread; a linear congruential generator is good enough to time. No two
  * tensors are the same: an engine would hold them once, and find them in the processor's caches.
  */
-function uniform(name: string, shape: readonly number[]): Float32Array {
+export function uniform(name: string, shape: readonly number[]): Float32Array {
   const data = new Float32Array(sizeOf(shape))
   if (shape.length === 1) return data.fill(1)
   let state = 1

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { percentiles, runLoad } from "../../../scripts/bench/load.ts"
+import { engineTarget, percentiles, runLoad } from "../../../scripts/bench/load.ts"
 import { EspalierError } from "../../../src/core/errors.ts"
 import type { EngineApi } from "../../../src/serve/engine-api.ts"
 import { createFakeEngine } from "../../support/fake-engine.ts"
@@ -9,17 +9,15 @@ const load = { requests: 10, clients: 3, rate: null, models: [null], prompt: 4, 
 test("closed load asks for so many answers, from so many clients at once, and counts what comes", async () => {
   let most = 0
   const { engine } = createFakeEngine()
-  const figures = await runLoad(
-    {
-      ...engine,
-      async generate(request, options) {
-        const generation = await engine.generate(request, options)
-        most = Math.max(most, (await engine.stats()).active + (await engine.stats()).waiting)
-        return generation
-      },
+  const watched: EngineApi = {
+    ...engine,
+    async generate(request, options) {
+      const generation = await engine.generate(request, options)
+      most = Math.max(most, (await engine.stats()).active + (await engine.stats()).waiting)
+      return generation
     },
-    load,
-  )
+  }
+  const figures = await runLoad(engineTarget(watched), load)
   expect(figures.tokens).toBe(60)
   expect(figures.firstToken.count).toBe(10)
   expect(figures.betweenTokens.count).toBe(50)
@@ -37,7 +35,7 @@ test("open load sends all requests, and counts those for which the queue has no 
       return engine.generate(request)
     },
   }
-  const figures = await runLoad(full, { ...load, rate: 1e6 })
+  const figures = await runLoad(engineTarget(full), { ...load, rate: 1e6 })
   expect(asked).toBe(10)
   expect(figures.refused).toBe(3)
   expect(figures.tokens).toBe(6 * 7)

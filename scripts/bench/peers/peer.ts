@@ -1,0 +1,52 @@
+/**
+ * @module What a peer is to a benchmark: another library that answers the same requests over the same weights.
+ */
+import type { Quantization } from "../../../src/models/quantization.ts"
+import type { Load, LoadFigures, Target } from "../load.ts"
+
+/** Peers by the names of their packages' folders. */
+export const peerNames = ["node-llama-cpp", "transformers.js"] as const
+
+/** A peer's name. */
+export type PeerName = (typeof peerNames)[number]
+
+/** What a peer is opened with. */
+export interface PeerSettings {
+  readonly peer: PeerName
+  /** The package's entry, as it was found. */
+  readonly entry: string
+  /** A GGUF file, or a folder of transformers.js. */
+  readonly model: string
+  /** GGUF files of the LoRAs, by their names; empty for a peer that has none. */
+  readonly adapters: readonly (readonly [name: string, path: string])[]
+  /** Null takes the peer's own. */
+  readonly threads: number | null
+  readonly clients: number
+  /** Positions for prompt and answer together. */
+  readonly context: number
+}
+
+/** A peer that has loaded. */
+export interface OpenPeer extends Target {
+  /** Name, version and what it computes with. */
+  readonly detail: string
+  /** Puts another adapter in the place of one; null where it has none. */
+  readonly swap: (() => Promise<void>) | null
+}
+
+/** What the peer's process is told. */
+export type PeerOrder =
+  | { readonly type: "open"; readonly settings: PeerSettings }
+  | { readonly type: "load"; readonly load: Load }
+  | { readonly type: "swap"; readonly count: number }
+
+/** What it answers. */
+export type PeerReply =
+  | { readonly type: "opened"; readonly detail: string }
+  | { readonly type: "figures"; readonly figures: LoadFigures; readonly resident: number; readonly peak: number }
+  | { readonly type: "swapped"; readonly ms: readonly number[] | null }
+  | { readonly type: "failed"; readonly message: string }
+
+/** How GGUF names what a base is held in. */
+export const ggufType = (quantize: Quantization | null) =>
+  quantize === null ? "F32" : quantize === "int8" ? "Q8_0" : "Q4_0"
