@@ -1,7 +1,7 @@
 /**
  * @module Pre-trains the embedded base and writes it as a Hugging Face folder with its model card and its curve.
  *
- * Usage: npm run make-base -- [--steps n] [--out folder] [--run folder] [--resume]
+ * Usage: npm run make-base -- [--steps n,...] [--out folder] [--run folder] [--resume]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -14,12 +14,12 @@ import { curveEvery, readCurve } from "./base/curve.ts"
 import type { Learned } from "./base/documents.ts"
 import { writeBase } from "./base/folder.ts"
 import { modelCard } from "./base/model-card.ts"
-import { bundled, pretraining } from "./base/pretraining.ts"
+import { bundled, CHECKPOINT_EVERY, pretraining } from "./base/pretraining.ts"
 import { bundledSuite, suiteFile } from "./make-suite.ts"
 
 const { values } = parseArgs({
   options: {
-    steps: { type: "string", default: String(bundled.steps) },
+    steps: { type: "string", default: bundled.steps.join() },
     rows: { type: "string", default: String(bundled.rows) },
     length: { type: "string", default: String(bundled.length) },
     "learning-rate": { type: "string", default: String(bundled.learningRate) },
@@ -38,11 +38,12 @@ if (values.help) {
                           [--learning-rate ${bundled.learningRate}] [--seed ${bundled.seed}] [--learned fading|answers|all]
                           [--out models/sprig] [--run adapters-out/sprig.run] [--backend native] [--threads 2] [--resume]
 
+The learning rate comes down towards the last step; of several, with commas, towards each, and rises again after it.
 The base as it stands is in <run>/base at every evaluation; a run that was stopped goes on with --resume.`)
   process.exit(0)
 }
 const settings = {
-  steps: Number(values.steps),
+  steps: values.steps.split(",").map(Number),
   rows: Number(values.rows),
   length: Number(values.length),
   learningRate: Number(values["learning-rate"]),
@@ -52,9 +53,19 @@ const settings = {
   threads: Number(values.threads),
 }
 const { steps, rows, length, learningRate, seed, learned } = settings
-const wrong = Object.entries({ steps, rows, length }).find(([, value]) => !(Number.isInteger(value) && value > 0))
-if (wrong || !(learningRate > 0) || !Number.isInteger(seed) || !["all", "answers", "fading"].includes(learned)) {
-  console.error(`Expected whole numbers above 0, and --learned all, answers or fading; see --help`)
+const wrong = [...steps, rows, length].some((value) => !(Number.isInteger(value) && value > 0))
+const isCourse =
+  steps.every((step, i) => i === 0 || step > steps[i - 1]!) && (steps.length === 1 || steps[0]! >= CHECKPOINT_EVERY)
+if (
+  wrong ||
+  !isCourse ||
+  !(learningRate > 0) ||
+  !Number.isInteger(seed) ||
+  !["all", "answers", "fading"].includes(learned)
+) {
+  console.error(
+    `Expected whole numbers above 0, steps in ascending order (from ${CHECKPOINT_EVERY} on, if they are several), and --learned all, answers or fading; see --help`,
+  )
   process.exit(2)
 }
 
@@ -74,7 +85,7 @@ let written: Promise<void> = Promise.resolve()
 const later = (write: () => Promise<void>): void => {
   written = written.then(write)
 }
-const pointOf = curveEvery(steps)
+const pointOf = curveEvery(steps.at(-1)!)
 function onEvent(event: TrainEvent): void {
   progress(event)
   const point = pointOf(event)

@@ -7,7 +7,8 @@ import type { Learned } from "./documents.ts"
 /** Facts of a pre-training run. */
 export interface BaseFacts {
   readonly seed: number
-  readonly steps: number
+  /** Updates at which the learning rate had come down: see `PretrainingSettings`. */
+  readonly steps: readonly number[]
   readonly rows: number
   readonly length: number
   readonly learningRate: number
@@ -29,6 +30,8 @@ const learnedTokens: Readonly<Record<Learned, string>> = {
 /** README.md of the base's folder. */
 export function modelCard(facts: BaseFacts): string {
   const { seed, steps, rows, length, learningRate, parameters, tokens, learned, engine, heldoutLoss } = facts
+  const before = steps.slice(0, -1).map((step) => step.toLocaleString("en"))
+  const again = before.length === 0 ? "" : `, and before that likewise towards step ${before.join(" and ")}`
   return `# sprig
 
 The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toLocaleString("en")} parameters (hidden 192, 6 layers,
@@ -36,7 +39,7 @@ The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toL
 
 - Data: simple English that \`scripts/corpus\` writes, seed ${seed}; no text of anybody else.
 - Tokenizer: byte-level BPE trained on the same corpus, one token a digit, names cut into syllables.
-- Training: ${steps.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, constant and then linear to 0 over the last fifth, by this
+- Training: ${steps.at(-1)!.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, constant and then linear to 0 over the last fifth${again}, by this
   project's own trainer from random weights; ${engine}.
 - Learned: ${learnedTokens[learned]}. The curve is in \`curve.jsonl\`.
 - Loss on held-out documents: ${heldoutLoss === null ? "not measured" : `${heldoutLoss.toFixed(3)} nats a token`}.

@@ -26,8 +26,11 @@ import { sprigConfig, sprigTokenizer, tokenizerConfig } from "./sprig.ts"
 
 /** What decides the weights. */
 export interface PretrainingSettings {
-  /** Updates of the whole run, which the learning rate's course is planned for. */
-  readonly steps: number
+  /**
+   * Updates at which the learning rate has come down, ascending: after each but the last it rises at once and the run goes
+   * on, from its last checkpoint before (https://arxiv.org/abs/2410.05192, WSD-S).
+   */
+  readonly steps: readonly number[]
   /** Rows of a batch, and tokens of a row. */
   readonly rows: number
   readonly length: number
@@ -40,7 +43,7 @@ export interface PretrainingSettings {
 
 /** The settings that the bundled weights were made with. */
 export const bundled: PretrainingSettings = {
-  steps: 16000,
+  steps: [16000, 24000],
   rows: 8,
   length: 256,
   learningRate: 3e-3,
@@ -50,6 +53,8 @@ export const bundled: PretrainingSettings = {
   threads: 2,
 }
 
+/** Updates between two checkpoints. */
+export const CHECKPOINT_EVERY = 100
 /** Batches of held-out documents that the loss is measured on. */
 const HELDOUT_BATCHES = 4
 
@@ -113,7 +118,6 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
   }
   const trainConfig = {
     learningRate,
-    maxSteps: steps,
     schedule: "wsd",
     warmup: 100,
     betas: [0.9, 0.95],
@@ -121,7 +125,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
     rateFloor: 0.02,
     evaluateEvery: 250,
     keepBest: false,
-    checkpointEvery: 100,
+    checkpointEvery: CHECKPOINT_EVERY,
   } satisfies TrainConfig
   return {
     tokenizerJson,
@@ -137,15 +141,20 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
         runtime: runtime.detail,
         threads: runtime.threads,
       })
-      const snapshot = resume ? await checkpoint.load() : null
       const source = streamSource(() => packDocuments(encoded("train"), rows, length, sprigConfig.pad_token_id))
-      return train(
-        step,
-        { source, heldout },
-        trainConfig,
-        { signal, onEvent, saveCheckpoint: (state) => checkpoint.save(state) },
-        snapshot ?? undefined,
-      )
+      let result: TrainResult | null = null
+      for (const maxSteps of steps) {
+        const snapshot = resume || result ? await checkpoint.load() : null
+        result = await train(
+          step,
+          { source, heldout },
+          { ...trainConfig, maxSteps },
+          { signal, onEvent, saveCheckpoint: (state) => checkpoint.save(state) },
+          snapshot ?? undefined,
+        )
+        if (result.status === "interrupted") break
+      }
+      return result!
     },
     async dispose() {
       await step.dispose()
