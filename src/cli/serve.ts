@@ -131,7 +131,7 @@ export const serveCommand = defineCommand({
           // Requests come until word of that has gone round; at a keyboard nobody waits for it.
           if (signal === "SIGTERM") await delay(operation.delayMs)
           // A run that stops at its checkpoint meanwhile, and streams of events that end, keep nobody waiting.
-          await Promise.all([service.jobs?.close(), server.close(operation.drainMs)])
+          await Promise.all([service.jobs?.close(operation.drainMs), server.close(operation.drainMs)])
           await service.close()
         },
         (name) => io.err(`\n${name}: finishing what is in flight. Once more ends at once\n`),

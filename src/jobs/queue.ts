@@ -44,8 +44,11 @@ export interface JobQueue {
   resume(job: JobRecord): void
   /** Calls `listener` whenever a job has something new. @returns a function that ends this */
   subscribe(job: string, listener: () => void): () => void
-  /** Stops the running job at a checkpoint; it goes on when the store is opened again. */
-  close(): Promise<void>
+  /**
+   * Stops the running job at a checkpoint; it goes on when the store is opened again.
+   * @param graceMs after which its run is given up, and what it did since the checkpoint before. @default no end
+   */
+  close(graceMs?: number): Promise<void>
 }
 
 /** Milliseconds between two writes of a running job's metrics. */
@@ -59,7 +62,7 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
   const admissions = new Set<Promise<void>>()
   /** One file after another is read through, so that no job overtakes an older one. */
   const turns = createExclusive()
-  let running: { readonly id: string; readonly stop: AbortController } | null = null
+  let running: { readonly id: string; readonly stop: AbortController; readonly leave: AbortController } | null = null
   let closing = false
   let wake: () => void = () => {}
   let woken = false
@@ -111,11 +114,13 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
       poke()
     },
     subscribe: listeners.add,
-    async close() {
+    async close(graceMs) {
       closing = true
       running?.stop.abort()
       poke()
+      const late = graceMs === undefined ? undefined : setTimeout(() => running?.leave.abort(), graceMs)
       await Promise.all([loop, ...admissions])
+      clearTimeout(late)
     },
   }
 
@@ -170,9 +175,9 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
   /** @throws What kept the store from being written: the job goes on from its last checkpoint when it can be. */
   async function runJob({ id, spec, modelName: model, threads }: JobRecord): Promise<void> {
     if (!moveJob(database, id, ["queued"], "running")) return
-    const stop = new AbortController()
+    const [stop, leave] = [new AbortController(), new AbortController()]
     const log = createRunLog(store, id, () => notify(id))
-    running = { id, stop }
+    running = { id, stop, leave }
     const timer = setInterval(() => guarded(log.flush), FLUSH_MS)
     /** What went wrong that is the store's fault and not the job's. */
     const faults: unknown[] = []
@@ -187,6 +192,7 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
         { id, spec, model, threads },
         {
           signal: stop.signal,
+          abandoned: leave.signal,
           onEvent(event) {
             log.hear(event)
             if (event.type === "started") guarded(log.flush)

@@ -60,13 +60,19 @@ export type JobOutcome =
       readonly metrics: string
     }
 
-/** Hooks of a run. */
-export interface RunnerHooks {
+/** What a run tells, and how it is stopped. */
+export interface TrainHooks {
   onEvent(event: RunnerEvent): void
   /** Awaited before the run's own checkpoint is written, so that none is resumed from that nobody was told of. */
   onCheckpoint(checkpoint: RunnerCheckpoint): Promise<void>
   /** Ends the run after the update that it is at, with a checkpoint. */
   readonly signal: AbortSignal
+}
+
+/** Hooks of a run that can be given up. */
+export interface RunnerHooks extends TrainHooks {
+  /** Ends the run at once: it rejects, and goes on from its last checkpoint another time. */
+  readonly abandoned: AbortSignal
 }
 
 /** Trains jobs. */

@@ -12,7 +12,7 @@ import { readSuite } from "../eval/suite.ts"
 import type { JobFile } from "../jobs/job-record.ts"
 import { metricsCsv } from "../jobs/metrics-csv.ts"
 import { checkpointName, folderOf } from "../jobs/model-name.ts"
-import type { JobOutcome, JobWork, RunnerHooks } from "../jobs/runner.ts"
+import type { JobOutcome, JobWork, TrainHooks } from "../jobs/runner.ts"
 import type { Quantization } from "../models/quantization.ts"
 import type { BackendName, Runtime } from "../runtime/runtime.ts"
 import { runFacts } from "../service/run-facts.ts"
@@ -51,7 +51,7 @@ export const adaptersFolderOf = (store: string): string => join(store, "adapters
 const RETENTION_ITEMS = 96
 
 /** Trains one job. See {@link JobRunner.run}. */
-export async function runJob(work: JobWork, settings: TrainerSettings, hooks: RunnerHooks): Promise<JobOutcome> {
+export async function runJob(work: JobWork, settings: TrainerSettings, hooks: TrainHooks): Promise<JobOutcome> {
   const { spec } = work
   const method = methodOfJob(spec)
   const { runtime } = await openRuntime(settings.backend, { threads: work.threads ?? settings.threads })
@@ -84,7 +84,7 @@ export async function runJob(work: JobWork, settings: TrainerSettings, hooks: Ru
 }
 
 /** The run, from its checkpoint where that can be gone on with, else from the start. */
-async function openRun(options: Omit<TrainingRunOptions, "resume">, { onEvent }: RunnerHooks): Promise<TrainingRun> {
+async function openRun(options: Omit<TrainingRunOptions, "resume">, { onEvent }: TrainHooks): Promise<TrainingRun> {
   try {
     return await openTrainingRun({ ...options, resume: true })
   } catch (error) {
@@ -110,7 +110,7 @@ async function trainAndSave(
   run: TrainingRun,
   { spec, model, id }: JobWork,
   { store, base: baseFolder, force = false }: TrainerSettings,
-  { onEvent, onCheckpoint, signal }: RunnerHooks,
+  { onEvent, onCheckpoint, signal }: TrainHooks,
   { open, runtime, trained }: Parts,
 ): Promise<JobOutcome> {
   const score = (scored: Trained | null, { items }: RetentionSet): Promise<SuiteScores> =>
@@ -227,7 +227,7 @@ function figuresOf() {
 }
 
 /** A run's event in the queue's terms. */
-function tell(event: TrainEvent, { threads }: Runtime, onEvent: RunnerHooks["onEvent"]): void {
+function tell(event: TrainEvent, { threads }: Runtime, onEvent: TrainHooks["onEvent"]): void {
   switch (event.type) {
     case "run-start":
       onEvent({ type: "started", threads, steps: event.steps, resumedAt: event.resumedAt })

@@ -8,7 +8,15 @@ import { constants, setPriority } from "node:os"
 import { join } from "node:path"
 import { parentPort, Worker } from "node:worker_threads"
 import { EspalierError } from "../core/errors.ts"
-import type { JobOutcome, JobRunner, JobWork, RunnerCheckpoint, RunnerEvent, RunnerHooks } from "../jobs/runner.ts"
+import type {
+  JobOutcome,
+  JobRunner,
+  JobWork,
+  RunnerCheckpoint,
+  RunnerEvent,
+  RunnerHooks,
+  TrainHooks,
+} from "../jobs/runner.ts"
 import { disableEngineTelemetry } from "../runtime/telemetry.ts"
 import { endpointOf } from "../serve/endpoint.ts"
 import { fromWireError, toWireError, type WireError } from "../serve/protocol.ts"
@@ -58,6 +66,7 @@ function follow(thread: Worker, work: JobWork, settings: TrainerSettings, hooks:
   const endpoint = endpointOf(thread)
   const post = (message: ToTrainer): void => endpoint.post(message)
   const abort = (): void => post({ type: "abort" })
+  const ended = new AbortController()
   return new Promise<JobOutcome>((resolve, reject) => {
     endpoint.onFailure((cause) => {
       reject(new EspalierError("unavailable", "The training thread ended before the job did", { cause }))
@@ -84,14 +93,17 @@ function follow(thread: Worker, work: JobWork, settings: TrainerSettings, hooks:
           message satisfies never
       }
     })
-    hooks.signal.addEventListener("abort", abort, { once: true })
+    const { signal } = ended
+    hooks.signal.addEventListener("abort", abort, { once: true, signal })
+    const leave = (): void => reject(new EspalierError("unavailable", "The run was ended before its checkpoint"))
+    hooks.abandoned.addEventListener("abort", leave, { once: true, signal })
     post({ type: "run", work, settings })
     if (hooks.signal.aborted) abort()
-  }).finally(() => hooks.signal.removeEventListener("abort", abort))
+  }).finally(() => ended.abort())
 }
 
 /** Trains a job. */
-export type TrainJob = (work: JobWork, settings: TrainerSettings, hooks: RunnerHooks) => Promise<JobOutcome>
+export type TrainJob = (work: JobWork, settings: TrainerSettings, hooks: TrainHooks) => Promise<JobOutcome>
 
 /**
  * Trains what the thread that started this one says.
@@ -109,7 +121,7 @@ export function hostTrainer(train: TrainJob): void {
     else if (message.type === "kept") kept(message.error)
     else {
       stepBack()
-      const hooks: RunnerHooks = {
+      const hooks: TrainHooks = {
         signal: stop.signal,
         onEvent: (event) => post({ type: "event", event }),
         onCheckpoint: (checkpoint) =>

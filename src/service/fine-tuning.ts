@@ -54,8 +54,11 @@ export interface JobService {
   followEvents(id: string, query: Query, signal: AbortSignal, caller?: Caller): AsyncIterable<JobEventObject>
   /** Newest first. */
   checkpoints(id: string, query: Query, caller?: Caller): PageBody<JobCheckpointObject>
-  /** Stops the running job at a checkpoint and ends what follows events. */
-  close(): Promise<void>
+  /**
+   * Stops the running job at a checkpoint and ends what follows events.
+   * @param graceMs after which the run is given up, and what it did since the checkpoint before. @default no end
+   */
+  close(graceMs?: number): Promise<void>
 }
 
 /** Events that are read from the store at once. */
@@ -172,9 +175,9 @@ export function createJobService(
       const { items, hasMore } = listCheckpoints(database, found(id, caller).id, pageOf(query))
       return pageBody(items.map(checkpointObject), hasMore)
     },
-    async close() {
+    async close(graceMs) {
       closing.abort()
-      await queue.close()
+      await queue.close(graceMs)
     },
   }
 

@@ -1,13 +1,14 @@
 /**
  * @module Anything at all as a job, a form, a query or an id: never a 5xx, always OpenAI's error object, nothing of the
- * server's disk in it. ESPALIER_FUZZ says how many requests of each kind (200 unless it is set).
+ * server's disk in it. ESPALIER_TIMES says how many requests of each kind (200 unless it is set).
  */
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import fc from "fast-check"
 import { createFakeApp, type FakeApp } from "../support/fake-app.ts"
 import { rowOf, type TemporaryStore, temporaryStore } from "../support/job-store.ts"
+import { times } from "../support/times.ts"
 
-const numRuns = Number(process.env["ESPALIER_FUZZ"] ?? 200)
+const numRuns = times(200)
 let temporary: TemporaryStore
 let app: FakeApp
 let file: string

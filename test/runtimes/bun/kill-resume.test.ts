@@ -1,6 +1,6 @@
 /**
  * @module kill -9 at random moments of a real training run: each time it is resumed, and at the end the adapter has the
- * same bytes as that of a run that nobody disturbed, dropout and all. ESPALIER_KILLS says how many kills (3 unless it is set).
+ * same bytes as that of a run that nobody disturbed, dropout and all. ESPALIER_TIMES says how many kills (3 unless it is set).
  */
 import { afterAll, expect, test } from "bun:test"
 import { spawn } from "node:child_process"
@@ -9,11 +9,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { rng } from "../../../src/core/rng.ts"
+import { times } from "../../support/times.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier-kill-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-const kills = Number(process.env["ESPALIER_KILLS"] ?? 3)
+const kills = times(3)
 const main = join(import.meta.dir, "..", "..", "..", "src", "cli", "main.ts")
 const args = (out: string) => [
   main,

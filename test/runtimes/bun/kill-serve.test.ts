@@ -1,7 +1,7 @@
 /**
  * @module kill -9 at random moments of a server that takes files and jobs and trains: started again, it has every file and
  * job that it acknowledged, each job ends once, and its adapter has the bytes of one that nobody disturbed.
- * ESPALIER_KILLS says how many kills (3 unless it is set).
+ * ESPALIER_TIMES says how many kills (3 unless it is set).
  */
 import { afterAll, expect, test } from "bun:test"
 import { createHash } from "node:crypto"
@@ -14,6 +14,7 @@ import { rng } from "../../../src/core/rng.ts"
 import { folderOf } from "../../../src/jobs/model-name.ts"
 import { rowOf } from "../../support/job-store.ts"
 import { type Served, startServed } from "../../support/served.ts"
+import { times } from "../../support/times.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier-kill-serve-"))
 let served: Served | null = null
@@ -23,7 +24,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true })
 })
 
-const kills = Number(process.env["ESPALIER_KILLS"] ?? 3)
+const kills = times(3)
 /** Each job is disturbed so often. */
 const KILLS_OF_A_JOB = 3
 const rows = Array.from({ length: 24 }, (_, i) => rowOf(`Mira bought ${i} apples.`, `apples: ${i}`)).join("")
