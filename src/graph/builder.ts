@@ -42,7 +42,7 @@ import {
   transpose,
   zeros,
 } from "./ops/movement.ts"
-import { layerNorm, rmsNorm } from "./ops/norm.ts"
+import { addRmsNorm, layerNorm, rmsNorm } from "./ops/norm.ts"
 import { reduceSum, softmax } from "./ops/reduce.ts"
 import { rope } from "./ops/rope.ts"
 import { type RowAttentionAttrs, rowAttention } from "./ops/row-attention.ts"
@@ -233,6 +233,11 @@ export class GraphBuilder {
   zeros = (shape: Shape): Value => this.apply(zeros, [], { shape })[0]!
 
   rmsNorm = (x: Value, weight: Value, epsilon: number): Value => this.apply(rmsNorm, [x, weight], { epsilon })[0]!
+  /** The norm of a + b, and a + b: see {@link addRmsNorm}. */
+  addRmsNorm(a: Value, b: Value, weight: Value, epsilon: number): readonly [Value, Value] {
+    const [y, sum] = this.apply(addRmsNorm, [a, b, weight], { epsilon })
+    return [y!, sum!]
+  }
   layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
     this.apply(layerNorm, [x, weight, bias], { epsilon })[0]!
   rope(x: Value, { cos, sin, negativeSin }: RopeTables, positions: Value, headDim: number): Value {

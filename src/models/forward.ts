@@ -5,14 +5,19 @@
 import type { GraphBuilder, RopeTables } from "../graph/builder.ts"
 import { type Dim, product } from "../graph/dim.ts"
 import type { Value } from "../graph/ir.ts"
+import { add } from "../graph/ops/elementwise.ts"
+import { split } from "../graph/ops/movement.ts"
 import { type Architecture, headWeight, type ModelConfig } from "./architecture.ts"
 import { BaseWeights, type WeightLayout } from "./base-weights.ts"
 import { type RopeSettings, ropeTables } from "./blocks/rope-tables.ts"
 import type { Hooks, LayerContext, Replacement } from "./hooks.ts"
 import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site } from "./site.ts"
 
-/** Attention of one layer: given by training (whole rows) or decoding (over a cache). q, k, v are [B, T, heads * D]. */
-export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value
+/**
+ * Attention of one layer: given by training (whole rows) or decoding (over a cache). q, k, v are [B, T, heads * D]; where
+ * one product made all three and nothing has touched them since, `packed` is what it made, [B, T, all of them].
+ */
+export type Attend = (layer: number, q: Value, k: Value, v: Value, packed?: Value | null) => Value
 
 /** What a forward pass is built from. */
 export interface ForwardOptions {
@@ -28,8 +33,9 @@ export interface ForwardOptions {
   /** Positions the rotation tables hold. */
   readonly maxPositions: number
   /**
-   * Compute layers that read the same input in one product, where their weights lie side by side. It pays where rows are
-   * few (decoding); in training, cutting the wide result apart costs more than it saves (4 x 128 rows: 7 % of a step).
+   * Compute layers that read the same input in one product, where their weights lie side by side, and a sum with its norm
+   * in one node, which has no gradient. It pays where rows are few (decoding); in training, cutting the wide result apart
+   * costs more than it saves (4 x 128 rows: 7 % of a step).
    */
   readonly join: boolean
   /**
@@ -56,6 +62,8 @@ export class Forward {
   readonly #frozen: BaseWeights
   readonly #attend: Attend
   readonly #tables = new Map<string, RopeTables>()
+  /** Sums that come out of the nodes that norm them, by the id of the node that would add them alone. */
+  readonly #sums = new Map<number, Value>()
 
   constructor(options: ForwardOptions) {
     this.#options = options
@@ -156,7 +164,7 @@ export class Forward {
     const base = (input: Value, replacement: Replacement): Value => {
       const own = replacement.weight ?? this.weight(`${path}.weight`)
       const weight = config.normOffset === 0 ? own : g.add(own, config.normOffset)
-      if (!site.bias) return g.rmsNorm(input, weight, config.normEpsilon)
+      if (!site.bias) return this.#rmsNorm(input, weight)
       return g.layerNorm(input, weight, replacement.bias ?? this.weight(`${path}.bias`), config.normEpsilon)
     }
     const hook = this.#options.hooks.norm
@@ -172,17 +180,31 @@ export class Forward {
     })
   }
 
+  /** An RMSNorm; of a sum, with the sum in the same node, which then stands for it. */
+  #rmsNorm(x: Value, weight: Value): Value {
+    const { normEpsilon } = this.config
+    const { origin } = x
+    const [a, b] = origin.kind === "node" && origin.node.op.name === add.name ? origin.node.inputs : []
+    if (!this.#options.join || !a || !b || a.shape.join() !== b.shape.join())
+      return this.g.rmsNorm(x, weight, normEpsilon)
+    const [y, sum] = this.g.addRmsNorm(a, b, weight, normEpsilon)
+    this.#sums.set(x.id, sum)
+    return y
+  }
+
   /** The residual stream plus a branch. */
-  residual(path: string, stream: Value, branch: Value): Value {
+  residual(path: string, before: Value, branch: Value): Value {
     const site = this.#site<ResidualSite>("residual", path)
     const hook = this.#options.hooks.residual
+    const stream = this.#sums.get(before.id) ?? before
     return this.g.add(stream, hook ? hook({ g: this.g, site, branch, stream }) : branch)
   }
 
   /** Attention on flat rows: q [N, heads * D], k and v [N, kvHeads * D] to [N, heads * D]. Rotates where the layer does. */
   attention(layer: number, q: Value, k: Value, v: Value): Value {
     const lift = (x: Value) => this.g.reshape(x, [this.batch, this.length, x.shape[1]!])
-    const y = this.#attend(layer, lift(q), lift(k), lift(v))
+    const whole = splitInto(q, k, v)
+    const y = this.#attend(layer, lift(q), lift(k), lift(v), whole && lift(whole))
     return this.g.reshape(y, [this.rows, q.shape[1]!])
   }
 
@@ -274,4 +296,12 @@ export class Forward {
     if (!site) throw new TypeError(`The architecture declares no ${kind} site "${path}"`)
     return site as S
   }
+}
+
+/** What a node cut into just these parts, if one did. */
+function splitInto(...parts: readonly Value[]): Value | null {
+  const { origin } = parts[0]!
+  if (origin.kind !== "node" || origin.node.op.name !== split.name) return null
+  const { inputs, outputs } = origin.node
+  return outputs.length === parts.length && outputs.every(({ id }, i) => id === parts[i]!.id) ? inputs[0]! : null
 }

@@ -61,13 +61,14 @@ export function decodeGraph(
 
   const attend =
     (f: Forward): Attend =>
-    (layer, q, k, v) => {
+    (layer, q, k, v, whole) => {
       const cache = (kind: string) => g.input(`past_${kind}.${layer}`, "f32", ["B", kvHeads, "P", headDim])
       const { rope, window } = config.attention[layer]!
       const inside = rope && rotatesInside(config, rope, window) ? f.ropeTables(rope) : null
       const tables = inside ? [inside.cos, inside.sin] : []
-      const turned = [q, k].map((x) => (inside ? x : f.rotated(layer, x)))
-      const inputs = [...turned, v, cache("k"), cache("v"), last, total, places, positions, ...tables]
+      const packed = inside !== null && Boolean(whole)
+      const own = packed ? [whole!] : [...[q, k].map((x) => (inside ? x : f.rotated(layer, x))), v]
+      const inputs = [...own, cache("k"), cache("v"), last, total, places, positions, ...tables]
       const attrs = {
         heads,
         kvHeads,
@@ -75,6 +76,7 @@ export function decodeGraph(
         rotary: inside !== null,
         window,
         cap: config.attentionCap,
+        packed,
       }
       const [y, keys, values] = g.cachedAttention(inputs, attrs)
       added.push(keys!, values!)

@@ -1,6 +1,6 @@
 /**
  * @module The KV caches of all sequences, side by side, so that the first n of them are one tensor: the batch of a step.
- * Room grows by doubling, in slots and in positions, as sequences come and grow.
+ * Room grows as sequences come and grow, in slots by doubling, and comes down again when the longest have gone.
  */
 import { f32, type Tensor } from "../core/tensor.ts"
 
@@ -11,8 +11,10 @@ export interface KvShape {
   readonly headDim: number
 }
 
-/** Room for the first sequence, in positions. */
-const FIRST_POSITIONS = 64
+/** Room comes in blocks of so many positions. */
+const BLOCK = 64
+/** Room of more than so many times what is needed is given back: attention costs what there is room for, at each token. */
+const AMPLE = 2
 
 /** Slots of positions of keys and values. */
 export class KvPool {
@@ -40,14 +42,17 @@ export class KvPool {
     return this.#lengths[slot] ?? 0
   }
 
-  /** Makes room for `slots` slots of `positions` positions; what is filled stays. */
+  /**
+   * Makes room for `slots` slots of `positions` positions; what is filled stays.
+   * @param positions that the longest of the sequences which are about to grow will have
+   */
   reserve(slots: number, positions: number): void {
     const { layers, kvHeads, headDim } = this.#shape
     const newSlots = slots <= this.#slots ? this.#slots : Math.max(slots, 2 * this.#slots)
-    const newPositions =
-      positions <= this.#positions
-        ? this.#positions
-        : Math.min(this.#maxPositions, Math.max(positions, 2 * this.#positions, FIRST_POSITIONS))
+    const needed = Math.max(positions, ...this.#lengths, 1)
+    const blocks = Math.min(this.#maxPositions, BLOCK * Math.ceil(needed / BLOCK))
+    const isAmple = this.#positions > AMPLE * blocks
+    const newPositions = blocks > this.#positions || isAmple ? blocks : this.#positions
     if (newSlots === this.#slots && newPositions === this.#positions) return
     for (let i = 0; i < 2 * layers; i++) {
       const cache = new Float32Array(newSlots * kvHeads * newPositions * headDim)

@@ -72,6 +72,11 @@ export interface CachedAttentionAttrs {
   readonly window: number | null
   /** Scores s become c tanh(s / c) with this c, or stay as they are. */
   readonly cap: number | null
+  /**
+   * Queries, keys and values come side by side as one input, [B, T, (heads + 2 kvHeads) * D], in place of three. For layers
+   * without a window or a cap. @default {false}
+   */
+  readonly packed?: boolean
 }
 
 /**
@@ -87,18 +92,21 @@ export interface CachedAttentionAttrs {
  */
 export const cachedAttention = defineOp<CachedAttentionAttrs>({
   name: "cachedAttention",
-  infer([q, k, , pastK], { kvHeads, rotary, window, cap }) {
-    if (rotary && (window !== null || cap !== null))
-      throw new TypeError("Attention within a window or under a cap takes queries and keys that are rotated")
-    const [batch, length] = k!.shape
-    const added = { dtype: q!.dtype, shape: [batch!, kvHeads, length!, pastK!.shape[3]!] }
-    return [q!, added, added]
+  infer(inputs, { heads, kvHeads, rotary, window, cap, packed = false }) {
+    if ((rotary || packed) && (window !== null || cap !== null))
+      throw new TypeError("Attention within a window or under a cap takes queries and keys apart, and rotated")
+    const [q, pastK] = [inputs[0]!, inputs[packed ? 1 : 3]!]
+    const [batch, length] = q.shape
+    const headDim = pastK.shape[3] as number
+    const added = { dtype: q.dtype, shape: [batch!, kvHeads, length!, headDim] }
+    return [{ dtype: q.dtype, shape: [batch!, length!, heads * headDim] }, added, added]
   },
   vjp: null,
   emit(e, node, inputs, outputs) {
-    const { heads, kvHeads, scale, rotary, window, cap } = node.attrs
+    const { heads, kvHeads, scale, rotary, window, cap, packed = false } = node.attrs
     if (e.lowering === "standard" && (window !== null || cap !== null)) return emitPrimitives(e, node, inputs, outputs)
-    const [q, k, v, pastK, pastV, last, total, places, , ...tables] = inputs
+    const own = packed ? [inputs[0]!, "", ""] : inputs.slice(0, 3)
+    const [pastK, pastV, last, total, places, , ...tables] = inputs.slice(packed ? 1 : 3)
     const attributes: Attributes = {
       num_heads: int(heads),
       kv_num_heads: int(kvHeads),
@@ -109,7 +117,7 @@ export const cachedAttention = defineOp<CachedAttentionAttrs>({
     }
     const [, keys, values] = e.node(
       "GroupQueryAttention",
-      [q!, k!, v!, pastK!, pastV!, last!, total!, ...tables],
+      [...own, pastK!, pastV!, last!, total!, ...tables],
       attributes,
       { domain: microsoft, outputs: [outputs[0]!, ...["K", "V"].map((which) => `${outputs[0]}:present${which}`)] },
     )

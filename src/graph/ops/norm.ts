@@ -4,7 +4,7 @@
 
 import type { GraphBuilder } from "../builder.ts"
 import type { Value } from "../ir.ts"
-import { defineOp, type Emitter, float, int } from "../op.ts"
+import { defineOp, type Emitter, float, int, microsoft } from "../op.ts"
 
 /** Settings of a norm. */
 export interface NormAttrs {
@@ -45,21 +45,52 @@ export const rmsNorm = defineOp<NormAttrs>({
     }
     return [needs[0] ? dx() : null, needs[1] ? g.sumTo(g.mul(dy!, unit), w!.shape) : null]
   },
-  emit(e, { attrs: { epsilon } }, [x, w], [y, r]) {
+  emit: (e, { attrs }, [x, w], [y, r]) => emitRmsNorm(e, attrs, [x!, w!], [y!, r!]),
+})
+
+function emitRmsNorm(
+  e: Emitter,
+  { epsilon }: NormAttrs,
+  [x, w]: readonly [string, string],
+  [y, r]: readonly [string, string],
+): void {
+  if (e.lowering === "fused") {
+    // Outputs are y and, second, the inverse deviation. WebGPU returns that second one wrong, hence the other branch.
+    e.node("SimplifiedLayerNormalization", [x, w], { epsilon: float(epsilon), axis: int(-1) }, { outputs: [y, r] })
+    return
+  }
+  const [square] = e.node("Mul", [x, x])
+  emitInverse(e, emitMean(e, square!), epsilon, [r])
+  const [unit] = e.node("Mul", [x, r])
+  e.node("Mul", [unit!, w], {}, { outputs: [y] })
+}
+
+/**
+ * The sum of two tensors of one shape, and its {@link rmsNorm}: the stream of a layer and what the next one reads, in one
+ * pass. For graphs without gradients. Outputs y and the sum, [..., n] each.
+ * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.SkipSimplifiedLayerNormalization
+ */
+export const addRmsNorm = defineOp<NormAttrs>({
+  name: "addRmsNorm",
+  infer([a, b]) {
+    if (a!.shape.join() !== b!.shape.join())
+      throw new TypeError(`Expected two tensors of one shape but found [${a!.shape}] and [${b!.shape}]`)
+    return [a!, a!]
+  },
+  vjp: null,
+  emit(e, node, [a, b, w], [y, sum]) {
+    const epsilon = float(node.attrs.epsilon)
     if (e.lowering === "fused") {
-      // Outputs are y and, second, the inverse deviation. WebGPU returns that second one wrong, hence the other branch.
       e.node(
-        "SimplifiedLayerNormalization",
-        [x!, w!],
-        { epsilon: float(epsilon), axis: int(-1) },
-        { outputs: [y!, r!] },
+        "SkipSimplifiedLayerNormalization",
+        [a!, b!, w!],
+        { epsilon },
+        { domain: microsoft, outputs: [y!, "", "", sum!] },
       )
       return
     }
-    const [square] = e.node("Mul", [x!, x!])
-    emitInverse(e, emitMean(e, square!), epsilon, [r!])
-    const [unit] = e.node("Mul", [x!, r!])
-    e.node("Mul", [unit!, w!], {}, { outputs: [y!] })
+    e.node("Add", [a!, b!], {}, { outputs: [sum!] })
+    emitRmsNorm(e, node.attrs, [sum!, w!], [y!, `${y}:inverse`])
   },
 })
 

@@ -74,7 +74,7 @@ test("views are the caches' own memory, a slot after the other", () => {
   expect(values.data[(1 * 3 + 2) * 64 * 2 + 1 * 2 + 1]).toBe(value(8, 3, 2, 1, 1))
 })
 
-test("room grows by doubling up to the context, and is given back whole", () => {
+test("room grows by blocks up to the context, and is given back whole", () => {
   const pool = new KvPool(shape, 100)
   const bytesOf = (slots: number, positions: number): number => slots * positions * rows * shape.headDim * 4
   pool.reserve(1, 3)
@@ -87,4 +87,19 @@ test("room grows by doubling up to the context, and is given back whole", () => 
   pool.release()
   expect(pool.bytes).toBe(0)
   expect(pool.length(0)).toBe(0)
+})
+
+test("room that a long sequence left behind is given back while others go on", () => {
+  const pool = new KvPool(shape, 1000)
+  const capacity = (): number => pool.views(0, 1)["past_k.0"]!.shape[2]!
+  pool.reserve(2, 700)
+  pool.append(0, 1, 5, added([3], [0], 5))
+  pool.append(1, 1, 700, added([4], [0], 700))
+  expect(capacity()).toBe(704)
+  pool.reserve(2, 6)
+  expect(capacity()).toBe(704)
+  pool.clear(1)
+  pool.reserve(2, 6)
+  expect(capacity()).toBe(64)
+  expect(pool.read(0, 0, 5)).toEqual(added([3], [0], 5))
 })
