@@ -2,14 +2,12 @@
  * @module The index of documents in a folder, cut by a base's own tokenizer.
  */
 import { join, resolve } from "node:path"
-import { baseEmbedder } from "../answering/base-embedder.ts"
 import { EspalierError } from "../core/errors.ts"
-import type { Embedder } from "../rag/embedder.ts"
 import { type SqliteIndex, sqliteIndex } from "../rag/sqlite-index.ts"
-import { transformersEmbedder } from "../rag/transformers-embedder.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { openBaseTokenizer } from "./open-base.ts"
 import { openDatabase } from "./open-database.ts"
+import { openEmbedder } from "./open-embedder.ts"
 
 /** How documents are cut. */
 export interface DocumentSettings {
@@ -34,7 +32,7 @@ export interface DocumentSettings {
  */
 export async function openDocuments(settings: DocumentSettings): Promise<SqliteIndex> {
   const { folder, base, chunkTokens, chunkOverlap } = settings
-  const embedder = await openEmbedder(settings)
+  const embedder = await openEmbedder(settings.embedder, settings.engine)
   const tokenizer = await openBaseTokenizer(base)
   if (!tokenizer)
     throw new EspalierError("unsupported", `Base folder ${base} has no tokenizer.json to cut documents by`, {
@@ -51,11 +49,4 @@ export async function openDocuments(settings: DocumentSettings): Promise<SqliteI
       count: (text) => tokenizer.encode(text, { parseSpecial: false }).length,
     },
   })
-}
-
-async function openEmbedder({ embedder, engine }: DocumentSettings): Promise<Embedder | null> {
-  if (embedder === undefined || embedder === "none") return null
-  if (embedder !== "base") return transformersEmbedder(embedder)
-  if (!engine) throw new TypeError("Expected an engine for the base's states")
-  return baseEmbedder(await engine())
 }

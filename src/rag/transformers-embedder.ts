@@ -13,7 +13,27 @@ export type ExtractFeatures = (
 
 /** What is used of the package. */
 interface TransformersPackage {
-  pipeline(task: "feature-extraction", model: string): Promise<ExtractFeatures>
+  pipeline(task: "feature-extraction", model: string, options?: object): Promise<ExtractFeatures>
+  readonly env: { localModelPath: string }
+}
+
+/** A model in a folder. */
+export interface LocalModel {
+  /** The folder that the model's lies in. */
+  readonly root: string
+  readonly name: string
+  /** Whether its weights are `onnx/model_quantized.onnx`. */
+  readonly quantized: boolean
+  /** Of its weights. */
+  readonly sha256: string
+}
+
+/** How a model is opened. */
+export interface TransformersOptions {
+  /** Where it lies, if not on the hub. */
+  readonly local?: LocalModel | null
+  /** Gives the package; for tests. */
+  readonly load?: () => Promise<TransformersPackage>
 }
 
 /** The packages in the order that they are tried. */
@@ -29,14 +49,16 @@ const [UNRELATED, SURE] = [0.2, 0.6]
 
 /**
  * Opens a model by its id or its folder.
- * @param load gives the package; for tests
  * @throws {EspalierError} `unavailable` if neither package is installed, `not_found` if the model can't be loaded
  */
-export async function transformersEmbedder(model: string, load = installed): Promise<Embedder> {
-  const { pipeline } = await load()
+export async function transformersEmbedder(
+  model: string,
+  { local = null, load = () => installed() }: TransformersOptions = {},
+): Promise<Embedder> {
+  const transformers = await load()
   let extract: ExtractFeatures
   try {
-    extract = await pipeline("feature-extraction", model)
+    extract = await (local ? openLocal(transformers, local) : transformers.pipeline("feature-extraction", model))
   } catch (cause) {
     throw new EspalierError("not_found", `The embedder ${model} can't be loaded: ${messageOf(cause)}`, {
       hint: "Give the id of a feature-extraction model, or a folder with its config.json, tokenizer.json and onnx/",
@@ -52,7 +74,7 @@ export async function transformersEmbedder(model: string, load = installed): Pro
   }
   const [probe] = await run(["probe"])
   return {
-    name: `transformers.js ${model}`,
+    name: `transformers.js ${local ? `${local.name} ${local.sha256.slice(0, 12)}` : model}`,
     dimensions: probe!.length,
     async embed(texts) {
       const vectors: Float32Array[] = []
@@ -63,10 +85,26 @@ export async function transformersEmbedder(model: string, load = installed): Pro
   }
 }
 
-async function installed(): Promise<TransformersPackage> {
+/** Opens a folder, which both versions look for below a path of their own; the network is not asked. */
+async function openLocal({ pipeline, env }: TransformersPackage, local: LocalModel): Promise<ExtractFeatures> {
+  const before = env.localModelPath
+  env.localModelPath = local.root
+  try {
+    // Version 4 goes by `dtype`, version 2 by `quantized`.
+    const weights = { dtype: local.quantized ? "q8" : "fp32", quantized: local.quantized }
+    return await pipeline("feature-extraction", local.name, { local_files_only: true, ...weights })
+  } finally {
+    env.localModelPath = before
+  }
+}
+
+/** The first of the packages that is there. @param open imports one; for tests */
+export async function installed(
+  open: (name: string) => Promise<unknown> = (name) => import(name),
+): Promise<TransformersPackage> {
   for (const name of packages) {
     try {
-      return (await import(name)) as TransformersPackage
+      return (await open(name)) as TransformersPackage
     } catch (error) {
       if (!/cannot find|not found|resolve/i.test(messageOf(error))) throw error
     }

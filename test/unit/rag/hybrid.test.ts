@@ -5,7 +5,6 @@ import { type Embedder, unit } from "../../../src/rag/embedder.ts"
 import type { Filter } from "../../../src/rag/filter.ts"
 import { fused } from "../../../src/rag/fusion.ts"
 import { memoryIndex } from "../../../src/rag/memory-index.ts"
-import { transformersEmbedder } from "../../../src/rag/transformers-embedder.ts"
 import { addVector, VectorTable } from "../../../src/rag/vector-table.ts"
 import { type TemporaryIndex, temporaryIndex, testIndexOptions } from "../../support/document-index.ts"
 
@@ -119,43 +118,4 @@ test("rankings are put together by places", () => {
     ]).map(({ item }) => item),
   ).toEqual([3, 1, 2, 4])
   expect(fused([[7]])[0]!.score).toBeCloseTo(1 / 61, 12)
-})
-
-describe("transformers.js", () => {
-  const extract = async (texts: readonly string[]) => ({
-    data: texts.flatMap((text) => [text.length, 1]),
-    dims: [texts.length, 2],
-  })
-
-  test("its pipeline is asked for mean-pooled vectors, a few texts at a time", async () => {
-    const sizes: number[] = []
-    const embedder = await transformersEmbedder("some/model", async () => ({
-      pipeline: async () => async (texts, options) => {
-        sizes.push(texts.length)
-        expect(options).toEqual({ pooling: "mean", normalize: true })
-        return extract(texts)
-      },
-    }))
-    expect([embedder.name, embedder.dimensions]).toEqual(["transformers.js some/model", 2])
-    const vectors = await embedder.embed(Array.from({ length: 20 }, (_, i) => "x".repeat(i + 1)))
-    expect(sizes).toEqual([1, 16, 4])
-    expect([...vectors[2]!].map((x) => x.toFixed(4))).toEqual([
-      (3 / Math.sqrt(10)).toFixed(4),
-      (1 / Math.sqrt(10)).toFixed(4),
-    ])
-    expect(
-      [embedder.relevance(0.1), embedder.relevance(0.4), embedder.relevance(0.9)].map((x) => x.toFixed(2)),
-    ).toEqual(["0.00", "0.50", "1.00"])
-  })
-
-  test("a model that isn't there is said to be missing", async () => {
-    const failing = async () => ({
-      pipeline: async () => {
-        throw new Error("no such file")
-      },
-    })
-    await expect(transformersEmbedder("none", failing)).rejects.toThrow(
-      "The embedder none can't be loaded: no such file",
-    )
-  })
 })
