@@ -10,6 +10,7 @@ import process from "node:process"
 import { parseArgs } from "node:util"
 import { openBase } from "../../src/presets/open-base.ts"
 import { machine } from "../bench/machine.ts"
+import { studyFacts } from "./facts.ts"
 import { studyForgetting } from "./forgetting.ts"
 import { openLedger } from "./ledger.ts"
 import { studyMerging } from "./merging.ts"
@@ -33,10 +34,12 @@ if (values.help) {
                      [--items 10] [--figures docs/study/figures.json] [--render]
 
 Trains every method on a task; three tasks at once and one after another; one with the remedies against forgetting; merges
-two by every method. Writes docs/study.md, its charts and its figures. One that is interrupted goes on where it was.
+two by every method; answers questions with an adapter and documents, and without. Writes docs/study.md, its charts and its figures. One that is interrupted goes on where it was.
 --render writes the page anew from the figures that are there.`)
   process.exit(0)
 }
+/** Of each kind, for form against fact. */
+const FACT_QUESTIONS = 60
 const say = (text: string): void => void process.stderr.write(`${text}\n`)
 const task = values.task
 
@@ -56,6 +59,7 @@ async function measured(): Promise<StudyFigures> {
       methods: await studyMethods({ task, folder, items, once, say }),
       tasks: await once("tasks", () => studyTasks({ tasks: [other, task, third], folder, say })),
       forgetting: await studyForgetting({ task, folder, items: 24 * items, once, say }),
+      facts: await once("facts", () => studyFacts({ questions: FACT_QUESTIONS, folder, say })),
       merging: await once("merging", () => studyMerging({ tasks: [task, other], folder, say })),
     }
     await writeFigures(found)

@@ -4,6 +4,7 @@
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import type { Machine } from "../bench/machine.ts"
 import { type Bar, barChart } from "./chart.ts"
+import type { FactsFigures } from "./facts.ts"
 import type { ForgettingFigures } from "./forgetting.ts"
 import type { MergeFigures } from "./merging.ts"
 import type { MethodFigures } from "./methods.ts"
@@ -21,6 +22,8 @@ export interface StudyFigures {
   readonly tasks: TasksFigures
   readonly forgetting: readonly ForgettingFigures[]
   readonly merging: readonly MergeFigures[]
+  /** Missing in figures that are older than the section. */
+  readonly facts?: FactsFigures
 }
 
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`
@@ -115,7 +118,30 @@ function page(figures: StudyFigures): string {
           "",
         ]
       : []),
+    ...(figures.facts ? factsSection(figures.facts) : []),
   ].join("\n")
+}
+
+/** What an adapter and documents are for. */
+function factsSection({ questions, rows, router_accuracy }: FactsFigures): string[] {
+  return [
+    "## Form against fact",
+    "",
+    "A LoRA that learned to answer in JSON, from texts of its own, and documents about people and towns that no training data",
+    `names ([retrieval.md](retrieval.md)). ${questions} questions that a document answers (fact) and ${questions} requests that need none (form):`,
+    "how many answers hold the right one, and how many are JSON.",
+    "",
+    "| | fact: right | fact: JSON | form: right | form: JSON | median time |",
+    "|---|---|---|---|---|---|",
+    ...rows.map(
+      ({ name, fact, form, median_ms }) =>
+        `| ${name} | ${percent(fact.right)} | ${percent(fact.formed)} | ${percent(form.right)} | ${percent(form.formed)} | ${median_ms.toFixed(0)} ms |`,
+    ),
+    "",
+    `The form comes from the adapter, the facts from the documents. The router goes the right way for ${percent(router_accuracy)} of these questions`,
+    "and of as many that no document answers.",
+    "",
+  ]
 }
 
 /** Several tasks by one adapter. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import { factsOf } from "../../../scripts/study/facts.ts"
 import { type StudyFigures, studyFiles } from "../../../scripts/study/page.ts"
 
 const method = (name: string, after: number) => ({
@@ -47,6 +48,18 @@ const figures: StudyFigures = {
       loss_after: 2.01,
     },
   ],
+  facts: {
+    questions: 60,
+    router_accuracy: 0.97,
+    rows: [
+      {
+        name: "both",
+        fact: { right: 0.9, formed: 0.99 },
+        form: { right: 0.5, formed: 0.98 },
+        median_ms: 41.2,
+      },
+    ],
+  },
   merging: [{ name: "linear", error: 0.123, file_bytes: 70_000, scores: { a: 0.6, b: 0.4 } }],
 }
 
@@ -61,6 +74,8 @@ test("the page has every figure that was measured, and charts beside it", () => 
     "backward transfer is -50.0 points and forgetting 50.0",
     "Mean over the tasks at the end: 85.0 % at once, 60.0 % in a row.",
     "| LoRA, replay | `--replay 0.2` | 100.0 % | 80.0 % to 78.0 % | 2.000 to 2.010 |",
+    "| both | 90.0 % | 99.0 % | 50.0 % | 98.0 % | 41 ms |",
+    "The router goes the right way for 97.0 % of these questions",
     /\| linear \| 12\.3 % \|.*\| 60\.0 % \| 40\.0 % \|/,
   ])
     expect(page).toMatch(row)
@@ -68,4 +83,35 @@ test("the page has every figure that was measured, and charts beside it", () => 
   const chart = files.get("study/score.svg")!
   expect(chart).toContain("json-report: held-out answers exactly right")
   expect(chart.match(/<rect /g)!.length).toBe(3)
+})
+
+test("figures that are older than a section make a page without it", () => {
+  const { facts: _, ...older } = figures
+  expect(studyFiles(older).get("study.md")).not.toMatch(/Form against fact|undefined/)
+})
+
+test("form against fact is told of the base and the adapter, with documents and without", () => {
+  const tally = (holds: number, formed: number) => ({ questions: 10, exact: 0, abstained: 0, holds, formed })
+  const mode = (fact: number, formed: number) => ({
+    kinds: { fact: tally(fact, formed), form: tally(5, formed), absent: tally(0, 0) },
+    medianMs: 20,
+    decidingMs: 1,
+  })
+  const router = { accuracy: 0.9, precision: 1, recall: 1 }
+  const { rows, router_accuracy } = factsOf(
+    [
+      { figures: { off: mode(0, 0), always: mode(9, 0), auto: mode(8, 0) }, router },
+      { figures: { off: mode(1, 10), always: mode(7, 10), auto: mode(6, 9) }, router: { ...router, accuracy: 0.1 } },
+    ],
+    10,
+  )
+  expect(router_accuracy).toBe(0.9)
+  expect(rows.map(({ name, fact }) => [name, fact.right, fact.formed])).toEqual([
+    ["neither", 0, 0],
+    ["adapter alone", 0.1, 1],
+    ["retrieval alone", 0.9, 0],
+    ["both", 0.7, 1],
+    ["both, where the router says so", 0.6, 0.9],
+  ])
+  expect(rows[0]!.form).toEqual({ right: 0.5, formed: 0 })
 })
