@@ -48,10 +48,11 @@ export function chunkText(text: string, options: ChunkOptions): Chunk[] {
   if (!Number.isSafeInteger(overlap) || overlap < 0 || overlap > most / 2)
     throw new RangeError(`Expected an overlap of 0 to ${Math.floor(most / 2)} tokens but found ${overlap}`)
   const units = unitsOf(text, most, count)
+  const paths = headingsAbove(units, text)
   const chunks: Chunk[] = []
   let first = 0
   while (first < units.length) {
-    const path = headingsBefore(units, first, text)
+    const path = paths[first]!
     let next = first
     let size = 0
     while (next < units.length && size + units[next]!.tokens <= most) {
@@ -77,22 +78,18 @@ function overlapFrom(units: readonly Unit[], first: number, next: number, overla
   return from
 }
 
-/** The headings above a unit, outermost first. */
-function headingsBefore(units: readonly Unit[], at: number, text: string): string[] {
-  const path: string[] = []
-  let level = 7
-  for (let i = at; i >= 0 && level > 1; i--) {
-    const { heading, start, end } = units[i]!
-    if (heading === null || heading >= level) continue
-    level = heading
-    path.unshift(
-      text
-        .slice(start, end)
-        .replace(/^#+\s*/, "")
-        .trim(),
-    )
-  }
-  return path
+/** The headings above each unit, itself being one of them if it is one, outermost first. */
+function headingsAbove(units: readonly Unit[], text: string): (readonly string[])[] {
+  let open: readonly { readonly level: number; readonly words: string }[] = []
+  let path: readonly string[] = []
+  return units.map(({ heading, start, end }) => {
+    if (heading === null) return path
+    const line = text.slice(start, end)
+    const words = line.replace(/^#+\s*/, "").trim()
+    open = [...open.filter(({ level }) => level < heading), { level: heading, words }]
+    path = open.map((each) => each.words)
+    return path
+  })
 }
 
 const sentences = new Intl.Segmenter("en", { granularity: "sentence" })

@@ -2,9 +2,16 @@
  * @module Markdown as plain text: marks are taken away, headings keep theirs, since pieces are cut along them.
  */
 import { lexer, type Token, type Tokens } from "marked"
+import { unescaped } from "./html-strip.ts"
+
+/** The parser takes a time that grows with the square of a paragraph's length: a longer one is taken as plain text. */
+const LONGEST_PARAGRAPH = 20_000
 
 /** The text that Markdown says. Blocks are parted by blank lines. */
-export const markdownText = (markdown: string): string => blocks(lexer(markdown)).trim()
+export function markdownText(markdown: string): string {
+  const isPlain = markdown.split(/\n[^\S\n]*\n/).some(({ length }) => length > LONGEST_PARAGRAPH)
+  return (isPlain ? markdown : blocks(lexer(markdown))).trim()
+}
 
 function blocks(tokens: readonly Token[]): string {
   return tokens
@@ -47,13 +54,3 @@ function inline(token: Token | Tokens.TableCell): string {
 }
 
 const plain = (html: string): string => unescaped(html.replace(/<[^>]*>/g, ""))
-
-const entities: Readonly<Record<string, string>> = {
-  "&amp;": "&",
-  "&lt;": "<",
-  "&gt;": ">",
-  "&quot;": '"',
-  "&#39;": "'",
-  "&nbsp;": " ",
-}
-const unescaped = (text: string): string => text.replace(/&(?:amp|lt|gt|quot|#39|nbsp);/g, (found) => entities[found]!)

@@ -2,7 +2,7 @@
  * @module The text of a PDF. Scanned pages hold none.
  */
 import { EspalierError, messageOf } from "../../core/errors.ts"
-import type { ReadPage } from "./html.ts"
+import type { ReadPage } from "./page.ts"
 
 /** Reads a PDF. Its parser is loaded when first needed. @throws {EspalierError} `invalid_file` */
 export async function readPdf(bytes: Uint8Array): Promise<ReadPage> {

@@ -42,6 +42,39 @@ describe("documents out of files", () => {
     await expect(read("a.pdf", "hello")).rejects.toThrow("This is no PDF that can be read")
   })
 
+  test("PDFs that are cut off, circular or empty are refused, and never an error of the server's own", async () => {
+    const whole = pdf("words")
+    const objects = "1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages"
+    const wrong = [
+      ...[100, 300, 500].map((length) => whole.slice(0, length)),
+      encodeUtf8(`%PDF-1.4\n${objects} /Kids [2 0 R] /Count 1 >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n`),
+      encodeUtf8(`%PDF-1.4\n${objects} /Kids [] /Count 1000000000 >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n`),
+      Uint8Array.from({ length: 5000 }, (_, i) => (i < 5 ? "%PDF-".charCodeAt(i) : (i * 7919) & 255)),
+    ]
+    for (const bytes of wrong)
+      expect(await readDocuments(bytes, { name: "a.pdf" }).catch((error: unknown) => error)).toMatchObject({
+        code: "invalid_file",
+      })
+  })
+
+  test("pages that no parser could take apart in time keep their words", async () => {
+    const deep = `<title>Of &amp; on</title><!-- <b> --><script>let x = "<div>"</script>${"<div>".repeat(5000)}Mira &lt; Otto<br>here`
+    const [document] = await read("deep.html", deep)
+    expect(document).toMatchObject({ title: "Of & on", text: "Of & on Mira < Otto here" })
+    expect(await textOf("signs.html", `${"<".repeat(2000)}<p>words</p>`)).toBe(`${"<".repeat(2000)} words`)
+    expect(await textOf("icons.html", '<svg><path d="a"/></svg><p>words</p>'.repeat(200))).toStartWith("words")
+    expect(await textOf("wide.html", "<p>words</p>".repeat(10_001))).toStartWith("words\n\nwords")
+    expect(await textOf("open.html", `<ul>${"<li>one".repeat(300)}</ul><p>two`)).toStartWith("- one\n- one")
+    for (const none of ["<a".repeat(1000), "<!--".repeat(1000), "<script>".repeat(1000), `${"<div>".repeat(500)}`])
+      await expect(read("a.html", none)).rejects.toThrow("There is no text in a.html")
+  })
+
+  test("a paragraph of Markdown that would take too long keeps its marks", async () => {
+    const long = "a_".repeat(40_000)
+    expect(await textOf("a.md", `# *Of*\n\n${long}`)).toBe(`# *Of*\n\n${long}`)
+    expect(await textOf("a.md", `# *Of*\n\n${"> ".repeat(500)}x`)).toBe("# Of\n\nx")
+  })
+
   test("JSON lines are many documents", async () => {
     const lines = ['{"text":"One two.","title":"A","id":"a","metadata":{"year":3}}', "", '{"text":"Three."}']
     expect(await read("x.jsonl", lines.join("\n"))).toEqual([
