@@ -66,7 +66,7 @@ export function withPassages(
   const texts: string[] = []
   let left = room
   for (const passage of passages) {
-    const whole = oneLine(passage.text)
+    const whole = withoutMarks(oneLine(passage.text), reading)
     // The best one is cut to fit, the others are left out if they don't.
     const text = shown.length === 0 ? fitting(whole, left, count) : whole
     const marked = fill(reading.passage, { n: String(shown.length + 1), text })
@@ -81,12 +81,37 @@ export function withPassages(
   return { messages: messages.map((message, i) => (i === at ? { ...message, content } : message)), passages: shown }
 }
 
-/** Line breaks would end a passage where passages are lines. Headings are said in words. */
+/** Line breaks and their like would end a passage where passages are lines. Headings are said in words. */
 const oneLine = (text: string): string =>
   text
     .replace(/^#+\s+(.*)$/gm, "$1.")
-    .replace(/\s+/g, " ")
+    .replace(/[\s\p{Cc}]+/gu, " ")
     .trim()
+
+/**
+ * A text in which nothing looks like what stands around passages: where the wording has "[2]" before a passage and
+ * "Question:" after the last, "[2]" and "Question:" of the text lose their signs and keep their words.
+ */
+export function withoutMarks(text: string, { passage, prompt }: Pick<Reading, "passage" | "prompt">): string {
+  let plain = text
+  for (const around of [passage, prompt].flatMap((pattern) => pattern.split(/\{(?:text|passages|question)\}/))) {
+    // Of a longer wording its last line: what stands right before the slot.
+    const mark = around.trim().split("\n").at(-1)!
+    const hasWords = /[\p{L}\p{N}]/u.test(mark)
+    const hasSigns = /[^\p{L}\p{N}\s]/u.test(mark)
+    if (!hasWords || !hasSigns) continue
+    const words = (part: string): string => part.split(/\s+/).map(escaped).join("\\s+")
+    const pattern = new RegExp(mark.split("{n}").map(words).join("\\d+"), "giu")
+    // What is left may be one again: "[[1]2]".
+    for (let before = ""; before !== plain; ) {
+      before = plain
+      plain = plain.replace(pattern, (found) => found.replace(/[^\p{L}\p{N}\s]/gu, ""))
+    }
+  }
+  return plain
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")
 
 /** As many whole sentences as fit. */
 function fitting(text: string, room: number, count: (text: string) => number): string {
