@@ -2,14 +2,12 @@
  * @module The whole stack on the embedded base: real graphs, real adapters, HTTP in front.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { realpath } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createApp } from "../../routes/app.ts"
 import { writeRandomLora } from "../../scripts/random-lora.ts"
-import { f32 } from "../../src/core/tensor.ts"
-import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
@@ -106,92 +104,4 @@ describe("adapters over one base", () => {
     expect(deltas.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(before)
     expect(await ask("a0")).toBe(await ask("a2"))
   }, 60_000)
-})
-
-describe("an adapter that is no good is refused with its cause, and the server goes on", () => {
-  const tamper = (name: string, change: (path: string) => void): void => {
-    cpSync(join(root, "a0"), join(root, name), { recursive: true })
-    change(join(root, name))
-  }
-  const withTensor = (path: string, pick: RegExp, make: (shape: readonly number[]) => ReturnType<typeof f32>): void => {
-    const file = join(path, "adapter_model.safetensors")
-    const tensors = readSafetensors(new Uint8Array(readFileSync(file)), "x")
-    const name = [...tensors.keys()].find((key) => pick.test(key))!
-    tensors.set(name, make(tensors.get(name)!.shape))
-    writeFileSync(file, writeSafetensors(tensors))
-    // As it comes from elsewhere: with the facts beside it, their hash would be what is wrong.
-    rmSync(join(path, "espalier.json"))
-  }
-  const withConfig = (path: string, change: Record<string, unknown>): void => {
-    const file = join(path, "adapter_config.json")
-    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, "utf8")) as object), ...change }))
-  }
-  const rows: readonly (readonly [name: string, change: (path: string) => void, cause: RegExp])[] = [
-    ["truncated", (path) => truncateSync(join(path, "adapter_model.safetensors"), 2000), /truncated/],
-    [
-      "garbled",
-      (path) => writeFileSync(join(path, "adapter_model.safetensors"), new Uint8Array(5000).fill(7)),
-      /header of at most/,
-    ],
-    [
-      "header-bomb",
-      (path) =>
-        writeFileSync(
-          join(path, "adapter_model.safetensors"),
-          Buffer.concat([Buffer.from([0, 0, 0, 64, 0, 0, 0, 0]), Buffer.alloc(100)]),
-        ),
-      /header of at most 1048576 bytes/,
-    ],
-    [
-      "flipped-bit",
-      (path) => {
-        const file = join(path, "adapter_model.safetensors")
-        const bytes = readFileSync(file)
-        bytes[bytes.length - 4]! ^= 1
-        writeFileSync(file, bytes)
-      },
-      /expected sha256 [\da-f]{64} but found [\da-f]{64}/,
-    ],
-    [
-      "nan",
-      (path) =>
-        withTensor(path, /lora_B/, (shape) => f32(shape, new Float32Array(shape[0]! * shape[1]!).fill(Number.NaN))),
-      /holds NaN/,
-    ],
-    [
-      "wrong-shape",
-      (path) => withTensor(path, /lora_A/, ([r]) => f32([r!, 8], new Float32Array(r! * 8))),
-      /expected \[2,512\] but found \[2,8\]/,
-    ],
-    ["wrong-rank", (path) => withConfig(path, { r: 3 }), /expected \[3,192\] but found \[2,192\]/],
-    ["unknown-method", (path) => withConfig(path, { peft_type: "NOPE" }), /"NOPE".* is not a method/],
-    ["wrong-targets", (path) => withConfig(path, { target_modules: ["c_attn"] }), /finds nothing to train/],
-    ["no-json", (path) => writeFileSync(join(path, "adapter_config.json"), "{"), /not valid JSON/],
-    [
-      "other-base",
-      (path) => writeFileSync(join(path, "espalier.json"), JSON.stringify({ base: { name: "oak", hash: "00" } })),
-      /trained on base "oak"/,
-    ],
-  ]
-  for (const [name, change, cause] of rows) {
-    test(name, async () => {
-      tamper(name, change)
-      const said = await ask("a2")
-      const response = await post("/v1/adapters", { name, path: name })
-      const { error } = (await response.json()) as { error: { message: string } }
-      expect(response.status).toBeGreaterThanOrEqual(400)
-      expect(response.status).toBeLessThan(500)
-      expect(error.message).toMatch(cause)
-      expect(error.message).not.toContain(root)
-      expect(await ask("a2")).toBe(said)
-    })
-  }
-
-  test("a path that leads outside", async () => {
-    for (const path of ["../a0", `${root}/../x`, "a0/../../x", "/etc", "a0\u0000"]) {
-      const response = await post("/v1/adapters", { name: "outside", path })
-      expect(response.status).toBeGreaterThanOrEqual(400)
-      expect(response.status).toBeLessThan(500)
-    }
-  })
 })
