@@ -4,7 +4,7 @@
 import { Hono, type MiddlewareHandler } from "hono"
 import { cors } from "hono/cors"
 import { HTTPException } from "hono/http-exception"
-import { EspalierError } from "../src/core/errors.ts"
+import { EspalierError, isEspalierError } from "../src/core/errors.ts"
 import { type Keyring, singleKey } from "../src/service/keyring.ts"
 import type { Service } from "../src/service/service.ts"
 import { adapterRoutes } from "./adapters.ts"
@@ -60,10 +60,7 @@ export function createApp(service: Service, options: AppOptions = {}) {
   }
   const app = new Hono<AppTypes>()
   app.onError((error, c) => {
-    // Hono's own refusals have a message and nothing else worth telling.
-    const known =
-      error instanceof HTTPException && error.status < 500 ? new EspalierError("invalid_request", error.message) : error
-    const response = errorResponse(known)
+    const response = errorResponse(knownError(error, c.req.raw.signal.aborted))
     if (response.status >= 500) environment.onError(error, c.get("requestId"))
     return response
   })
@@ -99,6 +96,14 @@ export function createApp(service: Service, options: AppOptions = {}) {
 
 /** The app's type, from which the typed client knows its routes. */
 export type App = ReturnType<typeof createApp>
+
+/** What an error is to whoever asked: Hono's own refusals have a message and nothing else worth telling. */
+function knownError(error: Error, hasLeft: boolean): Error {
+  if (error instanceof HTTPException && error.status < 500) return new EspalierError("invalid_request", error.message)
+  // A body that breaks off is no fault of ours, and nobody hears the answer.
+  if (hasLeft && !isEspalierError(error)) return new EspalierError("aborted", "The client left before it was answered")
+  return error
+}
 
 /** Lets pages of these origins call; what they ask for beforehand needs no key, what they send does. */
 function crossOrigin(origins: readonly string[]): MiddlewareHandler {

@@ -1,21 +1,23 @@
 /**
- * @module What must not happen, tried many times: adapters swapped under load, answers that depend on who else asks, documents
- * lost to a kill or seen by whom they are not for.
+ * @module What must not happen, tried many times: answers of another's adapter, documents and jobs lost to a kill, requests that
+ * hang, servers that fall over under load.
  *
- * Usage: bun run torture [--scale 1] [--base models/sprig] [--backend native] [--seed 1] [--json]
+ * Usage: bun run torture [--part name] [--scale 1] [--base models/sprig] [--backend native] [--seed 1] [--json]
  */
 import process from "node:process"
 import { parseArgs } from "node:util"
-import { openBase } from "../../src/presets/open-base.ts"
-import { openRuntime } from "../../src/presets/open-runtime.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
 import { machine } from "../bench/machine.ts"
-import { collectionsApart, killedAdds } from "./documents.ts"
-import { hotSwap } from "./hot-swap.ts"
-import { invariance } from "./invariance.ts"
+import { answers } from "./answers.ts"
+import { documents } from "./documents-part.ts"
+import { faultParts } from "./faults.ts"
+import { load } from "./load.ts"
+
+const parts = [answers, documents, load, faultParts]
 
 const { values } = parseArgs({
   options: {
+    part: { type: "string", multiple: true },
     scale: { type: "string", default: "1" },
     base: { type: "string", default: "models/sprig" },
     backend: { type: "string", default: "native" },
@@ -25,51 +27,28 @@ const { values } = parseArgs({
   },
 })
 const scale = Number(values.scale)
-if (values.help || !(scale > 0)) {
-  console.log(`Usage: bun run torture [--scale 1] [--base models/sprig] [--backend native] [--seed 1] [--json]
+const wanted = values.part ?? parts.map(({ name }) => name)
+const unknown = wanted.some((name) => !parts.some((part) => part.name === name))
+if (values.help || unknown || !(scale > 0)) {
+  console.log(`Usage: bun run torture [--part name] [--scale 1] [--base models/sprig] [--backend native] [--seed 1] [--json]
 
-10,000 requests over 1,000 swaps, 1,000 prompts alone and in mixed batches, 1,000 documents added under 20 kills and 10,000
-searches side by side, times --scale. Ends with 1 if anything was wrong.`)
+Parts, all of them unless some are named:
+${parts.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join("\n")}
+
+Counts are times --scale. Ends with 1 if anything was wrong.`)
   process.exit(values.help ? 0 : 2)
 }
 const seed = Number(values.seed)
 const where = machine()
-const { base, tokenizer } = await openBase(values.base)
-const { runtime } = await openRuntime(values.backend as BackendName)
-if (!tokenizer) throw new TypeError(`Base ${values.base} has no tokenizer`)
-const swapped = await hotSwap({
-  base,
-  runtime,
-  tokenizer,
-  requests: Math.ceil(10_000 * scale),
-  swaps: Math.ceil(1000 * scale),
-  clients: 32,
-  seed,
-})
-const alike = await invariance({ base, runtime, prompts: Math.ceil(1000 * scale), seed })
-const kills = Math.ceil(20 * scale)
-const killed = await killedAdds({ kills, documents: 1000, base: values.base, seed })
-const apart = await collectionsApart({ queries: Math.ceil(10_000 * scale), base: values.base, seed })
-if (values.json)
-  console.log(JSON.stringify({ machine: where, backend: runtime.detail, seed, swapped, alike, killed, apart }))
-else
-  console.log(
-    [
-      `${where.cpu}, ${where.cores} cores, ${where.runtime}; ${runtime.name} (${runtime.detail}); seed ${seed}`,
-      "",
-      "| what | tried | as alone, token by token | rounding between equals | wrong |",
-      "|---|---|---|---|---|",
-      `| answers under ${swapped.swaps} swaps, of the version that each names | ${swapped.answered} | ${swapped.equal} | ${swapped.ties} | ${swapped.wrong} |`,
-      `| greedy answers in mixed batches of 2 to 8 | ${alike.prompts} | ${alike.equal} | ${alike.ties} | ${alike.wrong} |`,
-      "",
-      "| what | tried | wrong |",
-      "|---|---|---|",
-      `| documents acknowledged before one of ${killed.kills} kills -9 | ${killed.acknowledged} | ${killed.lost} |`,
-      `| documents of 1,000 that were there after it, old or new and whole | ${1000 * killed.kills} | ${killed.half} |`,
-      `| searches of one of two collections | ${apart.queries} | ${apart.crossed} |`,
-      "",
-      `${swapped.notFound} requests found their name gone; ${swapped.cached} prompt tokens were found computed.`,
-    ].join("\n"),
-  )
-await runtime.dispose()
-process.exitCode = swapped.wrong + alike.wrong + killed.lost + killed.half + apart.crossed > 0 ? 1 : 0
+const settings = { scale, base: values.base, backend: values.backend as BackendName, seed }
+if (!values.json) console.log(`${where.cpu}, ${where.cores} cores, ${where.runtime}; seed ${seed}`)
+const found: Record<string, object> = {}
+let wrong = 0
+for (const part of parts.filter(({ name }) => wanted.includes(name))) {
+  const report = await part.run(settings)
+  found[part.name] = report.figures
+  wrong += report.wrong
+  if (!values.json) console.log(["", ...report.lines].join("\n"))
+}
+if (values.json) console.log(JSON.stringify({ machine: where, seed, wrong, ...found }))
+process.exitCode = wrong > 0 ? 1 : 0

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 import type { ReadableStream as NodeReadableStream } from "node:stream/web"
-import type { Fetch, RuntimeServer } from "./http-runtime.ts"
+import { type Fetch, isHost, malformed, type RuntimeServer } from "./http-runtime.ts"
 
 /** Listens with `node:http`. */
 export async function serveNode(fetch: Fetch, hostname: string, port: number): Promise<RuntimeServer> {
@@ -84,18 +84,8 @@ function drained(outgoing: ServerResponse): Promise<void> {
  */
 function urlOf({ url = "/", headers }: IncomingMessage): URL | null {
   const host = headers.host ?? "localhost"
-  if (!url.startsWith("/") || !/^[\w.:[\]-]+$/.test(host)) return null
+  if (!url.startsWith("/") || !isHost(host)) return null
   return URL.parse(`http://${host}${url}`)
-}
-
-function malformed(): Response {
-  const error = {
-    message: "The request's target or its Host header is malformed",
-    type: "invalid_request_error",
-    param: null,
-    code: "invalid_request",
-  }
-  return Response.json({ error }, { status: 400 })
 }
 
 function toRequest(incoming: IncomingMessage, url: URL, signal: AbortSignal): Request {
