@@ -280,7 +280,6 @@ export const vectorStore = answerOf<VectorStoreObject>()(
     usage_bytes: count,
     file_counts: fileCounts,
     status: v.literal("completed"),
-    expires_after: v.null(),
     expires_at: v.null(),
     last_active_at: count,
     metadata,

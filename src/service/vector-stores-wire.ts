@@ -102,7 +102,6 @@ export interface VectorStoreObject {
     readonly total: number
   }
   readonly status: "completed"
-  readonly expires_after: null
   readonly expires_at: null
   readonly last_active_at: number
   readonly metadata: Metadata

@@ -112,7 +112,6 @@ const storeObject = ({ id, name, createdAt, documents, bytes, metadata }: Collec
   usage_bytes: bytes,
   file_counts: { in_progress: 0, completed: documents, failed: 0, cancelled: 0, total: documents },
   status: "completed",
-  expires_after: null,
   expires_at: null,
   last_active_at: toSeconds(createdAt),
   metadata,

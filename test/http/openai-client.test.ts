@@ -2,17 +2,24 @@
  * @module The official `openai` client against a server that listens, through Bun's HTTP server and through `node:http`.
  */
 import { afterAll, describe, expect, test } from "bun:test"
+import { createHash } from "node:crypto"
+import { createServer } from "node:net"
 import OpenAI, {
+  APIConnectionError,
+  APIConnectionTimeoutError,
   APIError,
+  APIUserAbortError,
   AuthenticationError,
   BadRequestError,
   ConflictError,
   InternalServerError,
   NotFoundError,
+  PermissionDeniedError,
   RateLimitError,
 } from "openai"
 import { serveBun } from "../../src/entry/http-bun.ts"
 import { serveNode } from "../../src/entry/http-node.ts"
+import { readKeyring } from "../../src/service/keyring.ts"
 import { createFakeApp, type FakeApp, type FakeAppOptions } from "../support/fake-app.ts"
 
 const apiKey = "sk-local"
@@ -111,6 +118,35 @@ for (const [runtime, serve] of [
       const refused = crowd.flatMap((result) => (result.status === "rejected" ? [result.reason] : []))
       expect(refused).toHaveLength(4)
       for (const error of refused) expect(error).toBeInstanceOf(RateLimitError)
+    })
+
+    test("throws its own error class for keys that may not, for patience that ends and for servers that are gone", async () => {
+      const sha256 = createHash("sha256").update(apiKey).digest("hex")
+      const keyring = readKeyring({ keys: [{ name: "reader", sha256, scopes: ["infer"] }] })
+      let open: () => void = () => {}
+      const gate = new Promise<void>((resolve) => {
+        open = resolve
+      })
+      const { client, url, app } = await listen({ keyring, beforeAppend: () => gate })
+      const forbidden = await failure(client.fineTuning.jobs.list())
+      expect(forbidden).toBeInstanceOf(PermissionDeniedError)
+      expect([forbidden.status, forbidden.type]).toEqual([403, "permission_error"])
+      const request = { model: "base", messages, max_tokens: 2 }
+      const thrown = (promise: Promise<unknown>) => promise.catch((error: unknown) => error)
+      const hasty = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0, timeout: 30 })
+      expect(await thrown(hasty.chat.completions.create(request))).toBeInstanceOf(APIConnectionTimeoutError)
+      const controller = new AbortController()
+      const left = thrown(client.chat.completions.create(request, { signal: controller.signal }))
+      controller.abort()
+      expect(await left).toBeInstanceOf(APIUserAbortError)
+      open()
+      while ((await app.engine.stats()).active > 0) await Bun.sleep(1)
+      const nobody = createServer()
+      await new Promise<void>((resolve) => nobody.listen(0, "127.0.0.1", () => resolve()))
+      const { port } = nobody.address() as { port: number }
+      await new Promise((resolve) => nobody.close(resolve))
+      const gone = new OpenAI({ apiKey, baseURL: `http://127.0.0.1:${port}/v1`, maxRetries: 0 })
+      expect(await thrown(gone.models.list())).toBeInstanceOf(APIConnectionError)
     })
 
     test("throws what breaks a stream, and what breaks a whole answer", async () => {

@@ -15,6 +15,7 @@ import { type FakeDecoder, fakeAdapter } from "./fake-decoder.ts"
 import { createFakeEngine, type FakeEngineOptions, fakeRoot } from "./fake-engine.ts"
 import { createFakeRunner, type FakeRunner } from "./fake-runner.ts"
 import { type Contract, contractOf } from "./fits-document.ts"
+import { checkOpenaiAnswer } from "./fits-openai.ts"
 
 /** What to make it of. */
 export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
@@ -52,7 +53,7 @@ export interface FakeApp {
 /** What the API document says: the same for every app. */
 let contract: Promise<Contract> | null = null
 
-/** A fresh app. Every answer of its short ways is held to the API document. */
+/** A fresh app. Every answer of its short ways is held to the API document, and to what OpenAI publishes of its own. */
 export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeApp> {
   const { engine, decoder } = createFakeEngine(options)
   for (const name of options.adapters ?? []) await engine.load(name, { adapter: fakeAdapter(name) })
@@ -87,7 +88,9 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
   )
   const send = async (path: string, init: RequestInit): Promise<Response> => {
     const response = await app.request(path, init)
-    await (await contract!).check(init.method ?? "GET", path.split("?")[0]!, response)
+    const asked = [init.method ?? "GET", path.split("?")[0]!, response] as const
+    await (await contract!).check(...asked)
+    await checkOpenaiAnswer(...asked)
     return response
   }
   return {

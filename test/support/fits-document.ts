@@ -19,8 +19,9 @@ export function contractOf(document: ApiDocument): Contract {
   )
   // A path without parameters goes before one with, and one that goes on behind a parameter before one that ends there.
   const rank = (path: string): number => (path.endsWith("}") ? 2 : path.includes("{") ? 1 : 0)
+  const steps = (path: string): number => path.split("/").length
   const ordered = routes
-    .toSorted((a, b) => rank(a.path) - rank(b.path))
+    .toSorted((a, b) => rank(a.path) - rank(b.path) || steps(b.path) - steps(a.path))
     .map((route) => ({ ...route, pattern: patternOf(route.path) }))
   const error = closed.components.schemas["Error"]!
   return {

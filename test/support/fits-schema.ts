@@ -8,7 +8,9 @@ export function fitsSchema(value: unknown, given: object | boolean, root: object
   if (typeof given === "boolean") return given
   const schema = given as Schema
   const fits = (inner: unknown, part: unknown): boolean => fitsSchema(inner, part as object | boolean, root)
-  const { $ref, anyOf, oneOf, type, properties, required, additionalProperties, items } = schema
+  const { $ref, allOf, anyOf, oneOf, type, properties, required, additionalProperties, items } = schema
+  // As OpenAPI 3.0 has it.
+  if (value === null && schema["nullable"] === true) return true
   if (typeof $ref === "string") {
     const path = $ref.split("/").slice(1)
     return fits(
@@ -16,6 +18,7 @@ export function fitsSchema(value: unknown, given: object | boolean, root: object
       path.reduce<unknown>((part, key) => (part as Record<string, unknown>)[key], root),
     )
   }
+  if (Array.isArray(allOf) && !allOf.every((each) => fits(value, each))) return false
   if (Array.isArray(anyOf) && !anyOf.some((each) => fits(value, each))) return false
   if (Array.isArray(oneOf) && oneOf.filter((each) => fits(value, each)).length !== 1) return false
   if ("const" in schema && !Bun.deepEquals(value, schema["const"])) return false
