@@ -179,7 +179,7 @@ async function openServed(values: Values, io: Io): Promise<{ service: Service; e
 }
 
 /** How questions are answered from documents. */
-async function retrievalSettings(values: Values, { baseHash }: EngineInfo): Promise<Omit<RetrievalOptions, "index">> {
+async function retrievalSettings(values: Values, { baseHash }: EngineInfo): Promise<RetrievalOptions> {
   const { base } = engineSettings(values)
   const documents = values.documents ?? values.store ?? DEFAULT_STORE
   return {

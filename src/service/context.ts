@@ -9,7 +9,7 @@ import type { DocumentIndex } from "../rag/document-index.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
 import { createLoraState, type LoraState } from "./lora-state.ts"
-import type { RetrievalOptions } from "./retrieval.ts"
+import { type RetrievalOptions, type RetrievalSource, sourceOf } from "./retrieval.ts"
 import { createShelfLoader, type ShelfLoader } from "./shelf-loader.ts"
 
 /** What trains the jobs of a store. */
@@ -30,8 +30,8 @@ export interface ServiceOptions {
   readonly training?: Training
   /** Documents to search; closed with the service. Without it there are none. */
   readonly documents?: DocumentIndex
-  /** How questions are answered from `documents`; without it they never are. */
-  readonly retrieval?: Omit<RetrievalOptions, "index">
+  /** How questions are answered from `documents`, or from a store of one's own; without it they never are. */
+  readonly retrieval?: RetrievalOptions
   /** Bytes of an uploaded file at most. @default {104857600} 100 MiB */
   readonly maxFileBytes?: number
   /** Milliseconds since 1970. @default {Date.now} */
@@ -49,7 +49,7 @@ export interface ServiceContext {
   /** Loads what jobs made; null where no job is run. */
   readonly shelf: ShelfLoader | null
   /** How questions are answered from documents; null where they never are. */
-  readonly retrieval: RetrievalOptions | null
+  readonly retrieval: (RetrievalOptions & { readonly source: RetrievalSource }) | null
   /** What adapters weigh in requests to the base that say nothing else. */
   readonly loras: LoraState
   readonly now: () => number
@@ -61,13 +61,14 @@ export interface ServiceContext {
 /** The context of a new service. */
 export function createContext(options: ServiceOptions): ServiceContext {
   const now = options.now ?? Date.now
+  const source = sourceOf(options.retrieval?.retriever, options.documents)
   return {
     engine: options.engine,
     adapterRoot: options.adapterRoot ?? null,
     store: options.store ?? null,
     training: options.training ?? null,
     shelf: options.training ? createShelfLoader(options.engine, options.training.shelf) : null,
-    retrieval: options.documents && options.retrieval ? { ...options.retrieval, index: options.documents } : null,
+    retrieval: options.retrieval && source ? { ...options.retrieval, source } : null,
     loras: createLoraState(),
     now,
     newId: options.newId ?? (() => crypto.randomUUID().replaceAll("-", "")),

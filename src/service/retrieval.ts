@@ -9,7 +9,7 @@ import { saysUnknown } from "../answering/reading.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { DocumentIndex } from "../rag/document-index.ts"
 import { both, equalTo } from "../rag/filter.ts"
-import type { Passage } from "../rag/retriever.ts"
+import type { Passage, Retriever } from "../rag/retriever.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import type { ServiceContext } from "./context.ts"
 import { DEFAULT_COLLECTION } from "./documents-wire.ts"
@@ -19,12 +19,35 @@ import type { CitationBody, RetrievalBody, retrievalField } from "./retrieval-wi
 
 /** How questions are answered from documents. */
 export interface RetrievalOptions {
-  readonly index: DocumentIndex
+  /** A store of one's own that is searched instead of the documents. */
+  readonly retriever?: OwnRetriever
   readonly profile: RetrievalProfile
   /** For requests that don't say. @default {"off"} */
   readonly mode?: RetrievalMode
   /** What is said where nothing was found. @default {"I don't know."} */
   readonly abstention?: string
+}
+
+/**
+ * A store of one's own (pgvector, Qdrant, ...). It knows collections by their names, those of a tenant by the tenant's name, a
+ * slash and theirs.
+ */
+export interface OwnRetriever extends Retriever {
+  /** Tokens of a text, as the base counts them. */
+  count(text: string): number
+}
+
+/** What is searched. */
+export interface RetrievalSource {
+  readonly retriever: OwnRetriever
+  /** A tenant's collection; null if there is none. */
+  find(tenant: string, name: string): { readonly id: string; readonly name: string } | null
+}
+
+/** What is searched: a store of one's own, or an index of documents; null if there is neither. */
+export function sourceOf(own: OwnRetriever | undefined, index: DocumentIndex | undefined): RetrievalSource | null {
+  if (own) return { retriever: own, find: (tenant, name) => ({ id: tenant === "" ? name : `${tenant}/${name}`, name }) }
+  return index ? { retriever: index, find: (tenant, name) => index.collection(tenant, name) } : null
 }
 
 /** A request after retrieval. */
@@ -62,9 +85,9 @@ export async function retrieve(
       hint: "Start it with a folder for them (--documents)",
       param: "retrieval",
     })
-  const { index, profile } = options
+  const { source, profile } = options
   const name = given?.collection ?? DEFAULT_COLLECTION
-  const collection = index.collection(tenant, name)
+  const collection = source.find(tenant, name)
   if (!collection) {
     // Nobody asked for this one: a server that has nothing to search yet answers as if it searched nothing.
     if (given === undefined || given === null) return null
@@ -72,7 +95,7 @@ export async function retrieve(
   }
   const adapter = request.model === engine.info.base ? null : request.model
   const { contextLength } = engine.info
-  const answering: Answering = { engine, retriever: index, ...profile, count: index.count, contextLength }
+  const answering: Answering = { engine, ...source, ...profile, count: source.retriever.count, contextLength }
   const question = {
     messages: request.messages,
     mode: asked,

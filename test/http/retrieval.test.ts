@@ -6,6 +6,7 @@ import OpenAI from "openai"
 import { plainRouter } from "../../src/answering/profile.ts"
 import { plainReading } from "../../src/answering/reading.ts"
 import { serveBun } from "../../src/entry/http-bun.ts"
+import type { SearchRequest } from "../../src/rag/retriever.ts"
 import type { EngineApi, GenerateRequest } from "../../src/serve/engine-api.ts"
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/service/wire.ts"
 import { type TemporaryIndex, temporaryIndex } from "../support/document-index.ts"
@@ -213,4 +214,38 @@ describe("retrieval", () => {
       server.kill()
     }
   })
+})
+
+test("a store of one's own is searched instead, by the names of collections, and its passages are cited", async () => {
+  const searches: SearchRequest[] = []
+  const passage = {
+    documentId: "far",
+    title: "Far",
+    chunk: 3,
+    start: 10,
+    end: 33,
+    metadata: {},
+    score: 0.8,
+    relevance: 0.9,
+  }
+  const retriever = {
+    count: (text: string) => text.split(/\s+/).length,
+    async search(request: SearchRequest) {
+      searches.push(request)
+      return [{ ...passage, collection: request.collection, text: "The mayor of Tal is base" }]
+    },
+  }
+  const app = await createFakeApp({
+    retrieval: { retriever, profile: { reading: plainReading, router: plainRouter } },
+  })
+  const filters = { type: "gt", key: "year", value: 2000 } as const
+  const answer = await ask(app, { retrieval: { mode: "always", collection: "towns", filters } })
+  expect(searches).toEqual([{ collection: "towns", query: messages[0]!.content, limit: 3, filter: filters }])
+  expect(answer.x_espalier!.retrieval).toMatchObject({
+    collection: "towns",
+    retrieved: true,
+    passages: [{ document_id: "far", chunk: 3, start: 10, end: 33 }],
+  })
+  // It keeps no documents for that.
+  expect((await app.get("/v1/rag/documents")).status).toBe(400)
 })

@@ -29,7 +29,7 @@ export interface FakeAppOptions extends AppOptions, FakeEngineOptions {
   /** Documents to search; without it there are none. */
   readonly documents?: DocumentIndex
   /** How questions are answered from them. @default the plain way, where a request asks for it */
-  readonly retrieval?: Omit<RetrievalOptions, "index">
+  readonly retrieval?: RetrievalOptions
 }
 
 /** An app that can be called without a network. */
@@ -76,6 +76,7 @@ export async function createFakeApp(options: FakeAppOptions = {}): Promise<FakeA
     now: () => 1_700_000_000_000,
     ...(store && { store }),
     ...(training && { training }),
+    ...(options.retrieval && { retrieval: options.retrieval }),
     ...(options.documents && {
       documents: options.documents,
       retrieval: options.retrieval ?? { profile: { reading: plainReading, router: plainRouter } },
