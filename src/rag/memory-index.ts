@@ -8,6 +8,7 @@ import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { keysInMemory } from "../store/idempotency.ts"
 import type { Chunk } from "./chunk.ts"
+import { countByWords } from "./count-by-words.ts"
 import type { Added, Batch, Collection, DocumentRecord, Metadata, NewDocument } from "./document.ts"
 import type { DocumentIndex, IndexOptions } from "./document-index.ts"
 import { matches } from "./filter.ts"
@@ -69,7 +70,8 @@ interface Shelf {
 
 /** An empty index. */
 export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
-  const { chunks, embedder, now = Date.now, onChange = () => {}, maxBytes = Number.POSITIVE_INFINITY } = options
+  const { embedder, now = Date.now, onChange = () => {}, maxBytes = Number.POSITIVE_INFINITY } = options
+  const chunks = { ...options.chunks, count: countByWords(options.chunks.count) }
   const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
   const shelves = new Map<string, Shelf>()
   const keys = keysInMemory()
@@ -135,7 +137,7 @@ export function memoryIndex(options: MemoryIndexOptions): MemoryIndex {
   }
   const changed = (collection: string): void => onChange(collection)
   return {
-    count: chunks.count,
+    count: options.chunks.count,
     createCollection(owner, name, metadata = {}) {
       const shelf = emptyShelf({ id: `vs_${newId()}`, owner, name, createdAt: now(), metadata })
       shelves.set(shelf.head.id, shelf)

@@ -3,24 +3,22 @@
  * how rare they are among the collection's pieces, as in the cosine of tf-idf vectors (Salton and Buckley 1988).
  */
 import type { Database } from "../store/database.ts"
+import { anyOf } from "./ranked-words.ts"
 import { COMMON, termWeight } from "./relevance-weight.ts"
 
 /** The word that stands for a collection. */
 export const scopeWord = (collection: number): string => `collection${collection}`
 
-/** FTS5's expression for pieces of a collection with one of these words. Words are letters and digits alone. */
-export const wordsMatch = (collection: number, terms: readonly string[]): string =>
-  `scope : "${scopeWord(collection)}" AND {title body} : (${terms.map((term) => `"${term}"`).join(" OR ")})`
-
 /**
  * The relevance of pieces, from 0 to 1.
+ * @param scope the collection's word, which its pieces have; null if there is no other collection
  * @param terms the question's words, at least one
  * @param names those of them that are names
  * @param pieces by their numbers in the database
  */
 export function relevanceOf(
   database: Database,
-  collection: number,
+  scope: string | null,
   terms: readonly string[],
   names: ReadonlySet<string>,
   pieces: readonly number[],
@@ -29,7 +27,7 @@ export function relevanceOf(
   const held = new Map(pieces.map((piece) => [piece, 0]))
   let all = 0
   for (const term of terms) {
-    const match = wordsMatch(collection, [term])
+    const match = scope === null ? anyOf([term]) : `scope : "${scope}" AND ${anyOf([term])}`
     const rows = database.get(
       "SELECT count(*) AS n FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)",
       ...[match, COMMON],

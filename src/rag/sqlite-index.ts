@@ -17,14 +17,14 @@ import {
   findCollection,
   listCollections,
 } from "./collection-table.ts"
+import { countByWords } from "./count-by-words.ts"
 import type { Added, DocumentRecord, Metadata } from "./document.ts"
 import type { DocumentIndex, IndexOptions } from "./document-index.ts"
-import type { Filter } from "./filter.ts"
-import { filterSql } from "./filter-sql.ts"
 import { pageRange } from "./paging.ts"
 import { rank, type Scored } from "./rank.ts"
+import { rankedWords } from "./ranked-words.ts"
 import { plainCut, type ReadyDocument, readyDocument } from "./ready-document.ts"
-import { relevanceOf, scopeWord, wordsMatch } from "./relevance.ts"
+import { relevanceOf, scopeWord } from "./relevance.ts"
 import type { Passage } from "./retriever.ts"
 import { indexSchema } from "./schema.ts"
 import { addVector, piecesWith, VectorTable } from "./vector-table.ts"
@@ -39,6 +39,7 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
   const now = options.now ?? Date.now
   const newId = options.newId ?? (() => crypto.randomUUID().replaceAll("-", ""))
   migrate(database, indexSchema)
+  const chunks = { ...options.chunks, count: countByWords(options.chunks.count) }
   const { embedder } = options
   const vectors = embedder ? new VectorTable(database, embedder.name, embedder.dimensions) : null
   const known = (id: string): CollectionRow => {
@@ -55,29 +56,21 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
   }
   const rowOf = (collection: number, id: string): SqlRow | null =>
     database.get("SELECT * FROM documents WHERE collection = ? AND id = ?", collection, id)
-  const byWords = (scope: number, terms: readonly string[], filter: Filter | undefined, limit: number) => {
-    const condition = filter && filterSql(filter)
-    const joins = "JOIN chunks ON chunks.seq = words.rowid JOIN documents ON documents.seq = chunks.document"
-    return database
-      .all(
-        `SELECT words.rowid AS seq, words.rank AS rank FROM words ${condition ? joins : ""} WHERE words MATCH ?
-         ${condition ? `AND ${condition.sql}` : ""} ORDER BY words.rank LIMIT ?`,
-        ...[wordsMatch(scope, terms), ...(condition?.values ?? []), limit],
-      )
-      .map((row) => ({ seq: Number(row["seq"]), score: -Number(row["rank"]) }))
-  }
+  /** The word that tells a collection's pieces from others'; null where there are no others. */
+  const scopeOf = (collection: number): string | null =>
+    database.get("SELECT 1 FROM collections WHERE seq <> ? LIMIT 1", collection) ? scopeWord(collection) : null
   const write = (scope: number, { id, sha256, title, text, meta, cut }: ReadyDocument): Added => {
     const old = rowOf(scope, id)
     if (old?.["sha256"] === sha256) return { document: readDocument(old), change: "unchanged" }
     // What there is no vector of is found by its words.
-    const { chunks, vectors } = cut ?? plainCut(text, options.chunks)
+    const { chunks: pieces, vectors } = cut ?? plainCut(text, chunks)
     if (old) removeRows(old)
     database.run(
       "INSERT INTO documents (collection, id, sha256, title, metadata, created_at, bytes, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-      ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, chunks.length],
+      ...[scope, id, sha256, title, meta, old?.["created_at"] ?? now(), encodeUtf8(text).length, pieces.length],
     )
     const row = rowOf(scope, id)!
-    for (const [number, { start, end, headings }] of chunks.entries()) {
+    for (const [number, { start, end, headings }] of pieces.entries()) {
       const piece = text.slice(start, end)
       database.run(
         "INSERT INTO chunks (document, number, start, finish, text) VALUES (?, ?, ?, ?, ?)",
@@ -93,13 +86,13 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
     }
     return { document: readDocument(row), change: old ? "replaced" : "added" }
   }
-  const passages = (found: readonly Scored[]): Passage[] =>
+  const passages = (scope: number, found: readonly Scored[]): Passage[] =>
     found.flatMap(({ seq, ...scored }) => {
       const row = database.get(
         `SELECT chunks.*, documents.id, documents.title, documents.metadata, collections.id AS collection_id
          FROM chunks JOIN documents ON documents.seq = chunks.document JOIN collections ON collections.seq = documents.collection
-         WHERE chunks.seq = ?`,
-        seq,
+         WHERE chunks.seq = ? AND documents.collection = ?`,
+        ...[seq, scope],
       )
       return row ? [readPassage(row, scored)] : []
     })
@@ -130,7 +123,7 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
       const scope = collection === undefined ? null : known(collection).seq
       const isKnown = (id: string, sha256: string): boolean => scope !== null && rowOf(scope, id)?.["sha256"] === sha256
       const ready: ReadyDocument[] = []
-      for (const document of documents) ready.push(await readyDocument(document, options.chunks, embedder, isKnown))
+      for (const document of documents) ready.push(await readyDocument(document, chunks, embedder, isKnown))
       return ready
     },
     write: (collection, documents) =>
@@ -190,13 +183,14 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
     async search({ collection, query, limit, filter }, signal) {
       const { seq: scope } = known(collection)
       const rankings = {
-        byWords: (terms: readonly string[], most: number) => byWords(scope, terms, filter, most),
+        byWords: (terms: readonly string[], most: number) =>
+          rankedWords(database, { scope: scopeOf(scope), terms, filter, limit: most }),
         relevance: (terms: readonly string[], names: ReadonlySet<string>, pieces: readonly number[]) =>
-          relevanceOf(database, scope, terms, names, pieces),
+          relevanceOf(database, scopeOf(scope), terms, names, pieces),
         byMeaning: (vector: Float32Array, most: number) =>
           vectors?.nearest(scope, vector, most, piecesWith(database, scope, filter)) ?? [],
       }
-      return passages(await rank({ query, limit }, rankings, embedder ?? null, signal))
+      return passages(scope, await rank({ query, limit }, rankings, embedder ?? null, signal))
     },
     close: () => database.close(),
   }
