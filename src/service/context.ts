@@ -9,7 +9,7 @@ import type { DocumentIndex } from "../rag/document-index.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "./adapter-path.ts"
 import { createLoraState, type LoraState } from "./lora-state.ts"
-import { type RetrievalOptions, type RetrievalSource, sourceOf } from "./retrieval.ts"
+import { type RetrievalOptions, type RetrievalSource, sourceOf } from "./retrieval-source.ts"
 import { createShelfLoader, type ShelfLoader } from "./shelf-loader.ts"
 
 /** What trains the jobs of a store. */

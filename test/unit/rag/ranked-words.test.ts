@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test"
 import { rng } from "../../../src/core/rng.ts"
 import { equalTo } from "../../../src/rag/filter.ts"
 import { type RankedPiece, rankedWords } from "../../../src/rag/ranked-words.ts"
+import type { Database } from "../../../src/store/database.ts"
 import { type TemporaryIndex, temporaryIndex } from "../../support/document-index.ts"
 
 const random = rng(1, "ranked words")
@@ -30,7 +31,13 @@ const scores = (found: readonly RankedPiece[]): string[] => found.map(({ score }
 test("are those of a plain search, in a collection and in all, with a filter and without", () => {
   const { database } = temporary.index
   let queries = 0
-  const count = { ...database, all: (...given: Parameters<typeof database.all>) => (queries++, database.all(...given)) }
+  const count: Database = {
+    ...database,
+    all(...given) {
+      queries++
+      return database.all(...given)
+    },
+  }
   let shortened = 0
   for (let i = 0; i < 1000; i++) {
     const terms = [...new Set([word(), word(), word(), "absent"].slice(random.below(3)))]
