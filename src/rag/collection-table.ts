@@ -48,10 +48,10 @@ export function changeCollection(
     database.run("UPDATE collections SET metadata = ? WHERE id = ?", JSON.stringify(metadata), id)
 }
 
-/** A collection by its id, whoever's it is. */
-export function collectionOf(database: Database, id: string): CollectionRow | null {
-  const row = database.get(`SELECT ${COLUMNS} FROM collections WHERE id = ?`, id)
-  return row && readCollection(row)
+/** A collection's number by its id, whoever's it is; null if there is none. Its documents are not counted for that. */
+export function collectionNumber(database: Database, id: string): number | null {
+  const row = database.get("SELECT seq FROM collections WHERE id = ?", id)
+  return row && Number(row["seq"])
 }
 
 /** An owner's collections, the oldest first. */

@@ -35,7 +35,7 @@ export const anyOf = (terms: readonly string[]): string =>
 
 /** The best pieces, best first. */
 export function rankedWords(database: Database, search: WordSearch): RankedPiece[] {
-  const { scope, terms, limit, few = 1000 } = search
+  const { scope, terms, limit, few = 4000 } = search
   const within = (expression: string): string => (scope === null ? expression : `scope : "${scope}" AND ${expression}`)
   const plain = (): RankedPiece[] => matched(database, within(anyOf(terms)), search)
   const counted = terms

@@ -11,9 +11,8 @@ import { type Database, migrate, type SqlRow } from "../store/database.ts"
 import { answeredBefore, createOnce } from "../store/idempotency.ts"
 import {
   addCollection,
-  type CollectionRow,
   changeCollection,
-  collectionOf,
+  collectionNumber,
   findCollection,
   listCollections,
 } from "./collection-table.ts"
@@ -42,9 +41,9 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
   const chunks = { ...options.chunks, count: countByWords(options.chunks.count) }
   const { embedder } = options
   const vectors = embedder ? new VectorTable(database, embedder.name, embedder.dimensions) : null
-  const known = (id: string): CollectionRow => {
-    const found = collectionOf(database, id)
-    if (found) return found
+  const known = (id: string): number => {
+    const found = collectionNumber(database, id)
+    if (found !== null) return found
     throw new EspalierError("not_found", `There is no collection "${id.slice(0, 100)}"`, { param: "collection" })
   }
   const removeRows = (document: SqlRow): void => {
@@ -120,7 +119,7 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
       return this.write(collection, await this.prepare(documents, collection))
     },
     async prepare(documents, collection) {
-      const scope = collection === undefined ? null : known(collection).seq
+      const scope = collection === undefined ? null : known(collection)
       const isKnown = (id: string, sha256: string): boolean => scope !== null && rowOf(scope, id)?.["sha256"] === sha256
       const ready: ReadyDocument[] = []
       for (const document of documents) ready.push(await readyDocument(document, chunks, embedder, isKnown))
@@ -128,7 +127,7 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
     },
     write: (collection, documents) =>
       database.transaction(() => {
-        const { seq: scope } = known(collection)
+        const scope = known(collection)
         return documents.map((document) => write(scope, document))
       }),
     once: (creation, work) => createOnce(database, { ...creation, now: now() }, work),
@@ -137,18 +136,18 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
       const batch = { id: `vsfb_${newId()}`, createdAt: now(), documents }
       database.run(
         "INSERT INTO batches (id, collection, created_at, documents) VALUES (?, ?, ?, ?)",
-        ...[batch.id, known(collection).seq, batch.createdAt, JSON.stringify(documents)],
+        ...[batch.id, known(collection), batch.createdAt, JSON.stringify(documents)],
       )
       return batch
     },
     batch(collection, id) {
-      const row = database.get("SELECT * FROM batches WHERE collection = ? AND id = ?", known(collection).seq, id)
+      const row = database.get("SELECT * FROM batches WHERE collection = ? AND id = ?", known(collection), id)
       return (
         row && { id, createdAt: Number(row["created_at"]), documents: JSON.parse(String(row["documents"])) as string[] }
       )
     },
     documents(collection, page = {}) {
-      const { seq: scope } = known(collection)
+      const scope = known(collection)
       const placeOf = (id: string): number | null => {
         const row = rowOf(scope, id)
         return row && Number(row["seq"])
@@ -161,11 +160,11 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
       return (isReversed ? rows.toReversed() : rows).map(readDocument)
     },
     document(collection, id) {
-      const row = rowOf(known(collection).seq, id)
+      const row = rowOf(known(collection), id)
       return row && readDocument(row)
     },
     text(collection, id) {
-      const row = rowOf(known(collection).seq, id)
+      const row = rowOf(known(collection), id)
       if (!row) return null
       let text = ""
       // Pieces overlap: of each only what goes beyond the one before.
@@ -175,13 +174,13 @@ export function sqliteIndex(database: Database, options: IndexOptions): SqliteIn
     },
     remove(collection, id) {
       return database.transaction(() => {
-        const row = rowOf(known(collection).seq, id)
+        const row = rowOf(known(collection), id)
         if (row) removeRows(row)
         return row !== null
       })
     },
     async search({ collection, query, limit, filter }, signal) {
-      const { seq: scope } = known(collection)
+      const scope = known(collection)
       const rankings = {
         byWords: (terms: readonly string[], most: number) =>
           rankedWords(database, { scope: scopeOf(scope), terms, filter, limit: most }),
