@@ -50,9 +50,10 @@ export async function crowd({ base, store, clients, requests, seed }: CrowdOptio
   const { url, child } = served
   const pid = child.pid!
   try {
-    const job = await startTraining(url)
+    const model = await modelOf(url)
+    const job = await startTraining(url, model)
     // What the first crowd makes a server set up, it keeps.
-    await wave(url, { clients, requests: 1, seed: seed + 1 })
+    await wave(url, model, { clients, requests: 1, seed: seed + 1 })
     await quiet(url)
     const before = { resident: residentBytes(pid), files: openFiles(pid), step: await stepOf(url, job) }
     let residentPeak = before.resident
@@ -60,7 +61,7 @@ export async function crowd({ base, store, clients, requests, seed }: CrowdOptio
       residentPeak = Math.max(residentPeak, residentBytes(pid))
     }, 100)
     const probe = startProbe(url)
-    const replies = await wave(url, { clients, requests, seed })
+    const replies = await wave(url, model, { clients, requests, seed })
     const health = await probe.stop()
     clearInterval(watch)
     await quiet(url)
@@ -100,6 +101,7 @@ type Reply = Pick<Awaited<ReturnType<typeof sendRaw>>, "end" | "status" | "ms">
 /** All clients at once; streams and whole answers of different lengths. */
 async function wave(
   url: string,
+  model: string,
   { clients, requests, seed }: Pick<CrowdOptions, "clients" | "requests" | "seed">,
 ): Promise<Reply[]> {
   const random = rng(seed, "torture:crowd")
@@ -107,7 +109,7 @@ async function wave(
   const client = async (i: number): Promise<void> => {
     for (let n = 0; n < requests; n++) {
       const body = {
-        model: "sprig",
+        model,
         messages: [
           { role: "user", content: `Client ${i} has ${random.below(1000)} apples. How many apples are there?` },
         ],
@@ -123,8 +125,14 @@ async function wave(
   return replies
 }
 
+/** The base's name. */
+async function modelOf(url: string): Promise<string> {
+  const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] }
+  return data[0]!.id
+}
+
 /** Uploads rows and begins a job that is not done before the server is. */
-async function startTraining(url: string): Promise<string> {
+async function startTraining(url: string, model: string): Promise<string> {
   const row = (i: number): string =>
     JSON.stringify({
       messages: [
@@ -139,7 +147,7 @@ async function startTraining(url: string): Promise<string> {
   const response = await fetch(`${url}/v1/fine_tuning/jobs`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: "sprig", training_file: file.id, hyperparameters: { n_epochs: 50, batch_size: 4 } }),
+    body: JSON.stringify({ model, training_file: file.id, hyperparameters: { n_epochs: 50, batch_size: 4 } }),
   })
   const job = (await response.json()) as { id: string }
   while ((await stepOf(url, job.id)) === 0) await sleep(50)

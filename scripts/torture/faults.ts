@@ -43,7 +43,7 @@ export const faultParts: Part = {
     for (const { what, test, times } of faults) {
       const here = times && Math.max(times[0], scaled(times[1], settings))
       const { code, output } = await runTest(`test/${test}.test.ts`, here, settings.seed)
-      rows.push({ what, perCommit: times && times[0], here, ok: code === 0, tail: output.slice(-4000) })
+      rows.push({ what, perCommit: times?.[0] ?? null, here, ok: code === 0, tail: output.slice(-4000) })
       if (code !== 0) console.error(output.slice(-4000))
     }
     return {

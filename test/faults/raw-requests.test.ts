@@ -13,7 +13,7 @@ import { times } from "../support/times.ts"
 const requests = times(300)
 const TOGETHER = 20
 /** A server that has all of a request and says nothing for so long hangs. */
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 10_000
 const closers: (() => Promise<void>)[] = []
 afterAll(async () => {
   for (const close of closers) await close()
