@@ -82,11 +82,33 @@ describe("compileChatTemplate", () => {
       "doubles a list",
       `{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}`,
     ],
+    ["replaces every letter by a long text", "{% set b = range(9000) | join('ab') %}{{ b | replace('a', b) }}"],
+    ["replaces by a method", "{% set b = range(9000) | join('ab') %}{{ b.replace('a', b) }}"],
+    ["joins with a long text", "{% set b = range(9000) | join('ab') %}{{ range(90000) | join(b) }}"],
+    ["indents widely", "{% set b = range(9000) | join('\\n') %}{{ b | indent(100000) }}"],
+    ["splits into too many", "{% set b = range(90000) | join('a b') %}{{ (b ~ b ~ b).split() | length }}"],
+    [
+      "writes out a list that holds another twice, and so on",
+      `{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}`,
+    ],
+    [
+      "writes it out without a filter",
+      `{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}`,
+    ],
+    [
+      "compares it with a text",
+      `{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x == 'a' }}`,
+    ],
     ["calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"],
   ])("stops a template that %s", (_, source) => {
     const error = failure(() => compileChatTemplate(source)({ messages }))
     expect(error).toEqual(invalid)
     expect(messageOf(error)).toStartWith("The base's chat template can't render these messages: it ")
+  })
+
+  test("takes no list for a number, which would write it out first", () => {
+    const nested = "{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}"
+    expect(() => compileChatTemplate(`${nested}{{ range(ns.x) }}`)({ messages })).toThrow("range() takes numbers")
   })
 
   test("has room for the longest conversation", () => {
