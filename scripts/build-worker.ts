@@ -35,12 +35,14 @@ export interface WorkerSizes {
   readonly wasmGzip: number
 }
 
-/** Builds the worker into a folder, which is made anew. */
-export async function buildWorker(out: string): Promise<WorkerSizes> {
-  await rm(out, { recursive: true, force: true })
+/**
+ * Bundles a worker's script, and lays the engine's WebAssembly beside it as `engine.wasm`.
+ * @param contents TypeScript of the module that workerd starts, with imports from the repository's root
+ */
+export async function bundleWorker(contents: string, out: string): Promise<void> {
   await mkdir(out, { recursive: true })
   await build({
-    stdin: { contents: entry, resolveDir: root, sourcefile: "worker-entry.ts", loader: "ts" },
+    stdin: { contents, resolveDir: root, sourcefile: "worker-entry.ts", loader: "ts" },
     outfile: join(out, "worker.js"),
     bundle: true,
     minify: true,
@@ -64,6 +66,12 @@ export async function buildWorker(out: string): Promise<WorkerSizes> {
     logLevel: "warning",
   })
   await copyFile(join(engine, "ort-wasm-simd-threaded.wasm"), join(out, "engine.wasm"))
+}
+
+/** Builds the worker into a folder, which is made anew. */
+export async function buildWorker(out: string): Promise<WorkerSizes> {
+  await rm(out, { recursive: true, force: true })
+  await bundleWorker(entry, out)
   const base = join(out, "assets", "sprig")
   for (const file of baseFiles) await cp(join(root, "models", "sprig", file), join(base, file))
   await writeFile(join(base, LISTING), JSON.stringify(baseFiles))

@@ -9,7 +9,8 @@ import { parseArgs } from "node:util"
 import { methods } from "../adapters/mod.ts"
 import { messageOf } from "../src/core/errors.ts"
 import { type ParityCheck, runParity } from "../src/eval/parity.ts"
-import { openBase } from "../src/presets/open-base.ts"
+import { diskParityCase, writeParityTo } from "../src/eval/parity-case.ts"
+import { openBaseFolder } from "../src/presets/open-base.ts"
 import { openRuntime } from "../src/presets/open-runtime.ts"
 import type { BackendName } from "../src/runtime/runtime.ts"
 
@@ -54,12 +55,12 @@ try {
     values.threads ? { threads: Number(values.threads) } : {},
   )
   for (const folder of positionals) {
-    await runParity(folder, {
+    await runParity(await diskParityCase(folder), {
       runtime,
       methods,
-      openBase: async (path) => (await openBase(path)).base,
+      openBase: async (folder) => (await openBaseFolder(folder)).base,
       only: values.only?.split(",").map((name) => name.trim()) ?? null,
-      out: values.out ?? "adapters-out/parity",
+      write: writeParityTo(values.out ?? "adapters-out/parity"),
       report,
     })
   }

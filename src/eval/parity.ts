@@ -1,8 +1,6 @@
 /**
  * @module Comparison with PyTorch + PEFT on a case folder (layout: test/fixtures/parity/README.md).
  */
-import { readdir } from "node:fs/promises"
-import { basename, join, resolve } from "node:path"
 import { adapterForms, understandAdapter } from "../adapter-io.ts"
 import { decodeUtf8 } from "../core/bytes.ts"
 import { isEspalierError } from "../core/errors.ts"
@@ -15,11 +13,12 @@ import type { Base } from "../models/base.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 import type { BoundAdapter, Decoder } from "../serve/decoder.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
-import { adapterHash, openAdapterFolder, writeAdapterFolder } from "../store/adapter-folder.ts"
-import { fsFolder } from "../store/folder.ts"
+import { type AdapterFiles, adapterHash, readAdapterFolder } from "../store/adapter-folder.ts"
+import type { Folder } from "../store/folder.ts"
 import { clipGradients } from "../train/clip.ts"
 import { graphStep } from "../train/graph-step.ts"
 import { adamW } from "../train/optimizer.ts"
+import type { ParityCase } from "./parity-case.ts"
 
 /** One comparison. */
 export interface ParityCheck {
@@ -36,12 +35,12 @@ export interface ParityCheck {
 export interface ParityOptions {
   readonly runtime: Runtime
   readonly methods: readonly Method[]
-  /** Opens the case's base folder. */
-  readonly openBase: (path: string) => Promise<Base>
+  /** Opens the case's base. */
+  readonly openBase: (folder: Folder) => Promise<Base>
   /** Only these methods; all where null. */
   readonly only: readonly string[] | null
-  /** Where trained adapters are written, in a folder for each case and method. */
-  readonly out: string
+  /** Writes a trained adapter in PEFT's layout, for its case and method, and gives the folder that it wrote. */
+  readonly write: (at: { readonly case: string; readonly method: string }, adapter: AdapterFiles) => Promise<Folder>
   report(check: ParityCheck): void
 }
 
@@ -65,10 +64,9 @@ interface Trace {
   readonly final_loss: number
 }
 
-/** Runs every check of a case. @throws {EspalierError} If the folder is no case. */
-export async function runParity(path: string, options: ParityOptions): Promise<void> {
-  const folder = fsFolder(resolve(path))
-  const name = basename(resolve(path))
+/** Runs every check of a case. @throws {EspalierError} If it is none. */
+export async function runParity(parity: ParityCase, options: ParityOptions): Promise<void> {
+  const { name } = parity
   const { runtime, only } = options
   const report = (
     method: string,
@@ -86,10 +84,11 @@ export async function runParity(path: string, options: ParityOptions): Promise<v
       ok,
       ...(detail !== undefined && { detail }),
     })
+  const folder = await parity.folder()
   const io = (await readJson(folder, "io.json")) as unknown as Io
   let base: Base
   try {
-    base = await options.openBase(join(resolve(path), "base"))
+    base = await options.openBase(await parity.folder("base"))
   } catch (error) {
     if (!isEspalierError(error, "unsupported")) throw error
     report("base", "open", "unsupported", null, error.message)
@@ -109,16 +108,11 @@ export async function runParity(path: string, options: ParityOptions): Promise<v
   report("base", "greedy", output.join() === greedy.output.join(), null)
 
   const env = parityEnv(base)
-  for (const method of (await readdir(resolve(path), { withFileTypes: true }))
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort()) {
-    if (method === "base" || (only && !only.includes(method))) continue
-    const at = join(resolve(path), method)
+  for (const method of parity.methods) {
+    if (only && !only.includes(method)) continue
     try {
       await checkMethod({
-        at,
-        name,
+        parity,
         method,
         base,
         env,
@@ -137,8 +131,7 @@ export async function runParity(path: string, options: ParityOptions): Promise<v
 }
 
 interface MethodCheck {
-  readonly at: string
-  readonly name: string
+  readonly parity: ParityCase
   readonly method: string
   readonly base: Base
   readonly env: MethodEnv
@@ -150,8 +143,7 @@ interface MethodCheck {
 }
 
 async function checkMethod({
-  at,
-  name,
+  parity,
   method,
   base,
   env,
@@ -161,9 +153,10 @@ async function checkMethod({
   within,
   report,
 }: MethodCheck): Promise<void> {
-  const { runtime, methods, out } = options
-  const start = await openAdapterFolder(join(at, "adapter_init"))
-  const trace = (await readJson(fsFolder(at), "trace.json")) as unknown as Trace
+  const { runtime, methods } = options
+  const folder = await parity.folder(method)
+  const start = await readAdapterFolder(await parity.folder(method, "adapter_init"))
+  const trace = (await readJson(folder, "trace.json")) as unknown as Trace
   const { method: prepared } = understandAdapter(start, methods, env, base.name)
 
   const batch = batchOf(io)
@@ -174,7 +167,7 @@ async function checkMethod({
     env,
     maxLength: batch.length,
     maxLabelled: batch.rows * batch.length,
-    start: (await encoderStart(at)) ?? start.tensors,
+    start: (await encoderStart(folder)) ?? start.tensors,
   })
   // The cases' plain AdamW decays every parameter, biases and norms too.
   const parameters = step.parameters.map((parameter) => ({ ...parameter, decay: true }))
@@ -194,14 +187,13 @@ async function checkMethod({
     config: { ...prepared.writePeft(env), base_model_name_or_path: null, inference_mode: true, peft_version: "0.21.0" },
     tensors: prepared.store(env, step.tensors()),
   }
-  const written = join(out, name, method)
-  await writeAdapterFolder(written, { ...trained, facts: null }, `Trained by the parity check of case ${name}.\n`)
-  const again = await openAdapterFolder(written)
-  report("write", again.hash === adapterHash(trained.config, trained.tensors), written)
+  const written = await options.write({ case: parity.name, method }, { ...trained, facts: null })
+  const again = await readAdapterFolder(written)
+  report("write", again.hash === adapterHash(trained.config, trained.tensors), written.name)
   await step.dispose()
 
-  const final = await openAdapterFolder(join(at, "adapter_final"))
-  const wanted = await readTensor(fsFolder(at), "logits_final.safetensors")
+  const final = await readAdapterFolder(await parity.folder(method, "adapter_final"))
+  const wanted = await readTensor(folder, "logits_final.safetensors")
   const bind = async (content: typeof final) =>
     decoder.bind(
       await adapterForms(content, understandAdapter(content, methods, env, base.name), (name) => base.read(name)),
@@ -211,9 +203,8 @@ async function checkMethod({
 }
 
 /** First values of what is trained, where that isn't what the adapter file holds; null where it is. */
-async function encoderStart(at: string): Promise<Map<string, Tensor<"f32">> | null> {
+async function encoderStart(folder: Folder): Promise<Map<string, Tensor<"f32">> | null> {
   const file = "trainable_init.safetensors"
-  const folder = fsFolder(at)
   if (!(await folder.list()).includes(file)) return null
   const tensors = readSafetensors(await folder.read(file), file) as Map<string, Tensor<"f32">>
   // PEFT names the adapter inside the key.
@@ -287,10 +278,10 @@ async function greedyOutput(decoder: Decoder, prompt: readonly number[], count: 
   return output
 }
 
-const readJson = async (folder: ReturnType<typeof fsFolder>, file: string): Promise<Record<string, unknown>> =>
+const readJson = async (folder: Folder, file: string): Promise<Record<string, unknown>> =>
   JSON.parse(decodeUtf8(await folder.read(file))) as Record<string, unknown>
 
-async function readTensor(folder: ReturnType<typeof fsFolder>, file: string): Promise<Tensor> {
+async function readTensor(folder: Folder, file: string): Promise<Tensor> {
   const tensors = readSafetensors(await folder.read(file), file)
   return tensors.get("logits") ?? [...tensors.values()][0]!
 }

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
 import { type ParityCheck, runParity } from "../../src/eval/parity.ts"
-import { openBase } from "../../src/presets/open-base.ts"
+import { diskParityCase, writeParityTo } from "../../src/eval/parity-case.ts"
+import { openBaseFolder } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 
 /** Methods of each case. */
@@ -45,12 +46,12 @@ for (const { title, backend, lowering, every } of settings) {
       test(name, async () => {
         const { runtime } = await openRuntime(backend, { threads: 1 })
         const checks: ParityCheck[] = []
-        await runParity(join(import.meta.dir, "..", "fixtures", "parity", name), {
+        await runParity(await diskParityCase(join(import.meta.dir, "..", "fixtures", "parity", name)), {
           runtime: { ...runtime, lowering },
           methods,
-          openBase: async (path) => (await openBase(path)).base,
+          openBase: async (folder) => (await openBaseFolder(folder)).base,
           only: supported,
-          out,
+          write: writeParityTo(out),
           report: (check) => checks.push(check),
         })
         await runtime.dispose()

@@ -10,7 +10,8 @@ import { methods } from "../../adapters/mod.ts"
 import { createApp } from "../../routes/app.ts"
 import { serveHttp } from "../../src/entry/http-server.ts"
 import { runParity } from "../../src/eval/parity.ts"
-import { openBase } from "../../src/presets/open-base.ts"
+import { diskParityCase, writeParityTo } from "../../src/eval/parity-case.ts"
+import { openBaseFolder } from "../../src/presets/open-base.ts"
 import { openEngineWorker } from "../../src/presets/open-engine.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { createService } from "../../src/service/service.ts"
@@ -32,12 +33,12 @@ async function learns(backend: "native" | "wasm", folder: string, say: (line: st
   const { runtime } = await openRuntime(backend, { threads: 2 })
   const wrong: string[] = []
   let right = 0
-  await runParity(join(root, "test", "fixtures", "parity", "llama"), {
+  await runParity(await diskParityCase(join(root, "test", "fixtures", "parity", "llama")), {
     runtime,
     methods,
-    openBase: async (path) => (await openBase(path, { cacheFolder: folder })).base,
+    openBase: async (base) => (await openBaseFolder(base, base.name, { cacheFolder: folder })).base,
     only: ["lora"],
-    out: folder,
+    write: writeParityTo(folder),
     report: ({ method, check, ok, max_abs_diff }) => {
       if (ok === true) right++
       else wrong.push(`${method} ${check}: ${max_abs_diff ?? ok}`)

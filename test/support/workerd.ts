@@ -17,8 +17,16 @@ const wrangler = JSON.parse(readFileSync(join(root, "wrangler.jsonc"), "utf8").r
   readonly vars: Record<string, string>
 }
 
-/** Starts the worker that lies in a folder. @param vars its variables, in place of wrangler.jsonc's */
-export async function startWorkerd(folder: string, vars: Readonly<Record<string, string>> = {}): Promise<Miniflare> {
+/**
+ * Starts the worker that lies in a folder.
+ * @param vars its variables, in place of wrangler.jsonc's
+ * @param engine the class of its Durable Object
+ */
+export async function startWorkerd(
+  folder: string,
+  vars: Readonly<Record<string, string>> = {},
+  engine = "EspalierEngine",
+): Promise<Miniflare> {
   const miniflare = new Miniflare({
     modulesRoot: folder,
     modules: [
@@ -28,7 +36,7 @@ export async function startWorkerd(folder: string, vars: Readonly<Record<string,
     compatibilityDate: wrangler.compatibility_date,
     compatibilityFlags: wrangler.compatibility_flags,
     bindings: { ...wrangler.vars, ...vars },
-    durableObjects: { ENGINE: { className: "EspalierEngine", useSQLite: true } },
+    durableObjects: { ENGINE: { className: engine, useSQLite: true } },
     r2Buckets: ["BUCKET"],
     assets: {
       directory: join(folder, "assets"),
