@@ -12,6 +12,7 @@ import { firstTokenBench } from "./first-token.ts"
 import { machine, machineLine } from "./machine.ts"
 import { memoryBench } from "./memory.ts"
 import { ragBench } from "./rag.ts"
+import { registeredBench } from "./registered.ts"
 import { serveBench } from "./serve.ts"
 import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { sprigBench } from "./sprig.ts"
@@ -98,6 +99,7 @@ const benches = [
   decodeBench,
   ragBench,
   serveBench,
+  registeredBench,
   swapBench,
   examplesBench,
   firstTokenBench,

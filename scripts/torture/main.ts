@@ -1,6 +1,6 @@
 /**
- * @module What must not happen, tried many times: answers of another's adapter, documents and jobs lost to a kill, requests that
- * hang, servers that fall over under load.
+ * @module What must not happen, tried many times: answers of another's adapter, streams that wait for a swap, documents and jobs
+ * lost to a kill, requests that hang, servers that fall over under load.
  *
  * Usage: bun run torture [--part name] [--scale 1] [--base models/sprig] [--backend native] [--seed 1] [--json]
  */
@@ -12,8 +12,9 @@ import { answers } from "./answers.ts"
 import { documents } from "./documents-part.ts"
 import { faultParts } from "./faults.ts"
 import { load } from "./load.ts"
+import { swapsPart } from "./swaps-part.ts"
 
-const parts = [answers, documents, load, faultParts]
+const parts = [answers, swapsPart, documents, load, faultParts]
 
 const { values } = parseArgs({
   options: {

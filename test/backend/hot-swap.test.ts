@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { fingerprint, Judge, promptsOf } from "../../scripts/torture/fingerprints.ts"
 import { hotSwap } from "../../scripts/torture/hot-swap.ts"
 import { invariance } from "../../scripts/torture/invariance.ts"
+import { swaps } from "../../scripts/torture/swaps.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
@@ -35,6 +36,19 @@ test("60 prompts in mixed batches are answered as alone", async () => {
   const { base, runtime } = await opened()
   const found = await invariance({ base, runtime, prompts: 60, seed: 2 })
   expect(found).toMatchObject({ prompts: 60, wrong: 0 })
+  await runtime.dispose()
+}, 120_000)
+
+test("no swap builds a session: requests on other adapters, names that mean others, adapters from disk", async () => {
+  writeTinyBase(folder, 1)
+  const open = await openBase(folder, { cacheFolder: null })
+  const { runtime } = await openRuntime("native", { threads: 1 })
+  const found = await swaps({ open, runtime, swaps: 40, streams: 6, resident: 8, seed: 1 })
+  expect(found.sessions).toBe(0)
+  expect(found.swaps).toBeGreaterThanOrEqual(40)
+  expect([found.named.count, found.fromDisk.count, found.fromDiskHeld.count]).toEqual([40, 40, 40])
+  // Requests that are answered by their first token never see a step.
+  expect(found.added.count).toBeGreaterThan(20)
   await runtime.dispose()
 }, 120_000)
 

@@ -1,0 +1,76 @@
+/**
+ * @module A decoder that is watched: how long each step takes beside the run of the graph itself, in which of them an adapter
+ * came to sit in a row, how long streams stand still for a bind, and how many sessions were built.
+ */
+import type { Runtime, Session } from "../../src/runtime/runtime.ts"
+import type { BoundAdapter, Decoder, Sequence } from "../../src/serve/decoder.ts"
+
+/** What was seen. Times in milliseconds. */
+export interface Seen {
+  /** Each step's time outside of the graph's run. */
+  readonly steps: { readonly beside: number; readonly rows: number; readonly swapped: number }[]
+  /** Time that nothing else could be computed in, for each bind. */
+  readonly binds: number[]
+  /** Sessions built so far. */
+  sessions: number
+}
+
+/** A runtime and, over a decoder of it, the same that note what they do. */
+export interface Watched {
+  readonly seen: Seen
+  readonly runtime: Runtime
+  watch(decoder: Decoder): Decoder
+}
+
+/** Watches a runtime. @param clock milliseconds that never run backwards */
+export function watched(inner: Runtime, clock: () => number = () => performance.now()): Watched {
+  const seen: Seen = { steps: [], binds: [], sessions: 0 }
+  let running = 0
+  const timed = (session: Session): Session => ({
+    async run(feeds, into) {
+      const began = clock()
+      const found = await session.run(feeds, into)
+      running += clock() - began
+      return found
+    },
+    dispose: () => session.dispose(),
+  })
+  const runtime: Runtime = {
+    ...inner,
+    async createSession(spec) {
+      seen.sessions++
+      return timed(await inner.createSession(spec))
+    },
+    dispose: () => inner.dispose(),
+  }
+  const watch = (decoder: Decoder): Decoder => {
+    /** Which adapter each sequence is on. */
+    const adapterOf = new WeakMap<Sequence, BoundAdapter>()
+    let before = new Set<Sequence>()
+    return {
+      info: decoder.info,
+      async bind(adapter) {
+        const began = clock()
+        const bound = await decoder.bind(adapter)
+        seen.binds.push(clock() - began)
+        return bound
+      },
+      async open(adapter, capacity) {
+        const sequence = await decoder.open(adapter, capacity)
+        if (adapter) adapterOf.set(sequence, adapter)
+        return sequence
+      },
+      async step(rows) {
+        const sequences = rows.map(({ sequence }) => sequence)
+        const swapped = sequences.filter((sequence) => adapterOf.has(sequence) && !before.has(sequence)).length
+        before = new Set(sequences)
+        const [began, ran] = [clock(), running]
+        const logits = await decoder.step(rows)
+        seen.steps.push({ beside: clock() - began - (running - ran), rows: rows.length, swapped })
+        return logits
+      },
+      dispose: () => decoder.dispose(),
+    }
+  }
+  return { seen, runtime, watch }
+}
