@@ -107,3 +107,11 @@ export function prefixCacheSetting(mebibytes: number | undefined): { readonly pr
     throw new RangeError(`Expected prefix-cache to be a number of MiB from 0 to ${2 ** 20} but found ${mebibytes}`)
   return { prefixCacheBytes: Math.floor(mebibytes * 2 ** 20) }
 }
+
+/** `--max-adapters`. @throws {RangeError} for what is no number of adapters */
+export function maxAdaptersSetting(count: number | undefined): { readonly maxAdapters?: number } {
+  if (count === undefined) return {}
+  if (!Number.isInteger(count) || count < 1 || count > 100_000)
+    throw new RangeError(`Expected max-adapters to be a whole number from 1 to 100000 but found ${count}`)
+  return { maxAdapters: count }
+}

@@ -20,7 +20,7 @@ import { checkName } from "../service/adapters.ts"
 import type { RetrievalOptions } from "../service/retrieval-source.ts"
 import { createService, type Service } from "../service/service.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
-import { operationOptions, operationSettings, prefixCacheSetting } from "./serve-operation.ts"
+import { maxAdaptersSetting, operationOptions, operationSettings, prefixCacheSetting } from "./serve-operation.ts"
 import { DEFAULT_STORE, openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
 import { embedderOption, engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
@@ -71,6 +71,11 @@ const options = {
     value: "MiB",
     description: "memory for computed beginnings of prompts, which later prompts that begin alike take up; 0 for none",
     default: "64",
+  },
+  "max-adapters": {
+    type: "number",
+    description: "adapters in memory at most; fine-tuned models beyond it are loaded when they are asked",
+    default: "256",
   },
   force: {
     type: "boolean",
@@ -148,6 +153,7 @@ async function openServed(values: Values, io: Io): Promise<{ service: Service; e
   const engine = await openEngineWorker({
     ...engineSettings(values),
     ...prefixCacheSetting(values["prefix-cache"]),
+    ...maxAdaptersSetting(values["max-adapters"]),
     force: values.force === true,
   })
   try {

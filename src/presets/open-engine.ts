@@ -30,13 +30,24 @@ export interface EngineSettings {
   readonly quantize?: Quantization
   /** Bytes of computed prompts that are kept for those that begin alike. @default {67108864} */
   readonly prefixCacheBytes?: number
+  /** Adapters that are in memory at most. @default {256} */
+  readonly maxAdapters?: number
   /** Serve what a run held back, too. @default {false} */
   readonly force?: boolean
 }
 
 /** Opens an engine in this thread. */
 export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
-  const { base: path, backend, threads, contextLength, prefixCacheBytes, quantize, force = false } = settings
+  const {
+    base: path,
+    backend,
+    threads,
+    contextLength,
+    prefixCacheBytes,
+    maxAdapters,
+    quantize,
+    force = false,
+  } = settings
   const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
   const open = await openBase(path, quantize ? { quantize } : {})
   if (!open.tokenizer)
@@ -55,6 +66,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     decoder,
     tokenizer: open.tokenizer,
     eosIds: open.eosIds,
+    ...(maxAdapters !== undefined && { maxAdapters }),
     readAdapter: async (folder) => {
       const options = { promotedOnly: !force, anyBase: force }
       if (isS3(folder)) return readAdapterFrom(open, await openS3Folder(folder, process.env), options)

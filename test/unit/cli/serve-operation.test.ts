@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Io } from "../../../src/cli/command.ts"
-import { operationSettings, prefixCacheSetting } from "../../../src/cli/serve-operation.ts"
+import { maxAdaptersSetting, operationSettings, prefixCacheSetting } from "../../../src/cli/serve-operation.ts"
 
 const written: string[] = []
 const io: Io = {
@@ -56,4 +56,10 @@ test("the prefix cache is so many MiB, or the engine's own", () => {
   expect([0, 0.5, 64].map((given) => prefixCacheSetting(given).prefixCacheBytes)).toEqual([0, 2 ** 19, 2 ** 26])
   for (const wrong of [-1, Number.NaN, Number.POSITIVE_INFINITY])
     expect(() => prefixCacheSetting(wrong)).toThrow("prefix-cache")
+})
+
+test("how many adapters are in memory is a whole number, and the engine's own where it isn't said", () => {
+  expect(maxAdaptersSetting(undefined)).toEqual({})
+  expect([1, 1000].map((given) => maxAdaptersSetting(given).maxAdapters)).toEqual([1, 1000])
+  for (const wrong of [0, -1, 1.5, 100_001, Number.NaN]) expect(() => maxAdaptersSetting(wrong)).toThrow("max-adapters")
 })
