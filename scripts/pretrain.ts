@@ -1,7 +1,7 @@
 /**
  * @module Pre-trains the embedded base and writes it as a Hugging Face folder with its model card and its curve.
  *
- * Usage: npm run make-base -- [--steps n,...] [--out folder] [--run folder] [--resume]
+ * Usage: npm run make-base -- [--steps n,...] [--mean part,...] [--out folder] [--run folder] [--resume]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -12,7 +12,7 @@ import type { TrainEvent } from "../src/train/events.ts"
 import { progressReporter } from "../src/train/progress.ts"
 import { curveEvery, readCurve } from "./base/curve.ts"
 import type { Learned } from "./base/documents.ts"
-import { writeBase } from "./base/folder.ts"
+import { meanOfBases, writeBase } from "./base/folder.ts"
 import { modelCard } from "./base/model-card.ts"
 import { bundled, CHECKPOINT_EVERY, pretraining } from "./base/pretraining.ts"
 import { bundledSuite, suiteFile } from "./make-suite.ts"
@@ -20,6 +20,7 @@ import { bundledSuite, suiteFile } from "./make-suite.ts"
 const { values } = parseArgs({
   options: {
     steps: { type: "string", default: bundled.steps.join() },
+    mean: { type: "string" },
     rows: { type: "string", default: String(bundled.rows) },
     length: { type: "string", default: String(bundled.length) },
     "learning-rate": { type: "string", default: String(bundled.learningRate) },
@@ -34,16 +35,21 @@ const { values } = parseArgs({
   },
 })
 if (values.help) {
-  console.log(`Usage: npm run make-base -- [--steps ${bundled.steps}] [--rows ${bundled.rows}] [--length ${bundled.length}]
+  console.log(`Usage: npm run make-base -- [--steps ${bundled.steps}] [--mean ${bundled.mean}] [--rows ${bundled.rows}] [--length ${bundled.length}]
                           [--learning-rate ${bundled.learningRate}] [--seed ${bundled.seed}] [--learned fading|answers|all]
                           [--out models/sprig] [--run adapters-out/sprig.run] [--backend native] [--threads 2] [--resume]
 
 The learning rate comes down towards the last step; of several, with commas, towards each, and rises again after it.
+What is written is the mean of the weights at those steps, in the shares of --mean; without it the last.
 The base as it stands is in <run>/base at every evaluation; a run that was stopped goes on with --resume.`)
   process.exit(0)
 }
+const stops = values.steps.split(",").map(Number)
+const lastAlone = stops.map((_, i) => (i === stops.length - 1 ? 1 : 0))
+const own = values.steps === bundled.steps.join() ? bundled.mean : lastAlone
 const settings = {
-  steps: values.steps.split(",").map(Number),
+  steps: stops,
+  mean: values.mean?.split(",").map(Number) ?? own,
   rows: Number(values.rows),
   length: Number(values.length),
   learningRate: Number(values["learning-rate"]),
@@ -52,19 +58,21 @@ const settings = {
   backend: values.backend as BackendName,
   threads: Number(values.threads),
 }
-const { steps, rows, length, learningRate, seed, learned } = settings
+const { steps, mean, rows, length, learningRate, seed, learned } = settings
 const wrong = [...steps, rows, length].some((value) => !(Number.isInteger(value) && value > 0))
 const isCourse =
   steps.every((step, i) => i === 0 || step > steps[i - 1]!) && (steps.length === 1 || steps[0]! >= CHECKPOINT_EVERY)
+const isMean = mean.length === steps.length && Math.abs(mean.reduce((sum, part) => sum + part, 0) - 1) < 1e-6
 if (
   wrong ||
   !isCourse ||
+  !isMean ||
   !(learningRate > 0) ||
   !Number.isInteger(seed) ||
   !["all", "answers", "fading"].includes(learned)
 ) {
   console.error(
-    `Expected whole numbers above 0, steps in ascending order (from ${CHECKPOINT_EVERY} on, if they are several), and --learned all, answers or fading; see --help`,
+    `Expected whole numbers above 0, steps in ascending order (from ${CHECKPOINT_EVERY} on, if they are several), --mean with a part of each that sum to 1, and --learned all, answers or fading; see --help`,
   )
   process.exit(2)
 }
@@ -95,7 +103,12 @@ function onEvent(event: TrainEvent): void {
     later(() => writeBase(join(values.run, "base"), weights, pretrained.tokenizerJson))
   }
 }
-const result = await pretrained.run({ folder: values.run, resume: values.resume, signal: stop.signal, onEvent })
+/** Where the weights at one of the steps are kept. */
+const stopFolder = (step: number): string => join(values.run, `stop-${step}`)
+const result = await pretrained.run({
+  ...{ folder: values.run, resume: values.resume, signal: stop.signal, onEvent },
+  onStop: (step) => writeBase(stopFolder(step), pretrained.tensors(), pretrained.tokenizerJson),
+})
 await written
 if (result.status === "interrupted") {
   console.log("Run the same command with --resume to go on")
@@ -110,7 +123,8 @@ const card = modelCard({
   engine: pretrained.engine,
   heldoutLoss: result.evaluations.at(-1)?.loss ?? null,
 })
-await writeBase(values.out, pretrained.tensors(), pretrained.tokenizerJson, {
+const shares = new Map(steps.flatMap((step, i) => (mean[i] === 0 ? [] : [[stopFolder(step), mean[i]!] as const])))
+await writeBase(values.out, await meanOfBases(shares), pretrained.tokenizerJson, {
   "README.md": card,
   "suite.jsonl": suiteFile(bundledSuite),
   "curve.jsonl": curve.map((point) => `${JSON.stringify(point)}\n`).join(""),

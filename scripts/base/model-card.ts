@@ -9,6 +9,8 @@ export interface BaseFacts {
   readonly seed: number
   /** Updates at which the learning rate had come down: see `PretrainingSettings`. */
   readonly steps: readonly number[]
+  /** The shares that the weights at those updates have in what was kept. */
+  readonly mean: readonly number[]
   readonly rows: number
   readonly length: number
   readonly learningRate: number
@@ -29,9 +31,13 @@ const learnedTokens: Readonly<Record<Learned, string>> = {
 
 /** README.md of the base's folder. */
 export function modelCard(facts: BaseFacts): string {
-  const { seed, steps, rows, length, learningRate, parameters, tokens, learned, engine, heldoutLoss } = facts
+  const { seed, steps, mean, rows, length, learningRate, parameters, tokens, learned, engine, heldoutLoss } = facts
   const before = steps.slice(0, -1).map((step) => step.toLocaleString("en"))
   const again = before.length === 0 ? "" : `, and before that likewise towards step ${before.join(" and ")}`
+  const shares = steps.flatMap((step, i) =>
+    mean[i] === 0 ? [] : [`${Math.round(mean[i]! * 100)} % of those at step ${step.toLocaleString("en")}`],
+  )
+  const kept = shares.length === 1 ? "" : `\n- Weights: the mean of ${shares.join(" and ")}.`
   return `# sprig
 
 The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toLocaleString("en")} parameters (hidden 192, 6 layers,
@@ -41,9 +47,9 @@ The embedded base of Espalier: a decoder in Llama's layout with ${parameters.toL
 - Tokenizer: byte-level BPE trained on the same corpus, one token a digit, names cut into syllables.
 - Training: ${steps.at(-1)!.toLocaleString("en")} steps of ${rows} x ${length} tokens (${tokens.toLocaleString("en")} in all), AdamW, peak rate ${learningRate}, constant and then linear to 0 over the last fifth${again}, by this
   project's own trainer from random weights; ${engine}.
-- Learned: ${learnedTokens[learned]}. The curve is in \`curve.jsonl\`.
-- Loss on held-out documents: ${heldoutLoss === null ? "not measured" : `${heldoutLoss.toFixed(3)} nats a token`}.
-- Made by \`npm run make-base -- --steps ${steps} --rows ${rows} --length ${length} --learning-rate ${learningRate} --seed ${seed} --learned ${learned}\`.
+- Learned: ${learnedTokens[learned]}. The curve is in \`curve.jsonl\`.${kept}
+- Loss on held-out documents at the last step: ${heldoutLoss === null ? "not measured" : `${heldoutLoss.toFixed(3)} nats a token`}.
+- Made by \`npm run make-base -- --steps ${steps} --mean ${mean} --rows ${rows} --length ${length} --learning-rate ${learningRate} --seed ${seed} --learned ${learned}\`.
 - Scored by \`npm run espalier -- eval --suite sprig\`.
 
 It knows a handful of facts and small skills and nothing else. It is here so that everything runs at once and offline;

@@ -31,6 +31,12 @@ export interface PretrainingSettings {
    * on, from its last checkpoint before (https://arxiv.org/abs/2410.05192, WSD-S).
    */
   readonly steps: readonly number[]
+  /**
+   * The weights that are kept: the mean of those at each of these updates, in such shares. The last updates correct what those
+   * before let fade, and lose some of what they gained; between the two lies a base that has both
+   * (https://arxiv.org/abs/2203.05482).
+   */
+  readonly mean: readonly number[]
   /** Rows of a batch, and tokens of a row. */
   readonly rows: number
   readonly length: number
@@ -43,7 +49,8 @@ export interface PretrainingSettings {
 
 /** The settings that the bundled weights were made with. */
 export const bundled: PretrainingSettings = {
-  steps: [16000, 24000],
+  steps: [16000, 24000, 28000],
+  mean: [0, 0.3, 0.7],
   rows: 8,
   length: 256,
   learningRate: 3e-3,
@@ -66,12 +73,16 @@ export interface Pretraining {
   readonly parameters: number
   /** The weights as they are now, by checkpoint name. */
   tensors(): Map<string, Tensor<"f32">>
-  /** @param resume go on from the folder's checkpoint instead of beginning */
+  /**
+   * @param resume go on from the folder's checkpoint instead of beginning
+   * @param onStop is called, and waited for, where the learning rate has come down
+   */
   run(options: {
     readonly folder: string
     readonly resume: boolean
     readonly signal: AbortSignal
     onEvent(event: TrainEvent): void
+    onStop?(step: number): Promise<void>
   }): Promise<TrainResult>
   dispose(): Promise<void>
 }
@@ -132,7 +143,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
     engine: runtime.detail,
     parameters: step.values.length,
     tensors: () => step.tensors(),
-    async run({ folder, resume, signal, onEvent }) {
+    async run({ folder, resume, signal, onEvent, onStop }) {
       const checkpoint = checkpointFile(folder, {
         base: base.hash,
         data: `corpus:${seed}`,
@@ -145,6 +156,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
       let result: TrainResult | null = null
       for (const maxSteps of steps) {
         const snapshot = resume || result ? await checkpoint.load() : null
+        if (snapshot && snapshot.progress.step >= maxSteps) continue
         result = await train(
           step,
           { source, heldout },
@@ -153,6 +165,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
           snapshot ?? undefined,
         )
         if (result.status === "interrupted") break
+        await onStop?.(maxSteps)
       }
       return result!
     },

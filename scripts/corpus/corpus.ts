@@ -46,6 +46,8 @@ function withArticles(document: CorpusDocument): CorpusDocument {
 const EARLY_DOCUMENTS = 60_000
 /** Documents after which what is still weak comes more often: those of some 16,000 steps of sprig's pre-training. */
 const LAST_DOCUMENTS = 410_000
+/** Documents after which the last weights are corrected by what they have let fade: those of some 24,000 steps. */
+const END_DOCUMENTS = 570_000
 
 /**
  * Documents without end; the same seed and split give the same ones. Drills that teach to copy, and to find a
@@ -57,8 +59,9 @@ export function* corpusStream(seed: number, split: Split = "train"): Generator<C
   for (let made = 0; ; made++) {
     const late = split === "heldout" ? 1 : Math.min(1, made / EARLY_DOCUMENTS)
     const isLast = split === "train" && made >= LAST_DOCUMENTS
-    const weights = families.map(({ weight, early = weight, last = weight }) =>
-      isLast ? last : early + (weight - early) * late,
+    const isEnd = split === "train" && made >= END_DOCUMENTS
+    const weights = families.map(({ weight, early = weight, last = weight, end = last }) =>
+      isEnd ? end : isLast ? last : early + (weight - early) * late,
     )
     let at = draw.random.next() * weights.reduce((sum, weight) => sum + weight, 0)
     const family = families.find((_, i) => {

@@ -32,6 +32,8 @@ export interface Family {
   readonly early?: number
   /** How often it comes when everything else is learned, where that differs. */
   readonly last?: number
+  /** How often it comes at the very end, where that differs from the last: what the last weights have let fade comes back. */
+  readonly end?: number
   /** Whether its answers can be scored by exact match. */
   readonly scored: boolean
   make(draw: Draw): CorpusDocument

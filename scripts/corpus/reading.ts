@@ -174,7 +174,7 @@ function alone(d: Draw): CorpusDocument {
 }
 
 export const readingFamilies: readonly Family[] = [
-  { name: "reading-1", weight: 22, last: 30, scored: true, make: (d) => reading("reading-1", d, 1, true) },
+  { name: "reading-1", weight: 22, last: 30, end: 36, scored: true, make: (d) => reading("reading-1", d, 1, true) },
   { name: "reading-2", weight: 6, scored: true, make: (d) => reading("reading-2", d, 2, true) },
   { name: "reading-3", weight: 6, scored: true, make: (d) => reading("reading-3", d, 3, true) },
   { name: "reading-4", weight: 10, last: 18, scored: true, make: (d) => reading("reading-4", d, 4, true) },
@@ -182,6 +182,7 @@ export const readingFamilies: readonly Family[] = [
     name: "unknown",
     weight: 9,
     last: 20,
+    end: 36,
     scored: true,
     make: (d) => reading("unknown", d, 1 + d.random.below(4), false),
   },

@@ -230,16 +230,17 @@ function yesNo(d: Draw): CorpusDocument {
   return conversation("yes-no", turns)
 }
 
-const family = (name: string, weight: number, most: number, turn: (d: Draw) => Turn): Family => ({
+const family = (name: string, weight: number, most: number, turn: (d: Draw) => Turn, end = weight): Family => ({
   name,
   weight,
+  end,
   scored: true,
   make: (d): CorpusDocument => tasks(name, d, most, () => turn(d)),
 })
 
 export const skillFamilies: readonly Family[] = [
   family("fact", 4, 4, factTurn),
-  family("sentiment", 2, 3, sentimentTurn),
+  family("sentiment", 2, 3, sentimentTurn, 12),
   family("topic", 2, 4, topicTurn),
   family("case", 9, 6, caseTurn),
   { name: "yes-no", weight: 6, scored: true, make: yesNo },

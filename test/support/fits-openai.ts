@@ -45,11 +45,14 @@ export const openaiSchemas: readonly string[] = [
 export const openaiSeen = new Set<string>()
 
 /**
- * A value without the two things that OpenAI's API answers and its schemas leave out: vectors in base64, which its own client
- * asks for, and the first token's logprobs, null, of a prompt that is echoed.
+ * A value without the three things that OpenAI's API answers and its schemas leave out: vectors in base64, which its own client
+ * asks for; the first token's logprobs, null, of a prompt that is echoed; and the first and last id, null, of an empty list.
  */
 function asPublished(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (key, each: unknown) => {
+    const { data, first_id, last_id } = (each ?? {}) as Readonly<Record<string, unknown>>
+    const isEmptyPage = Array.isArray(data) && data.length === 0 && first_id === null && last_id === null
+    if (isEmptyPage) return { ...(each as object), first_id: "", last_id: "" }
     if (key === "embedding" && typeof each === "string") return []
     const isFirstNull = Array.isArray(each) && each[0] === null
     if (key === "token_logprobs" && isFirstNull) return [0, ...each.slice(1)]
