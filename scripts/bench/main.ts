@@ -18,6 +18,7 @@ import { computedBy, shapeOf, shapeOptions } from "./shape-options.ts"
 import { sprigBench } from "./sprig.ts"
 import { swapBench } from "./swap.ts"
 import { benchTrain, type TrainBench } from "./train.ts"
+import { workerBench } from "./worker.ts"
 
 const options = {
   ...shapeOptions,
@@ -105,6 +106,7 @@ const benches = [
   firstTokenBench,
   memoryBench,
   sprigBench,
+  workerBench,
 ]
 const io = processIo()
 try {

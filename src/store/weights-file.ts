@@ -85,9 +85,20 @@ export async function packWeights(
     .update(`${LAYOUT_VERSION}\0${await source.hash()}\0${JSON.stringify(groups)}${form}`)
     .digest("hex")
   if (cacheFolder === null) {
-    const blob = new Uint8Array(size)
-    for await (const { offset, bytes } of pieces(source, layout)) blob.set(bytes, offset)
-    return { layout, weights: { hash: key, location: LOCATION, size, path: null, bytes: async () => blob } }
+    const make = async (): Promise<Uint8Array> => {
+      const blob = new Uint8Array(size)
+      for await (const { offset, bytes } of pieces(source, layout)) blob.set(bytes, offset)
+      return blob
+    }
+    // A session copies what it is given. Kept here as well, the weights would be held twice for as long as the base is open;
+    // the few sessions that follow the first one have them made again.
+    let first: Uint8Array | null = await make()
+    const bytes = async (): Promise<Uint8Array> => {
+      const made = first ?? (await make())
+      first = null
+      return made
+    }
+    return { layout, weights: { hash: key, location: LOCATION, size, path: null, bytes } }
   }
   const path = join(cacheFolder, "bases", key.slice(0, 40), LOCATION)
   if (!(await isWhole(path, size))) await writeBlob(path, size, pieces(source, layout))

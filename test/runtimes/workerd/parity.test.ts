@@ -7,10 +7,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Miniflare } from "miniflare"
 import { bundleWorker } from "../../../scripts/build-worker.ts"
+import { hasWorkerd, startWorkerd } from "../../../scripts/workerd.ts"
 import type { ParityCheck } from "../../../src/eval/parity.ts"
 import { LISTING } from "../../../src/store/web-folder.ts"
 import { root } from "../../support/source-tree.ts"
-import { hasWorkerd, startWorkerd } from "../../support/workerd.ts"
 
 /** Methods of each case: one of every way in which a method touches the base. */
 const cases: readonly (readonly [string, readonly string[]])[] = [

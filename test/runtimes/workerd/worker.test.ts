@@ -10,6 +10,7 @@ import type { Miniflare } from "miniflare"
 import { lora } from "../../../adapters/lora.ts"
 import { buildWorker, type WorkerSizes } from "../../../scripts/build-worker.ts"
 import { writeRandomLora } from "../../../scripts/random-lora.ts"
+import { bucketOf, hasWorkerd, startWorkerd } from "../../../scripts/workerd.ts"
 import { methodEnv } from "../../../src/presets/method-env.ts"
 import { wasm } from "../../../src/runtime/wasm.ts"
 import { createEngine } from "../../../src/serve/engine.ts"
@@ -22,7 +23,6 @@ import type { Bucket } from "../../../src/store/bucket-folder.ts"
 import { pdf } from "../../support/pdf.ts"
 import { root } from "../../support/source-tree.ts"
 import { openSprig } from "../../support/sprig.ts"
-import { bucketOf, hasWorkerd, startWorkerd } from "../../support/workerd.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-workerd-"))
 let sizes: WorkerSizes

@@ -3,9 +3,11 @@
  */
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { Miniflare } from "miniflare"
-import type { Bucket } from "../../src/store/bucket-folder.ts"
-import { root } from "./source-tree.ts"
+import type { Bucket } from "../src/store/bucket-folder.ts"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** Whether this machine has workerd: it comes with miniflare, for the systems that it is built for. */
 export const hasWorkerd = existsSync(join(root, "node_modules", "workerd", "bin", "workerd"))

@@ -1,0 +1,206 @@
+/**
+ * @module `bench worker`: the built Cloudflare Worker in real workerd, beside a worker that computes nothing and beside the same
+ * backend in this process: size, start, speed, memory, adapters' first use, training.
+ */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Miniflare } from "miniflare"
+import { createApp } from "../../routes/app.ts"
+import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { baseFolder } from "../../src/cli/shared-options.ts"
+import { openBase } from "../../src/presets/open-base.ts"
+import { openEngine } from "../../src/presets/open-engine.ts"
+import { createService } from "../../src/service/service.ts"
+import { buildWorker } from "../build-worker.ts"
+import { writeRandomLora } from "../random-lora.ts"
+import { bucketOf, startWorkerd } from "../workerd.ts"
+import { childrenNamed, memoryOf, processorMsOf } from "./child-process.ts"
+import { machine } from "./machine.ts"
+import { summarise } from "./stats.ts"
+import { type WorkerFigures, workerReport } from "./worker-report.ts"
+
+const options = {
+  runs: { type: "number", description: "runs measured of each thing", default: "7" },
+  tokens: { type: "number", description: "tokens of an answer", default: "128" },
+} as const
+type Values = OptionValues<typeof options>
+
+/** Sends a request's path and body. */
+type Send = (path: string, body: object) => Promise<Response>
+
+const jsonRequest = (body: object) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+})
+const workerSend =
+  (workerd: Miniflare): Send =>
+  async (path, body) =>
+    (await workerd.dispatchFetch(`http://localhost${path}`, jsonRequest(body))) as unknown as Response
+
+/** Milliseconds to the first token of a streamed answer, and from there to the last a token. */
+async function stream(send: Send, model: string, tokens: number): Promise<{ first: number; perToken: number }> {
+  const started = performance.now()
+  const response = await send("/v1/chat/completions", {
+    ...{ model, stream: true, temperature: 0, ignore_eos: true, max_tokens: tokens },
+    messages: [{ role: "user", content: "Copy this: Mira bought 3 apples in Talon." }],
+  })
+  if (response.status !== 200) throw new Error(`Expected an answer but found ${await response.text()}`)
+  let first = 0
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    // The first event says who speaks.
+    if (first === 0 && chunk.includes('"content":') && /"content":"[^"]/.test(chunk)) first = performance.now()
+  }
+  return { first: first - started, perToken: (performance.now() - first) / Math.max(1, tokens - 1) }
+}
+
+/** Starts a workerd and finds its process. */
+async function started<T>(start: () => Promise<T>): Promise<{ workerd: T; pid: number; ms: number }> {
+  const before = new Set(childrenNamed("workerd"))
+  const at = performance.now()
+  const workerd = await start()
+  const ms = performance.now() - at
+  const pid = childrenNamed("workerd").find((each) => !before.has(each))
+  if (pid === undefined) throw new Error("workerd started, but its process can't be found")
+  return { workerd, pid, ms }
+}
+
+/** A worker that computes nothing, with the same bindings, which miniflare's own workers in that process serve. */
+const bareScript = `export class EspalierEngine {
+  #env
+  constructor(_state, env) { this.#env = env }
+  async fetch() {
+    await this.#env.BUCKET.list()
+    const base = await this.#env.ASSETS.fetch("https://assets/sprig/model.safetensors")
+    return new Response(String((await base.arrayBuffer()).byteLength))
+  }
+}
+const worker = { fetch: (request, env) => env.ENGINE.get(env.ENGINE.idFromName("bare")).fetch(request) }
+export { worker as default }
+`
+
+/** Lays that worker into a folder, with an empty WebAssembly module in the engine's place. */
+function layBare(folder: string, assets: string): void {
+  mkdirSync(folder)
+  writeFileSync(join(folder, "worker.js"), bareScript)
+  writeFileSync(join(folder, "engine.wasm"), new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]))
+  cpSync(assets, join(folder, "assets"), { recursive: true })
+}
+
+const examples = Array.from({ length: 50 }, (_, i) => ({
+  prompt: `Mira bought ${i} apples.`,
+  completion: `apples: ${i}`,
+}))
+
+async function measure(folder: string, runs: number, tokens: number): Promise<WorkerFigures> {
+  const base = baseFolder(undefined)
+  const starts: number[] = []
+  const bareStarts: number[] = []
+  const firsts: number[] = []
+  const bareMemory: number[] = []
+  const bareFolder = join(folder, "..", "bare")
+  layBare(bareFolder, join(folder, "assets"))
+  const answeredMemory: number[] = []
+  for (let i = 0; i < runs; i++) {
+    const bare = await started(() => startWorkerd(bareFolder))
+    bareStarts.push(bare.ms)
+    await (await bare.workerd.dispatchFetch("http://localhost/")).text()
+    bareMemory.push(memoryOf(bare.pid).now)
+    await bare.workerd.dispose()
+    const cold = await started(() => startWorkerd(folder))
+    starts.push(cold.ms)
+    firsts.push((await stream(workerSend(cold.workerd), "sprig", 8)).first)
+    answeredMemory.push(memoryOf(cold.pid).now)
+    await cold.workerd.dispose()
+  }
+  const { workerd, pid } = await started(() => startWorkerd(folder, { ADAPTER_TRUST_MS: "0" }))
+  const send = workerSend(workerd)
+  const service = createService({ engine: await openEngine({ base, backend: "wasm", threads: 1 }) })
+  const app = createApp(service)
+  const sendHere: Send = async (path, body) => app.request(`http://localhost${path}`, jsonRequest(body))
+  try {
+    const perToken = { workerd: [] as number[], here: [] as number[] }
+    const warmFirsts: number[] = []
+    for (let i = 0; i < runs + 2; i++) {
+      const there = await stream(send, "sprig", tokens)
+      const here = await stream(sendHere, "sprig", tokens)
+      if (i < 2) continue
+      perToken.workerd.push(there.perToken)
+      perToken.here.push(here.perToken)
+      warmFirsts.push(there.first)
+    }
+    const processorBefore = processorMsOf(pid)
+    const requests = runs * 4
+    for (let i = 0; i < requests; i++) await stream(send, "sprig", 16)
+    const requestCpuMs = (processorMsOf(pid) - processorBefore) / requests
+
+    const adapter = join(folder, "..", "adapter")
+    await writeRandomLora(await openBase(base), adapter, { seed: 0, std: 0.02 })
+    const bucket = await bucketOf(workerd)
+    const firstUses: number[] = []
+    const residents: number[] = []
+    for (let i = 0; i < runs + 2; i++) {
+      for (const file of readdirSync(adapter)) {
+        await bucket.put(`adapters/lora-${i}/${file}`, readFileSync(join(adapter, file)))
+      }
+      const [first, resident] = [(await stream(send, `lora-${i}`, 1)).first, (await stream(send, `lora-${i}`, 1)).first]
+      if (i < 2) continue
+      firstUses.push(first)
+      residents.push(resident)
+    }
+
+    const trainingBefore = processorMsOf(pid)
+    const trainingStarted = performance.now()
+    const trained = await send("/v1/train", { name: "apples", method: "lora", settings: { rank: 4 }, examples })
+    const card = (await trained.json()) as { training: { first_loss: number; last_loss: number }; error?: unknown }
+    if (trained.status !== 201) throw new Error(`Expected a trained adapter but found ${JSON.stringify(card)}`)
+    return {
+      startMs: summarise(starts),
+      bareStartMs: summarise(bareStarts),
+      firstMs: summarise(firsts),
+      perTokenMs: { workerd: summarise(perToken.workerd), here: summarise(perToken.here) },
+      warmFirstMs: summarise(warmFirsts),
+      requestCpuMs,
+      residentAdapterMs: summarise(residents),
+      firstUseMs: summarise(firstUses),
+      training: {
+        cpuMs: processorMsOf(pid) - trainingBefore,
+        ms: performance.now() - trainingStarted,
+        firstLoss: card.training.first_loss,
+        lastLoss: card.training.last_loss,
+      },
+      memory: {
+        bare: summarise(bareMemory).median,
+        answered: summarise(answeredMemory).median,
+        peak: memoryOf(pid).peak,
+      },
+    }
+  } finally {
+    await workerd.dispose()
+    await service.close()
+  }
+}
+
+export const workerBench = defineCommand({
+  name: "worker",
+  summary: "The Cloudflare Worker in real workerd: size, start, speed, memory, adapters' first use, training (Linux).",
+  usage: "[options]",
+  options,
+  examples: ["npm run bench -- worker", "npm run bench -- worker --runs 15 --json"],
+  async run(given, _positionals, io) {
+    const values = given as Values & { readonly json?: boolean }
+    const where = machine()
+    const folder = mkdtempSync(join(tmpdir(), "espalier-bench-worker-"))
+    try {
+      const built = join(folder, "worker")
+      const sizes = await buildWorker(built)
+      const figures = await measure(built, values.runs ?? 7, values.tokens ?? 128)
+      if (values.json) io.out(`${JSON.stringify({ bench: "worker", machine: where, sizes, ...figures })}\n`)
+      else io.out(workerReport(figures, sizes.scriptGzip + sizes.wasmGzip, where, values.runs ?? 7))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+    return exitCodes.ok
+  },
+})
