@@ -72,9 +72,7 @@ export async function bundleWorker(contents: string, out: string): Promise<void>
 export async function buildWorker(out: string): Promise<WorkerSizes> {
   await rm(out, { recursive: true, force: true })
   await bundleWorker(entry, out)
-  const base = join(out, "assets", "sprig")
-  for (const file of baseFiles) await cp(join(root, "models", "sprig", file), join(base, file))
-  await writeFile(join(base, LISTING), JSON.stringify(baseFiles))
+  await layBase(join(out, "assets", "sprig"))
   const script = await readFile(join(out, "worker.js"))
   const wasm = await readFile(join(out, "engine.wasm"))
   return {
@@ -83,6 +81,12 @@ export async function buildWorker(out: string): Promise<WorkerSizes> {
     wasm: wasm.length,
     wasmGzip: gzipSync(wasm, { level: 9 }).length,
   }
+}
+
+/** Lays what is served of the embedded base into a folder, with the list of its files that HTTP doesn't give. */
+export async function layBase(folder: string): Promise<void> {
+  for (const file of baseFiles) await cp(join(root, "models", "sprig", file), join(folder, file))
+  await writeFile(join(folder, LISTING), JSON.stringify(baseFiles))
 }
 
 if (import.meta.main) {

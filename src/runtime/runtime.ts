@@ -79,6 +79,8 @@ export interface RuntimeOptions {
   readonly threads?: number
   /** A folder for files the engine needs (graphs beside their weights). @default a folder under the cache folder */
   readonly workFolder?: string
+  /** The folder, ending in a slash, where a page finds the WebAssembly of onnxruntime-web. @default beside its script */
+  readonly engineUrl?: string
 }
 
 /** A backend: whether it can run here, and the way to open it. Nothing is loaded before one of the two is called. */

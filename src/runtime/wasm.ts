@@ -43,7 +43,7 @@ function startEngine(ort: Awaited<ReturnType<typeof library>>): void {
   ort.InferenceSession.create(new Uint8Array(0), { executionProviders: ["wasm"] }).catch(() => {})
 }
 
-async function openWasm({ threads = defaultThreads() }: RuntimeOptions = {}): Promise<Runtime> {
+async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOptions = {}): Promise<Runtime> {
   const ort = await library().catch((cause: unknown) => {
     throw new EspalierError("unavailable", `Backend wasm can't run here: ${messageOf(cause)}`, { cause })
   })
@@ -52,6 +52,7 @@ async function openWasm({ threads = defaultThreads() }: RuntimeOptions = {}): Pr
   const used = threadsOfThisRealm
   ort.env.wasm.numThreads = used
   ort.env.logLevel = "error"
+  if (engineUrl !== undefined) ort.env.wasm.wasmPaths = { wasm: `${engineUrl}ort-wasm-simd-threaded.wasm` }
   startEngine(ort)
   return {
     name: "wasm",

@@ -37,7 +37,7 @@ export const webgpu: Backend = {
   async probe() {
     return (await hasNavigatorGpu()) ? { ok: true } : nativeAdapter()
   },
-  async open(): Promise<Runtime> {
+  async open({ engineUrl } = {}): Promise<Runtime> {
     const web = await hasNavigatorGpu()
     if (!web) {
       const found = await nativeAdapter()
@@ -46,7 +46,7 @@ export const webgpu: Backend = {
           hint: "Use --backend native or wasm",
         })
     }
-    const ort = web ? await import("onnxruntime-web/webgpu") : await onnxruntimeNode()
+    const ort = web ? await webEngine(engineUrl) : await onnxruntimeNode()
     return {
       name: "webgpu",
       detail: web ? "onnxruntime-web, WebGPU of this runtime" : "onnxruntime-node, WebGPU by Dawn",
@@ -68,6 +68,14 @@ export const webgpu: Backend = {
       async dispose() {},
     }
   },
+}
+
+async function webEngine(engineUrl: string | undefined) {
+  const ort = await import("onnxruntime-web/webgpu")
+  // One thread: what is heavy runs on the GPU, and threads need a page of its own origin's making.
+  ort.env.wasm.numThreads = 1
+  if (engineUrl !== undefined) ort.env.wasm.wasmPaths = { wasm: `${engineUrl}ort-wasm-simd-threaded.asyncify.wasm` }
+  return ort
 }
 
 /** A ModelProto of one Identity node over f32 [1], opset 18. */

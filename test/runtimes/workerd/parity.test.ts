@@ -2,14 +2,14 @@
  * @module PyTorch + PEFT's numbers, computed inside real workerd.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test"
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Miniflare } from "miniflare"
 import { bundleWorker } from "../../../scripts/build-worker.ts"
 import { hasWorkerd, startWorkerd } from "../../../scripts/workerd.ts"
 import type { ParityCheck } from "../../../src/eval/parity.ts"
-import { LISTING } from "../../../src/store/web-folder.ts"
+import { listFiles } from "../../support/list-files.ts"
 import { root } from "../../support/source-tree.ts"
 
 /** Methods of each case: one of every way in which a method touches the base. */
@@ -26,14 +26,6 @@ export { ParityEngine, worker as default }
 `
 const folder = mkdtempSync(join(tmpdir(), "espalier-workerd-parity-"))
 let workerd: Miniflare
-
-/** Lists the files of a folder and of those in it, for who reads them by HTTP. */
-function listFiles(path: string): void {
-  const entries = readdirSync(path, { withFileTypes: true })
-  const names = entries.filter((each) => each.isFile()).map(({ name }) => name)
-  writeFileSync(join(path, LISTING), JSON.stringify(names))
-  for (const each of entries) if (each.isDirectory()) listFiles(join(path, each.name))
-}
 
 beforeAll(async () => {
   if (!hasWorkerd) return

@@ -1,0 +1,6 @@
+/**
+ * @module `node:os` in a page.
+ */
+
+/** Nobody's home. */
+export const homedir = (): string => "/"
