@@ -6,12 +6,15 @@ import { spawnSync } from "node:child_process"
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bundleForBrowser } from "./build-browser.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 /** Copied as they are. */
 const copied = ["models", "examples/data", "docs", "README.md", "CHANGELOG.md", "LICENSE"]
 /** Entry points by what they are imported as. */
 const entries = { ".": "src/index", "./client": "routes/client", "./worker": "src/entry/worker" }
+/** What a page imports: one script, in which what is Node's is replaced; the engine is left to the page's own bundler. */
+const pageScript = "browser/espalier.js"
 
 /** What `espalier` starts. */
 const command = [
@@ -31,6 +34,8 @@ export async function buildPackage(out: string): Promise<void> {
   await rm(out, { recursive: true, force: true })
   await mkdir(join(out, "bin"), { recursive: true })
   compile(out)
+  const external = ["onnxruntime-web", "onnxruntime-web/webgpu"]
+  await bundleForBrowser({ entry: "src/entry/browser.ts", outfile: join(out, pageScript), external })
   for (const path of copied) await cp(join(root, path), join(out, path), { recursive: true })
   for (const file of await filesOf(join(root, "src"), /\.d\.ts$/)) {
     const target = join(out, relative(root, file))
@@ -76,11 +81,12 @@ function published(manifest: Record<string, unknown>): Record<string, unknown> {
   const { private: _, scripts: __, devDependencies: ___, allowScripts: ____, overrides: _____, ...kept } = manifest
   return {
     ...kept,
-    files: ["src", "adapters", "routes", "bin", ...copied],
+    files: ["src", "adapters", "routes", "bin", "browser", ...copied],
     exports: {
       ...Object.fromEntries(
         Object.entries(entries).map(([name, path]) => [name, { types: `./${path}.d.ts`, default: `./${path}.js` }]),
       ),
+      "./browser": { types: "./src/entry/browser.d.ts", default: `./${pageScript}` },
       "./models/*": "./models/*",
       "./package.json": "./package.json",
     },

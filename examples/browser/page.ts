@@ -78,6 +78,7 @@ const open = (): Promise<void> =>
   busy(async () => {
     status.textContent = "Opening the base …"
     trained.clear()
+    log.replaceChildren()
     showAdapters(null)
     const started = performance.now()
     try {

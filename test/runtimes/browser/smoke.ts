@@ -63,7 +63,7 @@ async function uses(page: Page, backend: "wasm" | "webgpu", shot: string | undef
   const status = await text(page, "#status")
   expected(status.includes("ready"), `a base on ${backend} but the page says: ${status}`)
   await page.fill("#name", `orders-${backend}`)
-  await page.fill("#epochs", backend === "wasm" ? "20" : "2")
+  await page.fill("#epochs", backend === "wasm" ? "20" : "1")
   await page.fill("#rate", "0.01")
   await page.click("#train")
   await until(() => page.isDisabled("#stop"))
@@ -71,7 +71,7 @@ async function uses(page: Page, backend: "wasm" | "webgpu", shot: string | undef
   const [, first, last] = /loss ([\d.]+) to ([\d.]+)/.exec(progress) ?? []
   expected(Number(last) < Number(first), `a loss that fell but the page says: ${progress}`)
   const points = (await page.getAttribute("#curve polyline", "points"))?.split(" ").length ?? 0
-  expected(points >= 5, `a curve of at least 5 points but found ${points}`)
+  expected(points >= 3, `a curve of at least 3 points but found ${points}`)
   await page.fill("#text", QUESTION)
   await page.click("#send")
   await page.waitForSelector("#log .said[data-whole]", { timeout: 60_000 })

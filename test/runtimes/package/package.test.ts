@@ -103,7 +103,7 @@ describe("the package", () => {
     const roots = new Set(paths.map((path) => path.split("/")[0]!))
     expect([...roots].sort()).toEqual(
       [
-        ...["CHANGELOG.md", "LICENSE", "README.md", "adapters", "bin", "docs"],
+        ...["CHANGELOG.md", "LICENSE", "README.md", "adapters", "bin", "browser", "docs"],
         ...["examples", "models", "package.json", "routes", "src"],
       ].sort(),
     )
@@ -113,6 +113,12 @@ describe("the package", () => {
     expect(paths).toContain("src/index.d.ts")
   })
 
+  test("has a script for pages that asks nothing of Node", () => {
+    const script = readFileSync(join(installed, "browser", "espalier.js"), "utf8")
+    const imports = [...script.matchAll(/\b(?:from|import)\s*\(?"([\w@][\w@/.:-]*)"/g)].map((match) => match[1]!)
+    expect(new Set(imports)).toEqual(new Set(["onnxruntime-web", "onnxruntime-web/webgpu"]))
+  })
+
   test("is what publint and attw expect of a package", () => {
     ran(join(bin, "publint"), ["run", tarball, "--strict"])
     ran(join(bin, "attw"), [tarball, "--profile", "esm-only", "--format", "ascii", "--no-color"])
@@ -120,7 +126,10 @@ describe("the package", () => {
 
   test("has types that a strict program checks against", () => {
     const source = `import { type EngineSettings, openEngine, isEspalierError } from "espalier"
+import { openInBrowser, type TrainedCard } from "espalier/browser"
 import { createClient } from "espalier/client"
+export const page = async (): Promise<TrainedCard> =>
+  (await openInBrowser({ base: "/models/sprig/" })).train({ name: "mine", examples: [{ prompt: "a", completion: "b" }] })
 export const settings: EngineSettings = { base: "x", backend: "auto" }
 export const engine = await openEngine(settings)
 export const name: string = engine.info.base
