@@ -38,11 +38,11 @@ export interface SwapFigures {
   readonly plain: Percentiles
   /** Time that streams stood still until a name meant another adapter of memory. */
   readonly named: Percentiles
-  /** Reading an adapter's files and checking them, which streams don't wait for, and the bind that they do. */
+  /** Reading an adapter's files, checking and binding it, while nobody streams. */
   readonly fromDisk: Percentiles
-  /** Of the latter, the time that streams stood still. */
+  /** The time that streams stood still for an adapter from disk. */
   readonly fromDiskHeld: Percentiles
-  /** From the order to load until the name stands, the end of the step under way included. */
+  /** From the order to load from disk until the name stands, while streams run: files are read between their steps. */
   readonly fromDiskStands: Percentiles
   /** Sessions built after all adapters were loaded. */
   readonly sessions: number
@@ -60,19 +60,13 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
   if (!tokenizer) throw new TypeError(`Base ${base.name} has no tokenizer`)
   const { seen, runtime, watch } = watched(options.runtime)
   const random = rng(seed, "torture:swaps")
-  const reads: number[] = []
   const engine = createEngine({
     base: base.name,
     baseHash: base.hash,
     backend: runtime.name,
     decoder: watch(await graphDecoder({ runtime, base, prefixCacheBytes: 0 })),
     tokenizer,
-    readAdapter: async (path) => {
-      const began = performance.now()
-      const adapter = await readAdapter(open, path)
-      reads.push(performance.now() - began)
-      return adapter
-    },
+    readAdapter: (path) => readAdapter(open, path),
     scheduler: { maxActive: streams, maxWaiting: 4 * streams },
   })
   const folder = await mkdtemp(join(tmpdir(), "espalier-swaps-"))
@@ -88,11 +82,17 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
     for (let i = 0; i < FOLDERS; i++) await writeRandomLora(open, join(folder, `${i}`), { seed: i, std: 0.02 })
 
     const target = engineTarget(engine)
-    let asked = 0
+    // Rows of a batch are made for so many streams while the first of them come: that is no swap, and not counted.
+    const warmup = 4 * streams
+    let [asked, sessions] = [0, 0]
+    const start = (): void => {
+      sessions = seen.sessions
+      seen.steps.length = 0
+    }
     /** Streams until it is told to stop, each request on another adapter than the one before. */
     const client = async (more: () => boolean): Promise<void> => {
       for (let last = random.pick(names); more(); ) {
-        asked++
+        if (++asked === warmup) start()
         last = random.pick(names.filter((name) => name !== last))
         const prompt = Array.from({ length: PROMPT }, () => random.below(base.config.vocabSize))
         for await (const _ of target.ask(prompt, last, 1 + random.below(OUTPUT)));
@@ -100,13 +100,8 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
     }
     const crowd = (more: () => boolean) => Promise.all(Array.from({ length: streams }, () => client(more)))
 
-    // What the first of them set up is not counted.
-    await crowd(() => asked < 2 * streams)
-    const sessions = seen.sessions
-    seen.steps.length = 0
-    asked = 0
-    await crowd(() => asked < options.swaps)
-    const requests = asked
+    await crowd(() => asked < warmup + options.swaps)
+    const requests = asked - warmup
     const steps = [...seen.steps]
 
     /** Does something so many times beside the streams. */
@@ -129,12 +124,16 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
     })
     const named = [...seen.binds]
     seen.binds.length = 0
-    const stands: number[] = []
-    await meanwhile(async (i) => {
+    const fromDisk = async (i: number): Promise<number> => {
       const began = performance.now()
       await engine.load(random.pick(names), { path: join(folder, `${i % FOLDERS}`) }, { replace: true })
-      stands.push(performance.now() - began)
-    })
+      return performance.now() - began
+    }
+    const stands: number[] = []
+    await meanwhile(async (i) => void stands.push(await fromDisk(i)))
+    const held = [...seen.binds]
+    const alone: number[] = []
+    for (let i = 0; i < options.swaps; i++) alone.push(await fromDisk(i))
     const plain = percentiles(steps.filter(({ swapped }) => swapped === 0).map(({ beside }) => beside))
     // A step that two swaps fall into counts for both.
     const added = steps.flatMap(({ beside, swapped }) =>
@@ -145,8 +144,8 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
       added: percentiles(added),
       plain,
       named: percentiles(named),
-      fromDisk: percentiles(reads.map((ms, i) => ms + seen.binds[i]!)),
-      fromDiskHeld: percentiles(seen.binds),
+      fromDisk: percentiles(alone),
+      fromDiskHeld: percentiles(held),
       fromDiskStands: percentiles(stands),
       sessions: seen.sessions - sessions,
     }
