@@ -142,8 +142,8 @@ const page = <T, S extends v.GenericSchema<unknown, T>>(schema: S) =>
     object: v.literal("list"),
     data: v.array(schema),
     has_more: v.boolean(),
-    first_id: nullable,
-    last_id: nullable,
+    first_id: v.string(),
+    last_id: v.string(),
   })
 
 /** A page of files. */

@@ -91,18 +91,18 @@ export interface PageBody<T> {
   readonly object: "list"
   readonly data: readonly T[]
   readonly has_more: boolean
-  readonly first_id: string | null
-  readonly last_id: string | null
+  readonly first_id: string
+  readonly last_id: string
 }
 
-/** One page as a body. */
+/** One page as a body. Ids of an empty one are empty: OpenAI's published lists have strings there, and no null. */
 export function pageBody<T extends { readonly id: string }>(data: readonly T[], hasMore: boolean): PageBody<T> {
   return {
     object: "list",
     data,
     has_more: hasMore,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
+    first_id: data[0]?.id ?? "",
+    last_id: data.at(-1)?.id ?? "",
   }
 }
 

@@ -186,6 +186,8 @@ describe("GET /v1/files", () => {
     expect([page.data.map(({ id }) => id), page.has_more]).toEqual([[ids[2]!, ids[3]!], true])
     const raw = await (await fetch(`${url}/v1/files?limit=2&order=asc&after=${ids[1]}`)).json()
     expect(raw).toMatchObject({ object: "list", first_id: ids[2], last_id: ids[3], has_more: true })
+    const empty = { object: "list", data: [], has_more: false, first_id: "", last_id: "" }
+    expect(await (await fetch(`${url}/v1/files?purpose=batch`)).json()).toEqual(empty)
     expect((await client.files.list({ purpose: "batch" })).data).toEqual([])
     expect((await client.files.list({ purpose: "fine-tune" })).data).toHaveLength(5)
     for (const query of ["limit=0", "limit=x", "limit=10001", "order=up", "after=file-nobody", "limit=-1"]) {
