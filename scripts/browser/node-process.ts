@@ -3,4 +3,5 @@
  */
 const process = { env: {} as Record<string, string | undefined>, platform: "browser" }
 
+// biome-ignore lint/style/noDefaultExport: that is how node:process is imported
 export { process as default }
