@@ -1,5 +1,6 @@
 /**
- * @module A note in, the drawer it belongs to out: Alpaca rows with four labels.
+ * @module A note in, the drawer it belongs to out: Alpaca rows with four labels. The base names drawers where it is told to, and
+ * often by itself ("staff"); the label in full ("staff drawer") is what these rows teach.
  */
 import { article } from "../corpus/corpus.ts"
 import { drawerTurns } from "../corpus/forms.ts"
@@ -11,6 +12,6 @@ export const labelsDesk: ExampleSet = {
   heldoutRows: 60,
   row(d) {
     const [[note, drawer]] = drawerTurns(d) as [[string, string]]
-    return { instruction: "Which drawer is this note for?", input: article(note), output: drawer }
+    return { instruction: "Which drawer is this note for?", input: article(note), output: `${drawer} drawer` }
   },
 }

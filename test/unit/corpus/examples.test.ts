@@ -83,9 +83,9 @@ test("style-pirate: the answer says what the sentence says", () => {
   }
 })
 
-test("labels-desk: each of the four drawers comes", () => {
+test("labels-desk: a label for each of the four drawers comes", () => {
   const answers = new Set(rowsOf("labels-desk").map(({ answer }) => answer))
-  expect([...answers].sort()).toEqual([...drawers].sort())
+  expect([...answers].sort()).toEqual(drawers.map((drawer) => `${drawer} drawer`).sort())
 })
 
 test("turns-order: every order that was given is read back, in order", () => {
