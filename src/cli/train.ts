@@ -8,6 +8,7 @@ import { EspalierError } from "../core/errors.ts"
 import { describeDataset } from "../data/describe.ts"
 import { scoreOf } from "../eval/answers.ts"
 import { compareRetention, type RetentionSet, retentionFacts, retentionLines } from "../eval/retention.ts"
+import { checkGradients } from "../presets/check-gradients.ts"
 import { methodEnv } from "../presets/method-env.ts"
 import { openBase } from "../presets/open-base.ts"
 import { openRuntime } from "../presets/open-runtime.ts"
@@ -63,6 +64,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   )
   say(`Backend: ${runtime.name} (${runtime.detail}); ${why}\n`)
   if (!runtime.deterministic) say("This backend does not promise the same bytes after a resume\n")
+  await checkGradients(runtime)
   const folder = baseFolder(values.base)
   const open = await openBase(folder, quantizeSetting(values.quantize))
   const { base, tokenizer } = open

@@ -22,6 +22,7 @@ import { openTrainingRun, type TrainingRun, type TrainingRunOptions } from "../s
 import { withAnswerer } from "../service/with-answerer.ts"
 import { readContent } from "../store/content-store.ts"
 import type { Evaluation, TrainEvent } from "../train/events.ts"
+import { checkGradients } from "./check-gradients.ts"
 import { methodEnv } from "./method-env.ts"
 import { type OpenBase, openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
@@ -56,6 +57,7 @@ export async function runJob(work: JobWork, settings: TrainerSettings, hooks: Tr
   const method = methodOfJob(spec)
   const { runtime } = await openRuntime(settings.backend, { threads: work.threads ?? settings.threads })
   try {
+    await checkGradients(runtime)
     const open = await openBase(settings.base, settings.quantize ? { quantize: settings.quantize } : {})
     const { base, tokenizer } = open
     if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)

@@ -11,6 +11,7 @@ import { trainedFiles } from "../service/save-adapter.ts"
 import { type TrainedExamples, trainExamples } from "../service/train-examples.ts"
 import type { TrainedCard, TrainRequest } from "../service/train-request.ts"
 import type { TrainEvent } from "../train/events.ts"
+import { checkGradients } from "./check-gradients.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
 import { methodOfRequest } from "./prepare-job.ts"
@@ -41,6 +42,7 @@ export async function trainHere(
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)
   checkName(request.name, base.name)
   const method = methodOfRequest(request, { name: "method", settings: "settings" })
+  await checkGradients(runtime)
   const learned = await trainExamples(
     {
       ...{ base, tokenizer, runtime, method },
