@@ -42,6 +42,19 @@ export interface Emitter {
   ints(values: readonly number[]): string
   /** A constant scalar of f32, i64 or u8. */
   scalar(value: number, dtype?: DType): string
+  /**
+   * Emits an `If`: of two branches, what the one emits that a condition chooses at run time. The values that a branch
+   * ends in must be its own nodes'.
+   * @param condition a name of a bool of one element
+   * @param outputs names and dtypes of what comes out, which each branch gives in this order under names of its own
+   */
+  choose(
+    condition: string,
+    branches: { readonly then: () => readonly string[]; readonly otherwise: () => readonly string[] },
+    outputs: readonly { readonly name: string; readonly dtype: DType }[],
+  ): void
+  /** What `make` emits, once for a graph: outside of branches, for all that ask by this key. @returns the name */
+  once(key: string, make: () => string): string
   /** Sizes as an i64 vector, computed at run time where they are symbolic. */
   dims(shape: Shape): string
 }

@@ -16,7 +16,10 @@ const BLOCK = 64
 /** Room of more than so many times what is needed is given back: attention costs what there is room for, at each token. */
 const AMPLE = 2
 
-/** Slots of positions of keys and values. */
+/**
+ * Slots of positions of keys and values. What is not filled is zero: attention multiplies it by a weight of zero, and what
+ * a broken adapter may have left there (not a number) would reach whoever has the slot next.
+ */
 export class KvPool {
   readonly #shape: KvShape
   readonly #maxPositions: number
@@ -119,6 +122,7 @@ export class KvPool {
 
   /** Empties a slot. */
   clear(slot: number): void {
+    this.#erase(slot, this.length(slot))
     this.#lengths[slot] = 0
   }
 
@@ -139,6 +143,7 @@ export class KvPool {
       }
     this.#lengths[a] = other
     this.#lengths[b] = filled
+    if (filled > 0 !== other > 0) this.#erase(filled > 0 ? a : b, Math.max(filled, other))
   }
 
   /** Gives all memory back. */
@@ -147,6 +152,16 @@ export class KvPool {
     this.#positions = 0
     this.#caches = []
     this.#lengths = []
+  }
+
+  /** Makes the first positions of a slot zero. */
+  #erase(slot: number, positions: number): void {
+    const { kvHeads, headDim } = this.#shape
+    for (const cache of this.#caches)
+      for (let head = 0; head < kvHeads; head++) {
+        const from = this.#at(slot, head, 0)
+        cache.fill(0, from, from + positions * headDim)
+      }
   }
 
   /** Where a position of a slot's head begins. */

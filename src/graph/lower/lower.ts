@@ -6,7 +6,7 @@ import { type DType, f32, i64, type Tensor } from "../../core/tensor.ts"
 import { nodesBelow } from "../autodiff.ts"
 import { type Dim, parseDim, type Shape } from "../dim.ts"
 import type { GraphModel, Value } from "../ir.ts"
-import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/schema.ts"
+import { namesRead, type OnnxBranch, type OnnxModel, type OnnxNode, type OnnxTensor } from "../onnx/schema.ts"
 import { type Emitter, int, type Lowering } from "../op.ts"
 
 /** The location that every model names for its external weights. */
@@ -21,6 +21,9 @@ const opsets = (lowering: Lowering) => ({ "": lowering === "fused" ? 23 : 18, "c
 /** A graph as ONNX records. Equal graphs give equal records. */
 export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
   const nodes: OnnxNode[] = []
+  /** Where nodes go that are emitted now: the graph's, or those of a branch. */
+  let emitted = nodes
+  let count = 0
   const initializers: OnnxTensor[] = []
   const names = new Map<number, string>()
   const constants = new Map<string, string>()
@@ -68,8 +71,8 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
     node(opType, inputs, attributes = {}, options = {}) {
       const wanted = options.outputs ?? 1
       const outputs = typeof wanted === "number" ? Array.from({ length: wanted }, () => `t${fresh++}`) : [...wanted]
-      nodes.push({
-        name: `n${nodes.length}_${opType}`,
+      emitted.push({
+        name: `n${count++}_${opType}`,
         opType,
         domain: options.domain ?? "",
         inputs,
@@ -83,6 +86,24 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
       const key = `${dtype}_${String(value).replace("-", "m")}`
       return constant(key, () => scalarTensor(value, dtype))
     },
+    choose(condition, { then, otherwise }, outputs) {
+      const branch = (name: string, make: () => readonly string[]): OnnxBranch => {
+        const around = emitted
+        emitted = []
+        const found = make()
+        const infos = outputs.map(({ dtype }, i) => ({ name: found[i]!, dtype }))
+        const made = { name, outputs: infos, nodes: emitted }
+        emitted = around
+        return made
+      }
+      const name = outputs[0]!.name
+      const attributes = {
+        then_branch: { kind: "graph", value: branch(`${name}:then`, then) },
+        else_branch: { kind: "graph", value: branch(`${name}:else`, otherwise) },
+      } as const
+      e.node("If", [condition], attributes, { outputs: outputs.map(({ name }) => name) })
+    },
+    once: (key, make) => memo(`once_${key}`, make),
     dims(shape) {
       if (shape.every((dim) => typeof dim === "number")) return e.ints(shape as readonly number[])
       const parts = shape.map((dim) => (typeof dim === "number" ? e.ints([dim]) : dimension(dim)))
@@ -96,7 +117,10 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
   const memo = (key: string, make: () => string): string => {
     const known = computed.get(key)
     if (known) return known
+    const around = emitted
+    emitted = nodes
     const name = make()
+    emitted = around
     computed.set(key, name)
     return name
   }
@@ -147,7 +171,7 @@ export function lower(graph: GraphModel, lowering: Lowering): OnnxModel {
 
 /** Initializers that a node reads: an operator's input may serve its gradient alone, as rotation by negative angles does. */
 function readOnes(initializers: readonly OnnxTensor[], nodes: readonly OnnxNode[]): OnnxTensor[] {
-  const read = new Set(nodes.flatMap(({ inputs }) => inputs))
+  const read = new Set(nodes.flatMap(namesRead))
   return initializers.filter(({ name }) => read.has(name))
 }
 
@@ -163,7 +187,7 @@ const optionalOutputs: Readonly<Record<string, readonly number[]>> = {
  * run what nobody reads, such as each layer's attention weights where no gradient is computed.
  */
 function withoutUnread(nodes: readonly OnnxNode[], { outputs }: GraphModel): OnnxNode[] {
-  const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)])
+  const read = new Set([...nodes.flatMap(namesRead), ...outputs.map(({ name }) => name)])
   return nodes.map((node) => {
     const optional = optionalOutputs[node.opType]
     if (!optional || node.domain !== "") return node
@@ -181,10 +205,10 @@ function withoutUnread(nodes: readonly OnnxNode[], { outputs }: GraphModel): Onn
 function earlyLast(nodes: readonly OnnxNode[], { outputs }: GraphModel): OnnxNode[] {
   const wanted = new Set(outputs.filter(({ early }) => !early).map(({ name }) => name))
   const isEarly = nodes.map(() => true)
-  for (const [i, { inputs, outputs }] of [...nodes.entries()].reverse()) {
-    if (!outputs.some((name) => wanted.has(name))) continue
+  for (const [i, node] of [...nodes.entries()].reverse()) {
+    if (!node.outputs.some((name) => wanted.has(name))) continue
     isEarly[i] = false
-    for (const name of inputs) wanted.add(name)
+    for (const name of namesRead(node)) wanted.add(name)
   }
   return [...nodes.filter((_, i) => !isEarly[i]), ...nodes.filter((_, i) => isEarly[i])]
 }

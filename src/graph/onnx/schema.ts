@@ -11,6 +11,7 @@ export type OnnxAttribute =
   | { readonly kind: "string"; readonly value: string }
   | { readonly kind: "ints"; readonly value: readonly number[] }
   | { readonly kind: "floats"; readonly value: readonly number[] }
+  | { readonly kind: "graph"; readonly value: OnnxBranch }
 
 /** One NodeProto. An omitted optional input is the empty string. */
 export interface OnnxNode {
@@ -22,6 +23,24 @@ export interface OnnxNode {
   readonly outputs: readonly string[]
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
 }
+
+/** A GraphProto without inputs, such as a branch of `If`: it reads the names of the graph around it. */
+export interface OnnxBranch {
+  readonly name: string
+  /** Without shapes, which the engine finds itself. */
+  readonly outputs: readonly Omit<OnnxValueInfo, "shape">[]
+  readonly nodes: readonly OnnxNode[]
+}
+
+/** Every name that a node reads, its branches' included. */
+export const namesRead = ({ inputs, attributes }: OnnxNode): string[] => [
+  ...inputs,
+  ...Object.values(attributes).flatMap((each) =>
+    each.kind === "graph"
+      ? [...each.value.nodes.flatMap(namesRead), ...each.value.outputs.map(({ name }) => name)]
+      : [],
+  ),
+]
 
 /** A ValueInfoProto: a number is a fixed size (dim_value), a text a symbolic one (dim_param). */
 export interface OnnxValueInfo {

@@ -4,14 +4,21 @@
  */
 import type { DType } from "../../core/tensor.ts"
 import { ProtoWriter } from "./protobuf.ts"
-import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from "./schema.ts"
+import type { OnnxAttribute, OnnxBranch, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from "./schema.ts"
 
 const IR_VERSION = 10
 
 /** TensorProto.DataType. */
 const dataTypes: Record<DType, number> = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10, bf16: 16 }
 /** AttributeProto.AttributeType. */
-const attributeTypes: Record<OnnxAttribute["kind"], number> = { float: 1, int: 2, string: 3, floats: 6, ints: 7 }
+const attributeTypes: Record<OnnxAttribute["kind"], number> = {
+  float: 1,
+  int: 2,
+  string: 3,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+}
 /** TensorProto.DataLocation.EXTERNAL. */
 const EXTERNAL = 1
 
@@ -58,6 +65,13 @@ function writeAttribute(w: ProtoWriter, name: string, attribute: OnnxAttribute):
     case "string":
       w.string(4, attribute.value)
       break
+    case "graph":
+      w.message(6, (out) => {
+        for (const node of attribute.value.nodes) out.message(1, (each) => writeNode(each, node))
+        out.string(2, attribute.value.name)
+        for (const output of attribute.value.outputs) out.message(12, (each) => writeValueInfo(each, output))
+      })
+      break
     case "floats":
       for (const value of attribute.value) w.float(7, value)
       break
@@ -88,11 +102,15 @@ function writeTensor(w: ProtoWriter, { name, dtype, shape, data }: OnnxTensor): 
   w.int(14, EXTERNAL)
 }
 
-function writeValueInfo(w: ProtoWriter, { name, dtype, shape }: OnnxValueInfo): void {
+function writeValueInfo(
+  w: ProtoWriter,
+  { name, dtype, shape }: Partial<OnnxValueInfo> & OnnxBranch["outputs"][0],
+): void {
   w.string(1, name)
   w.message(2, (type) => {
     type.message(1, (tensorType) => {
       tensorType.int(1, dataTypes[dtype])
+      if (!shape) return
       tensorType.message(2, (shapeProto) => {
         for (const dim of shape) {
           shapeProto.message(1, (dimension) => {

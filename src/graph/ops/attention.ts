@@ -3,9 +3,8 @@
  */
 import { type Dim, product, type Shape } from "../dim.ts"
 import { type Attributes, defineOp, type Emitter, float, int, ints, microsoft, type OpNode } from "../op.ts"
-
-/** What a masked score is set to: far below any score, and finite so that no NaN can come of it. */
-const MASKED = -1e9
+import { emitCount, emitMask, isPositive, MASKED, plus } from "./attention-mask.ts"
+import { emitStep } from "./step-attention.ts"
 
 /** Settings of a mask. */
 export interface MaskAttrs {
@@ -15,27 +14,6 @@ export interface MaskAttrs {
   readonly before: number
   /** Positions that a query sees, its own included; null for all before it. */
   readonly window: number | null
-}
-
-/** Emits how far above zero whole numbers are, as 0 or 1. */
-const isPositive = (e: Emitter, x: string): string => e.node("Clip", [x, e.scalar(0), e.scalar(1)])[0]!
-
-/** Emits 1, 2, ... as f32. In f32, as int64 comparisons would fall back to the CPU on WebGPU. */
-function emitCount(e: Emitter, length: Dim): string {
-  const [ones] = e.node("Expand", [e.scalar(1), e.dims([length])])
-  return e.node("CumSum", [ones!, e.scalar(0, "i64")])[0]!
-}
-
-/** Emits x + number. */
-const plus = (e: Emitter, x: string, number: number): string =>
-  number === 0 ? x : e.node("Add", [x, e.scalar(number)])[0]!
-
-/** Emits MASKED where `later` (a key's position less the query's, whole numbers) is above 0, or outside the window. */
-function emitMask(e: Emitter, later: string, window: number | null, outputs?: readonly string[]): string {
-  const ahead = isPositive(e, later)
-  const hidden =
-    window === null ? ahead : e.node("Add", [ahead, isPositive(e, plus(e, e.node("Neg", [later])[0]!, 1 - window))])[0]!
-  return e.node("Mul", [hidden, e.scalar(MASKED)], {}, outputs ? { outputs } : {})[0]!
 }
 
 /**
@@ -87,7 +65,8 @@ export interface CachedAttentionAttrs {
  * Rows of more than one token are for B = 1.
  * Outputs: y [B, T, heads * D], and the new keys and values [B, kvHeads, T, D].
  *
- * A node of the engine's own computes it, but for a window or a cap under `standard`, which WebGPU's may lack.
+ * A node of the engine's own computes it, but for a window or a cap under `standard`, which WebGPU's may lack, and but for
+ * rows of one token under `fused` (`step-attention.ts`).
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.GroupQueryAttention
  */
 export const cachedAttention = defineOp<CachedAttentionAttrs>({
@@ -103,31 +82,65 @@ export const cachedAttention = defineOp<CachedAttentionAttrs>({
   },
   vjp: null,
   emit(e, node, inputs, outputs) {
-    const { heads, kvHeads, scale, rotary, window, cap, packed = false } = node.attrs
-    if (e.lowering === "standard" && (window !== null || cap !== null)) return emitPrimitives(e, node, inputs, outputs)
-    const own = packed ? [inputs[0]!, "", ""] : inputs.slice(0, 3)
-    const [pastK, pastV, last, total, places, , ...tables] = inputs.slice(packed ? 1 : 3)
-    const attributes: Attributes = {
-      num_heads: int(heads),
-      kv_num_heads: int(kvHeads),
-      scale: float(scale),
-      do_rotary: int(+rotary),
-      ...(window !== null && { local_window_size: int(window) }),
-      ...(cap !== null && { softcap: float(cap) }),
+    const { window, cap, packed = false } = node.attrs
+    if (e.lowering === "standard") {
+      if (window !== null || cap !== null) emitPrimitives(e, node, inputs, outputs)
+      else emitGrouped(e, node.attrs, inputs, outputs)
+      return
     }
-    const [, keys, values] = e.node(
-      "GroupQueryAttention",
-      [...own, pastK!, pastV!, last!, total!, ...tables],
-      attributes,
-      { domain: microsoft, outputs: [outputs[0]!, ...["K", "V"].map((which) => `${outputs[0]}:present${which}`)] },
-    )
-    for (const [cache, output] of [
-      [keys!, outputs[1]!],
-      [values!, outputs[2]!],
-    ] as const)
-      e.node("GatherND", [cache, places!], { batch_dims: int(2) }, { outputs: [output] })
+    const length = node.inputs[0]!.shape[1]!
+    const isStep = e.once("is_step", () => e.node("Equal", [e.dims([length]), e.ints([1])])[0]!)
+    const namesIn = (branch: string) => outputs.map((name) => `${name}:${branch}`)
+    const then = () => {
+      const own = packed ? [inputs[0]!] : inputs.slice(0, 3)
+      const [pastK, pastV, , , , positions, cos, sin] = inputs.slice(own.length)
+      const sizes = { ...node.attrs, past: node.inputs[own.length]! }
+      const made = namesIn("step")
+      emitStep(e, sizes, { own, pastK: pastK!, pastV: pastV!, positions: positions!, cos, sin }, made)
+      return made
+    }
+    const otherwise = () => {
+      const [y, ...added] = namesIn("prompt")
+      const grouped = `${y}:grouped`
+      emitGrouped(e, node.attrs, inputs, [grouped, ...added])
+      // Where the engine doesn't know a packed input's width, it takes it for 0 and warns of every result.
+      e.node("Reshape", [grouped, e.ints([0, -1, node.outputs[0]!.shape[2] as number])], {}, { outputs: [y!] })
+      return [y!, ...added]
+    }
+    const made = outputs.map((name, i) => ({ name, dtype: node.outputs[i]!.dtype }))
+    e.choose(isStep, { then, otherwise }, made)
   },
 })
+
+/** The engine's own node. It copies the caches to put the new keys and values into them, each as often as heads share it. */
+function emitGrouped(
+  e: Emitter,
+  { heads, kvHeads, scale, rotary, window, cap, packed = false }: CachedAttentionAttrs,
+  inputs: readonly string[],
+  outputs: readonly string[],
+): void {
+  const own = packed ? [inputs[0]!, "", ""] : inputs.slice(0, 3)
+  const [pastK, pastV, last, total, places, , ...tables] = inputs.slice(packed ? 1 : 3)
+  const attributes: Attributes = {
+    num_heads: int(heads),
+    kv_num_heads: int(kvHeads),
+    scale: float(scale),
+    do_rotary: int(+rotary),
+    ...(window !== null && { local_window_size: int(window) }),
+    ...(cap !== null && { softcap: float(cap) }),
+  }
+  const [, keys, values] = e.node(
+    "GroupQueryAttention",
+    [...own, pastK!, pastV!, last!, total!, ...tables],
+    attributes,
+    { domain: microsoft, outputs: [outputs[0]!, ...["K", "V"].map((which) => `${outputs[0]}:present${which}`)] },
+  )
+  for (const [cache, output] of [
+    [keys!, outputs[1]!],
+    [values!, outputs[2]!],
+  ] as const)
+    e.node("GatherND", [cache, places!], { batch_dims: int(2) }, { outputs: [output] })
+}
 
 /** Attention over the cache as it was and over the new tokens, side by side in one softmax. */
 function emitPrimitives(

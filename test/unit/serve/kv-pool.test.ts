@@ -103,3 +103,16 @@ test("room that a long sequence left behind is given back while others go on", (
   expect(capacity()).toBe(64)
   expect(pool.read(0, 0, 5)).toEqual(added([3], [0], 5))
 })
+
+test("what is not filled is zero, whoever was there before", () => {
+  const pool = new KvPool(shape, 64)
+  const broken = new Float32Array(rows * 3 * shape.headDim).fill(Number.NaN)
+  pool.reserve(2, 3)
+  pool.append(0, 1, 3, broken)
+  pool.swap(0, 1)
+  const isClean = (slot: number) =>
+    Object.values(pool.views(slot, 1)).every(({ data }) => (data as Float32Array).every((x) => x === 0))
+  expect([isClean(0), isClean(1)]).toEqual([true, false])
+  pool.clear(1)
+  expect(isClean(1)).toBe(true)
+})
