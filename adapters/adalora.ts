@@ -139,7 +139,7 @@ function tripletScores(layer: string, of: (layer: string, name: Name) => Float32
 const keyOf = (path: string, name: Name): string =>
   name === "A" || name === "B" || name === "E" ? `base_model.model.${path}.lora_${name}` : `${path}.${name}`
 
-const isMeant = (site: Site, c: Config) => isTarget(site, c.targets, c.layers) && site.role !== "head"
+const isMeant = (site: Site, c: Config) => isTarget(site, c) && site.role !== "head"
 
 /** The three trained tensors of a layer. */
 function trainedParams(site: Site, c: Config): ParameterSpec<Trained>[] {

@@ -5,7 +5,7 @@ import * as v from "valibot"
 import { EspalierError } from "../src/core/errors.ts"
 import type { Init, InitTools, MethodEnv, ParameterSpec } from "../src/method.ts"
 import type { LinearSite, Site } from "../src/models/site.ts"
-import { fromPattern, isTarget, targetModules, targetsSchema } from "./targets.ts"
+import { fromPattern, isTarget, matchesTargets, targetModules, targetsSchema } from "./targets.ts"
 
 const rank = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096))
 const alpha = v.pipe(v.number(), v.finite(), v.gtValue(0))
@@ -20,6 +20,8 @@ export const loraEntries = {
   targets: v.optional(targetsSchema, "all-linear"),
   /** Only these layers; all where null. */
   layers: v.optional(v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0)))), null),
+  /** Layers that stay as they are although `targets` names them. */
+  exclude: v.optional(v.nullable(targetsSchema), null),
   /** Ranks of particular layers, by the end of their path or a regular expression. */
   rankPattern: v.optional(v.record(v.string(), rank), {}),
   alphaPattern: v.optional(v.record(v.string(), alpha), {}),
@@ -43,9 +45,17 @@ export function scaleOf(path: string, c: LoraSettings): number {
   return fromPattern(c.alphaPattern, path, c.alpha) / (c.rsLora ? Math.sqrt(r) : r)
 }
 
-/** A and B of a layer that is meant; null for any other site. @throws {EspalierError} `unsupported` for the output layer. */
+/**
+ * A and B of a layer that is meant; null for any other site.
+ * @throws {EspalierError} `unsupported` for the output layer and for an embedding, to which PEFT would add a LoRA.
+ */
 export function factors(site: Site, c: LoraSettings): [ParameterSpec<"lora_A">, ParameterSpec<"lora_B">] | null {
-  if (!isTarget(site, c.targets, c.layers)) return null
+  if (site.kind === "embedding" && namesEmbedding(site.path, c)) {
+    throw new EspalierError("unsupported", `LoRA on the embedding ${site.path} is not supported`, {
+      param: "method.targets",
+    })
+  }
+  if (!isTarget(site, c)) return null
   if (site.role === "head")
     throw new EspalierError("unsupported", "LoRA on the output layer lm_head is not supported", {
       param: "method.targets",
@@ -64,6 +74,13 @@ export function factors(site: Site, c: LoraSettings): [ParameterSpec<"lora_A">, 
     },
   ]
 }
+
+/** Whether targets mean an embedding by its own name: `all-linear` never does. */
+const namesEmbedding = (path: string, { targets, exclude }: LoraSettings): boolean =>
+  targets !== "all-linear" &&
+  targets !== "all" &&
+  matchesTargets(path, targets) &&
+  (exclude === null || !matchesTargets(path, exclude))
 
 function firstValues({ inFeatures, outFeatures }: LinearSite, r: number, c: LoraSettings): [Init, Init] {
   switch (c.init) {
@@ -164,6 +181,12 @@ export function layersOf(json: Readonly<Record<string, unknown>>): unknown {
   return typeof layers === "number" ? [layers] : layers
 }
 
+/** `exclude_modules` as a setting: an empty list excludes nothing. */
+function excludedBy(json: Readonly<Record<string, unknown>>): unknown {
+  const excluded = json["exclude_modules"] ?? null
+  return Array.isArray(excluded) && excluded.length === 0 ? null : excluded
+}
+
 /** Settings from PEFT's configuration of LoRA. */
 export function readLora(json: Readonly<Record<string, unknown>>): Record<string, unknown> {
   refuseForeign(json)
@@ -173,6 +196,7 @@ export function readLora(json: Readonly<Record<string, unknown>>): Record<string
     dropout: json["lora_dropout"] ?? 0,
     targets: json["target_modules"],
     layers: layersOf(json),
+    exclude: excludedBy(json),
     rankPattern: json["rank_pattern"] ?? {},
     alphaPattern: json["alpha_pattern"] ?? {},
     rsLora: json["use_rslora"] ?? false,
@@ -185,7 +209,7 @@ export function writeLora(c: LoraSettings, { sites }: MethodEnv, useDora: boolea
     alpha_pattern: c.alphaPattern,
     auto_mapping: null,
     bias: "none",
-    exclude_modules: null,
+    exclude_modules: c.exclude,
     fan_in_fan_out: isTransposed(sites),
     // How they began is of no use to who loads them, and PEFT would compute it again: true is its plain start.
     init_lora_weights: true,

@@ -22,9 +22,21 @@ export function matchesTargets(path: string, targets: Targets): boolean {
   return targets.some((name) => path === name || path.endsWith(`.${name}`))
 }
 
+/** Which layers are meant. */
+export interface Meant {
+  readonly targets: Targets
+  /** Only these layers of the stack; all where null. */
+  readonly layers: readonly number[] | null
+  /** None of these, whatever `targets` says. @default none */
+  readonly exclude?: Targets | null
+}
+
 /** Whether a site is a linear layer that is meant. */
-export const isTarget = (site: Site, targets: Targets, layers: readonly number[] | null): site is LinearSite =>
-  site.kind === "linear" && matchesTargets(site.path, targets) && (!layers || layers.includes(site.layer))
+export const isTarget = (site: Site, { targets, layers, exclude = null }: Meant): site is LinearSite =>
+  site.kind === "linear" &&
+  matchesTargets(site.path, targets) &&
+  (!layers || layers.includes(site.layer)) &&
+  (exclude === null || !matchesTargets(site.path, exclude))
 
 /** The value that a pattern table gives a path, or the fallback; keys match a path's end or are regular expressions. */
 export function fromPattern(patterns: Readonly<Record<string, number>>, path: string, fallback: number): number {

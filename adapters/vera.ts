@@ -23,8 +23,7 @@ const config = v.strictObject({
 })
 type Config = v.InferOutput<typeof config>
 
-const isMeant = (site: Site, c: Config): site is LinearSite =>
-  isTarget(site, c.targets, c.layers) && site.role !== "head"
+const isMeant = (site: Site, c: Config): site is LinearSite => isTarget(site, c) && site.role !== "head"
 
 /** The widest input and output of the layers that are meant. */
 function widest({ sites }: MethodEnv, c: Config): { inputs: number; outputs: number } {

@@ -14,6 +14,7 @@ import { linearDivergence } from "./ops/divergence.ts"
 import {
   add,
   div,
+  erf,
   exp,
   geluTanh,
   log,
@@ -156,6 +157,9 @@ export class GraphBuilder {
   relu = (x: Value): Value => this.apply(relu, [x], {})[0]!
   step = (x: Value): Value => this.apply(step, [x], {})[0]!
   silu = (x: Value): Value => this.apply(silu, [x], {})[0]!
+  erf = (x: Value): Value => this.apply(erf, [x], {})[0]!
+  /** x/2 (1 + erf(x / sqrt 2)), https://arxiv.org/abs/1606.08415; {@link geluTanh} is its approximation. */
+  gelu = (x: Value): Value => this.mul(this.mul(x, 0.5), this.add(this.erf(this.mul(x, Math.SQRT1_2)), 1))
   geluTanh = (x: Value): Value => this.apply(geluTanh, [x], {})[0]!
   /** cap tanh(x / cap), or x where there is no cap. */
   softCap = (x: Value, cap: number | null): Value => (cap === null ? x : this.mul(this.tanh(this.div(x, cap)), cap))

@@ -1,12 +1,18 @@
 /**
- * @module GPT-2: learned positions, LayerNorm before each sub-layer, fused q, k, v, tanh-approximated GELU. Its Conv1D
+ * @module GPT-2: learned positions, LayerNorm before each sub-layer, fused q, k, v, a feed-forward of two layers. Its Conv1D
  * layers store weights as [in, out]. Reference: transformers `models/gpt2/modeling_gpt2.py`.
  */
 import type { Value } from "../graph/ir.ts"
+import { type Activation, activate, activationOf } from "./activation.ts"
 import { type Architecture, type ModelConfig, plainArithmetic, type WeightGroup } from "./architecture.ts"
 import { asObject, count, expectOneOf, flag, positive } from "./config-reader.ts"
 import type { Forward } from "./forward.ts"
 import type { LinearSite, Site } from "./site.ts"
+
+/** A configuration with what its forward pass depends on beside it. */
+interface Gpt2Config extends ModelConfig {
+  readonly activation: Activation
+}
 
 const block = (layer: number): string => `transformer.h.${layer}`
 
@@ -104,7 +110,7 @@ function weights(config: ModelConfig): WeightGroup[] {
   return groups
 }
 
-function forward(f: Forward, config: ModelConfig): Value {
+function forward(f: Forward, config: Gpt2Config): Value {
   const { g } = f
   const hidden = config.hiddenSize
   const positions = g.reshape(f.lookUp("transformer.wpe", f.positions), [f.rows, hidden])
@@ -114,7 +120,7 @@ function forward(f: Forward, config: ModelConfig): Value {
     const [q, k, v] = g.split(f.linear(`${block(layer)}.attn.c_attn`, h), 1, [hidden, hidden, hidden])
     x = f.residual(`${block(layer)}.attn`, x, f.linear(`${block(layer)}.attn.c_proj`, f.attention(layer, q!, k!, v!)))
     const m = f.norm(`${block(layer)}.ln_2`, x)
-    const wide = g.geluTanh(f.linear(`${block(layer)}.mlp.c_fc`, m))
+    const wide = activate(g, config.activation, f.linear(`${block(layer)}.mlp.c_fc`, m))
     x = f.residual(`${block(layer)}.mlp`, x, f.linear(`${block(layer)}.mlp.c_proj`, wide))
   }
   return f.norm("transformer.ln_f", x)
@@ -123,10 +129,8 @@ function forward(f: Forward, config: ModelConfig): Value {
 export const gpt2: Architecture = {
   modelType: "gpt2",
   tokenEmbedding: "transformer.wte",
-  parseConfig(json) {
+  parseConfig(json): Gpt2Config {
     const object = asObject(json)
-    expectOneOf(object, "activation_function", ["gelu_new"], "gelu_new")
-    expectOneOf(object, "scale_attn_weights", [true], true)
     expectOneOf(object, "scale_attn_by_inverse_layer_idx", [false], false)
     const hiddenSize = count(object, "n_embd", 768)
     const heads = count(object, "n_head", 12)
@@ -143,12 +147,13 @@ export const gpt2: Architecture = {
       contextLength: count(object, "n_positions", 1024),
       normEpsilon: positive(object, "layer_norm_epsilon", 1e-5),
       attention: Array.from({ length: layers }, () => ({ rope: null, window: null })),
-      attentionScale: 1 / Math.sqrt(hiddenSize / heads),
+      attentionScale: flag(object, "scale_attn_weights", true) ? 1 / Math.sqrt(hiddenSize / heads) : 1,
       ...plainArithmetic,
       tiedHead: flag(object, "tie_word_embeddings", true),
+      activation: activationOf(object, "activation_function", "gelu_new"),
     }
   },
   weights,
   sites,
-  forward,
+  forward: (f, config) => forward(f, config as Gpt2Config),
 }

@@ -19,7 +19,8 @@ import { type GraphStep, graphStep } from "../../src/train/graph-step.ts"
 /** Small settings of each method, several where they are computed differently. */
 const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   lora: [
-    { rank: 2, loraBias: true },
+    { rank: 2, loraBias: true, bias: "lora_only", exclude: ["k_proj", "mlp.c_proj"] },
+    { rank: 2, loraBias: true, bias: "all", layers: [0] },
     { rank: 3 },
     { rank: 4, init: "orthogonal", rsLora: true },
     { rank: 2, alpha: 2, init: "gaussian", plusRatio: 16 },

@@ -24,6 +24,8 @@ const cases: Readonly<Record<string, readonly string[]>> = {
       [...everywhere, "ln_tuning"],
     ]),
   ),
+  gpt2_gelu: ["lora_bias"],
+  llama_relu: ["lora_exclude", "lora_only_bias"],
   // Settings that change the frozen base alone.
   ...Object.fromEntries(
     ["llama_bias", "llama_linear", "llama_yarn", "phi3_long", "qwen2_window"].map((name) => [name, []]),

@@ -95,6 +95,8 @@ export const opCases: readonly OpCase[] = [
       g.relu(g.sub(a!, g.constant({ dtype: "f32", shape: [6], data: Float32Array.of(0, 2, 0, 2, 0, 2) }))),
   },
   { name: "silu", shapes: [[7]], range: [-4, 4], build: (g, [a]) => g.silu(a!) },
+  { name: "erf", shapes: [[7]], range: [-2, 2], build: (g, [a]) => g.erf(a!) },
+  { name: "gelu", shapes: [[7]], range: [-3, 3], build: (g, [a]) => g.gelu(a!) },
   { name: "geluTanh", shapes: [[7]], range: [-3, 3], build: (g, [a]) => g.geluTanh(a!) },
   ...[false, true].flatMap((transA) =>
     [false, true].map(

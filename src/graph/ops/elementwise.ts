@@ -54,6 +54,10 @@ export const tanh = unary("tanh", "Tanh", (g, { outputs: [y] }, [dy]) => [g.mul(
 export const sigmoid = unary("sigmoid", "Sigmoid", (g, { outputs: [y] }, [dy]) => [
   g.mul(dy!, g.sub(y!, g.mul(y!, y!))),
 ])
+/** The error function; d/dx = 2/sqrt(pi) exp(-x^2). */
+export const erf = unary("erf", "Erf", (g, { inputs: [x] }, [dy]) => [
+  g.mul(g.mul(dy!, 2 / Math.sqrt(Math.PI)), g.exp(g.neg(g.mul(x!, x!)))),
+])
 /** max(x, 0); the gradient at 0 is 0, as in PyTorch. */
 export const relu = unary("relu", "Relu", (g, { inputs: [x] }, [dy]) => [g.mul(dy!, g.step(x!))])
 

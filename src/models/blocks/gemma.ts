@@ -1,16 +1,18 @@
 /**
  * @module What the Gemmas have in common beside their block's layout: how they scale, cap and norm.
  */
+
+import { activationOf } from "../activation.ts"
 import type { ModelConfig } from "../architecture.ts"
 import { expectOneOf, type Json, positive } from "../config-reader.ts"
 import { type BlockTraits, biasesOf } from "./llama-layout.ts"
 
 /** A Gemma's block. @throws {EspalierError} `unsupported` for another activation, or for attention in both directions */
 export function gemmaTraits(json: Json): Pick<BlockTraits, "norms" | "activation" | "biases"> {
-  const activation = json["hidden_activation"] === undefined ? json["hidden_act"] : json["hidden_activation"]
-  expectOneOf({ hidden_activation: activation }, "hidden_activation", ["gelu_pytorch_tanh"], "gelu_pytorch_tanh")
+  const field = json["hidden_activation"] === undefined ? "hidden_act" : "hidden_activation"
+  const activation = activationOf(json, field, "gelu_pytorch_tanh")
   expectOneOf(json, "use_bidirectional_attention", [false, null], false)
-  return { norms: "around", activation: "gelu", biases: { ...biasesOf(json), mlp: false } }
+  return { norms: "around", activation, biases: { ...biasesOf(json), mlp: false } }
 }
 
 /**

@@ -4,8 +4,9 @@
  */
 import { product } from "../../graph/dim.ts"
 import type { Value } from "../../graph/ir.ts"
+import { type Activation, activate, activationOf } from "../activation.ts"
 import type { Architecture, ModelConfig, WeightGroup } from "../architecture.ts"
-import { asObject, expectOneOf, flag, type Json } from "../config-reader.ts"
+import { asObject, flag, type Json } from "../config-reader.ts"
 import type { Forward } from "../forward.ts"
 import type { LinearSite, NormSite, Site } from "../site.ts"
 
@@ -17,7 +18,7 @@ export interface BlockTraits {
   readonly queryKeyNorm: "head" | "whole" | null
   /** Whether q, k, v come as one layer `qkv_proj`, and gate and up as `gate_up_proj`. */
   readonly fused: boolean
-  readonly activation: "silu" | "gelu"
+  readonly activation: Activation
   /** Layers with biases. */
   readonly biases: { readonly qkv: boolean; readonly o: boolean; readonly mlp: boolean }
 }
@@ -66,8 +67,8 @@ export function llamaLike(
     parseConfig(json): LlamaLikeConfig {
       const object = asObject(json)
       const { config, traits, scales } = read(object)
-      const all = { ...llamaTraits, ...traits }
-      if (all.activation === "silu") expectOneOf(object, "hidden_act", ["silu", "swish"], "silu")
+      const activation = traits?.activation ?? activationOf(object, "hidden_act", "silu")
+      const all = { ...llamaTraits, ...traits, activation }
       return { ...config, traits: all, rowScale: 1, branchScale: 1, lastScale: 1, ...scales }
     },
     weights: (config) => weights(config as LlamaLikeConfig),
@@ -255,7 +256,7 @@ function forward(f: Forward, config: LlamaLikeConfig): Value {
     const mixed = f.linear(`${blockPath(layer)}.self_attn.o_proj`, f.attention(layer, q, k, v))
     x = end("self_attn", "afterAttention", mixed)
     const [gate, up] = gateAndUp(f, config, layer, norm("beforeMlp", x))
-    const opened = traits.activation === "silu" ? g.silu(gate) : g.geluTanh(gate)
+    const opened = activate(g, traits.activation, gate)
     x = end("mlp", "afterMlp", f.linear(`${blockPath(layer)}.mlp.down_proj`, g.mul(opened, up)))
   }
   return g.mul(f.norm("model.norm", x), config.lastScale)

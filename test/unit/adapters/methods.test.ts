@@ -94,9 +94,18 @@ describe("lora", () => {
   })
   test("refuses the output layer, unknown settings and targets that match nothing", () => {
     expect(() => keys({ targets: ["lm_head"] })).toThrow(/lm_head is not supported/)
+    expect(() => keys({ targets: ["embed_tokens"] })).toThrow(/embedding model.embed_tokens is not supported/)
     expect(() => keys({ rnak: 4 })).toThrow(/method lora are wrong: rnak/)
     expect(() => keys({ rank: 0 })).toThrow(/rank/)
     expect(() => keys({ targets: ["c_attn"] })).toThrow(/finds nothing to train/)
+  })
+  test("leaves out what is excluded", () => {
+    const kept = keys({ rank: 2, targets: ["q_proj", "k_proj"], layers: [0], exclude: ["q_proj"] })
+    expect(kept.every((key) => key.includes("k_proj"))).toBe(true)
+    expect(kept).toEqual(keys({ rank: 2, targets: ["q_proj", "k_proj"], layers: [0], exclude: ".*q_proj" }))
+    expect(lora.peft!.read({ r: 8, lora_alpha: 8, target_modules: ["q_proj"], exclude_modules: [] })).toMatchObject({
+      exclude: null,
+    })
   })
   test("reads back the configuration it writes", () => {
     const settings = {
@@ -109,6 +118,8 @@ describe("lora", () => {
       rsLora: true,
       dropout: 0.05,
       loraBias: true,
+      bias: "lora_only",
+      exclude: "model\\.layers\\.0\\..*",
     }
     const json = lora.prepare(settings).writePeft(env)!
     expect(lora.peft!.read(json)).toEqual({ ...settings, targets: ["q_proj", "v_proj"] })
@@ -129,7 +140,7 @@ describe("lora", () => {
     )
   })
   test("refuses PEFT options that change what is computed", () => {
-    for (const option of [{ bias: "all" }, { modules_to_save: ["lm_head"] }, { use_qalora: true }]) {
+    for (const option of [{ bias: "some" }, { modules_to_save: ["lm_head"] }, { use_qalora: true }]) {
       expect(() => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })).toThrow(
         /is not supported/,
       )

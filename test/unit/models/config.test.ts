@@ -33,7 +33,7 @@ describe("parseConfig() names the field", () => {
     ],
     ["that is negative", { ...llama, num_hidden_layers: -1 }, /num_hidden_layers .* found -1/],
     ["that is a text", { ...llama, vocab_size: "8" }, /vocab_size .* found "8"/],
-    ["whose activation is not there", { ...llama, hidden_act: "gelu" }, /hidden_act is "gelu"/],
+    ["whose activation is not there", { ...llama, hidden_act: "xielu" }, /hidden_act is "xielu"/],
     ["whose rope scaling is not there", { ...llama, rope_scaling: { rope_type: "su" } }, /rope_type is "su"/],
     ["of a rope scaling that is missing", { ...llama, rope_scaling: { type: "linear" } }, /factor to be a positive/],
     [
