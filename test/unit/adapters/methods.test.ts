@@ -140,10 +140,10 @@ describe("lora", () => {
     )
   })
   test("refuses PEFT options that change what is computed", () => {
-    for (const option of [{ bias: "some" }, { modules_to_save: ["lm_head"] }, { use_qalora: true }]) {
-      expect(() => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })).toThrow(
-        /is not supported/,
-      )
+    const read = (option: object) => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })
+    expect(() => lora.prepare(read({ bias: "some" }))).toThrow(/method lora are wrong: bias/)
+    for (const option of [{ modules_to_save: ["lm_head"] }, { use_qalora: true }]) {
+      expect(() => read(option)).toThrow(/is not supported/)
     }
   })
 })
