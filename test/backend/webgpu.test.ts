@@ -2,12 +2,16 @@
  * @module The webgpu backend, where there is an adapter: on a machine without a GPU, SwiftShader by VK_ICD_FILENAMES.
  */
 import { expect, test } from "bun:test"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { methods } from "../../adapters/mod.ts"
 import { native } from "../../src/runtime/native.ts"
 import { webgpu } from "../../src/runtime/webgpu.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
 import { codedFixture } from "../support/coded-bases.ts"
 import { loraGradients, loraWithDropout } from "../support/lora-step.ts"
+import { expectOnGpu, placedGraphs, placements, readPlacements } from "../support/placement.ts"
 
 const found = await webgpu.probe()
 
@@ -59,8 +63,38 @@ const dropoutCase = (): void =>
     expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
   }, 120_000)
 
+/** All methods and all architectures: one log of one process. */
+const placementCase = (): void =>
+  test("webgpu computes everything but sizes on the GPU, in training by each method and in decoding of each architecture", async () => {
+    const cases = readdirSync(join(import.meta.dir, "..", "fixtures", "parity"), { withFileTypes: true })
+    const fixtures = cases.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    const graphs = placedGraphs(
+      methods.map(({ name }) => name),
+      fixtures,
+    )
+    expectOnGpu(graphs, await placements("node", graphs))
+  }, 180_000)
+
+test("a log of the engine is read, and what falls back or is fetched in the midst of a run is found", () => {
+  const node = (op: string) =>
+    `2026-11-24 [V:onnxruntime:, session_state.cc:1385 VerifyEachNodeIsAssignedToAnEp]   ${op} (n1)`
+  const provider = (name: string) =>
+    `2026-11-24 [V:onnxruntime:, session_state.cc:1383 X]  Node(s) placed on [${name}]. Number`
+  const log = (cpu: string, gpu: string) =>
+    ["graph a", provider("CPUExecutionProvider"), node("Shape"), node(cpu)]
+      .concat(provider("WebGpuExecutionProvider"), node("Gemm"), node(gpu))
+      .join("\n")
+  const right = readPlacements(log("Concat", "Add"))
+  expect(right.get("a")).toEqual({ cpu: { Shape: 1, Concat: 1 }, gpu: { Gemm: 1, Add: 1 } })
+  expectOnGpu(["a"], right)
+  expect(() => expectOnGpu(["a"], readPlacements(log("Softmax", "Add")))).toThrow(/a: computed on the processor/)
+  expect(() => expectOnGpu(["a"], readPlacements(log("Concat", "MemcpyToHost")))).toThrow(/a fetches from the GPU/)
+  expect(() => expectOnGpu(["b"], right)).toThrow(/said nothing of b/)
+})
+
 if (found.ok) {
   runtimeCases(webgpu)
   codesCase()
   dropoutCase()
+  placementCase()
 } else test.skipIf(true)(`the webgpu backend: ${found.reason}`, () => {})

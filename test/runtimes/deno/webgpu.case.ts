@@ -1,0 +1,56 @@
+/**
+ * @module WebGPU of Deno itself, without native code: onnxruntime-web over `navigator.gpu`. On a machine without a GPU it
+ * runs on lavapipe, a driver of Mesa's:
+ * `VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json deno task test:webgpu`. Other programs may be run
+ * for one test, which reads what the engine says of its graphs in a process of its own.
+ */
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { fileURLToPath } from "node:url"
+import { methods } from "../../../adapters/mod.ts"
+import { runParity } from "../../../src/eval/parity.ts"
+import { diskParityCase, writeParityHere } from "../../../src/eval/parity-case.ts"
+import { checkGradients } from "../../../src/presets/check-gradients.ts"
+import { openBaseFolder } from "../../../src/presets/open-base.ts"
+import { webgpu } from "../../../src/runtime/webgpu.ts"
+import { expectOnGpu, placedGraphs, placements } from "../../support/placement.ts"
+import { grantedOf } from "./permissions.ts"
+
+const placeOf = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url))
+
+test("native code, the network and writing are not allowed", async () => {
+  assert.deepEqual(await grantedOf(["ffi", "net", "write", "sys"]), [])
+})
+
+test("the GPU is asked through navigator.gpu, and its gradients are right", async () => {
+  const runtime = await webgpu.open()
+  assert.match(runtime.detail, /^onnxruntime-web/)
+  await checkGradients(runtime)
+  await runtime.dispose()
+})
+
+for (const method of ["lora", "ia3"])
+  test(`${method} is as PyTorch and PEFT have it: losses, logits, adapters both ways`, async () => {
+    const runtime = await webgpu.open()
+    const wrong: string[] = []
+    let right = 0
+    await runParity(await diskParityCase(placeOf("test/fixtures/parity/llama")), {
+      runtime,
+      methods,
+      openBase: async (folder) => (await openBaseFolder(folder, folder.name, { cacheFolder: null })).base,
+      only: [method],
+      write: writeParityHere,
+      report: ({ method, check, ok, max_abs_diff }) => {
+        if (ok === true) right++
+        else wrong.push(`${method} ${check}: ${max_abs_diff ?? ok}`)
+      },
+    })
+    await runtime.dispose()
+    assert.deepEqual(wrong, [])
+    assert.ok(right >= 6, `Only ${right} checks were made`)
+  })
+
+test("everything but sizes is computed on the GPU", async () => {
+  const graphs = placedGraphs(["lora", "prefix_tuning", "full"], ["llama", "gpt2", "gemma2"])
+  expectOnGpu(graphs, await placements("web", graphs, ["run", "--no-check", "--allow-read", "--allow-env"]))
+})
