@@ -4,6 +4,7 @@
 import * as v from "valibot"
 import type { DocumentList, DocumentObject, PassageObject } from "../../src/service/documents-wire.ts"
 import type { EmbeddingList } from "../../src/service/embeddings.ts"
+import type { Health } from "../../src/service/health.ts"
 import type {
   DeletedBody,
   FileObject,
@@ -13,7 +14,6 @@ import type {
   JobObject,
   PageBody,
 } from "../../src/service/jobs-wire.ts"
-import type { Health } from "../../src/service/service.ts"
 import type {
   FileContentPage,
   VectorStoreBatchObject,

@@ -6,6 +6,7 @@ import { SHUTTING_DOWN, unavailable } from "./gate.ts"
 import { serveBun } from "./http-bun.ts"
 import { serveNode } from "./http-node.ts"
 import type { Fetch, RuntimeServer, ServeRuntime } from "./http-runtime.ts"
+import { turnstile } from "./turnstile.ts"
 
 export type { ServeRuntime }
 
@@ -44,7 +45,8 @@ export async function serveHttp(fetch: Fetch, options: ListenOptions): Promise<H
   checkAddress(host, options.authenticated)
   let closing = false
   const serve = options.serve ?? ("Bun" in globalThis ? serveBun : serveNode)
-  const guarded: Fetch = (request) => (closing ? unavailable(SHUTTING_DOWN) : fetch(request))
+  const oneByOne = turnstile(fetch)
+  const guarded: Fetch = (request) => (closing ? unavailable(SHUTTING_DOWN) : oneByOne(request))
   let server: RuntimeServer
   try {
     server = await serve(guarded, host, port)

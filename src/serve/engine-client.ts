@@ -7,6 +7,7 @@ import type { Endpoint } from "./endpoint.ts"
 import type { ChoiceEvent, EngineApi } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
 import { type Answers, type FromWorker, fromWireError, type ToWorker } from "./protocol.ts"
+import { createRoom } from "./room.ts"
 
 interface Pending {
   resolve(value: Answers[keyof Answers]): void
@@ -24,6 +25,12 @@ type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never
 export async function engineClient(endpoint: Endpoint, settings: unknown): Promise<EngineApi> {
   const pending = new Map<number, Pending>()
   const streams = new Map<number, EventQueue<ChoiceEvent>>()
+  /** What gives back the places of each generation. */
+  const leaving = new Map<number, (ended: boolean) => void>()
+  const leave = (id: number, ended: boolean): void => {
+    leaving.get(id)?.(ended)
+    leaving.delete(id)
+  }
   let nextId = 1
   let failure: EspalierError | null = null
   let closing = false
@@ -58,11 +65,13 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
         streams.get(id)?.push(message.event)
         break
       case "end":
+        leave(id, true)
         streams.get(id)?.end()
         streams.delete(id)
         break
       case "error": {
         const error = fromWireError(message.error)
+        leave(id, false)
         pending.get(id)?.reject(error)
         streams.get(id)?.fail(error)
         pending.delete(id)
@@ -88,6 +97,7 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
     })
 
   const info = await call<"init">({ type: "init", settings })
+  const room = createRoom(await call<"stats">({ type: "stats" }))
   return {
     info,
     load: (name, source, options = {}) =>
@@ -108,7 +118,9 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
       }
     },
     async generate(request, { signal } = {}) {
+      if (failure !== null) throw failure
       const id = nextId++
+      leaving.set(id, room.take(request.prompts.length * (request.choices ?? 1)))
       const abort = (): void => endpoint.post({ type: "abort", id } satisfies ToWorker)
       const events = new EventQueue<ChoiceEvent>(abort)
       // Events may follow the answer at once, before whoever waits for the answer runs.
@@ -119,6 +131,7 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
         if (signal?.aborted) abort()
         return { ...(await answer), events: untilEnd(events, () => signal?.removeEventListener("abort", abort)) }
       } catch (error) {
+        leave(id, false)
         streams.delete(id)
         signal?.removeEventListener("abort", abort)
         throw error

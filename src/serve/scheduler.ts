@@ -11,6 +11,7 @@ import { EventQueue } from "./event-queue.ts"
 import { createExclusive, type Exclusive } from "./exclusive.ts"
 import type { GenerationEvent, GenerationRequest } from "./generation.ts"
 import { GenerationTask } from "./generation-task.ts"
+import { queueFull } from "./room.ts"
 
 /** How much a scheduler takes on. */
 export interface SchedulerOptions {
@@ -238,10 +239,7 @@ function checkRoom(taken: number, asked: number, room: number, retryAfter: numbe
     })
   }
   if (taken + asked > room) {
-    throw new EspalierError("queue_full", `The queue is full: ${taken} generations are running or waiting`, {
-      hint: "Try again in a moment",
-      retryAfter,
-    })
+    throw queueFull(taken, retryAfter)
   }
 }
 

@@ -11,6 +11,7 @@ import { createFileService, type FileService } from "./files.ts"
 import { createJobService, type JobService } from "./fine-tuning.ts"
 import type { Caller } from "./form-part.ts"
 import type { CallOptions, Outcome } from "./generate.ts"
+import { type Health, healthOf } from "./health.ts"
 import type { DeletedBody } from "./jobs-wire.ts"
 import { listLoras, scaleLoras } from "./loras.ts"
 import { jobMetrics } from "./metrics/job-metrics.ts"
@@ -30,14 +31,6 @@ import type {
   LoraAdapter,
   ModelCard,
 } from "./wire.ts"
-
-/** How the server is, for whoever watches it. */
-export interface Health {
-  readonly status: "ok"
-  readonly active: number
-  readonly waiting: number
-  readonly adapters: number
-}
 
 /** Everything that the server can do. Errors are {@link EspalierError}s. */
 export interface Service {
@@ -90,10 +83,7 @@ export function createService(options: ServiceOptions): Service {
   const files = store ? createFileService(store, maxFileBytes) : null
   const jobs = store && training ? createJobService(store, training.queue, training.runner, context.engine.info) : null
   return {
-    async health() {
-      const { active, waiting, adapters } = await context.engine.stats()
-      return { status: "ok", active, waiting, adapters }
-    },
+    health: healthOf(context.engine),
     metrics: async () => `${await scrape()}${store ? exposition(jobMetrics(store.database)) : ""}`,
     listModels: (caller) => models.listModels(viewOf(caller?.owner)),
     retrieveModel: (id, caller) => models.retrieveModel(viewOf(caller?.owner), id),

@@ -89,4 +89,4 @@ test(`${kills} runs that were killed end in the bytes of one that was not`, asyn
     if (code === null) expect(await run(out, null)).toBe(0)
     expect(hashes(out)).toEqual(wanted)
   }
-}, 1_800_000)
+}, 7_200_000)

@@ -114,6 +114,23 @@ describe("engineClient() over a MessageChannel", () => {
     end()
   })
 
+  test("refuses what there is no place for without asking, and takes what comes once there is", async () => {
+    const { engine, end } = await overChannel({ scheduler: { maxActive: 1, maxWaiting: 1 } })
+    const request = { prompts: [{ text: "x" }], adapter: null, maxTokens: 3, ignoreEos: true }
+    // All in one tick, before the engine hears of any.
+    const asked = [1, 2, 3, 4].map(() => engine.generate(request))
+    const refused = await Promise.all(asked.slice(2).map(failureOf))
+    for (const each of refused) expect(each).toMatchObject({ code: "queue_full" })
+    expect((await engine.stats()).waiting).toBeLessThanOrEqual(1)
+    for (const each of asked.slice(0, 2)) await collect((await each).events)
+    expect(await greedyText(engine, "x", null, 2)).toHaveLength(2)
+    const tooMany = await failureOf(engine.generate({ ...request, choices: 3 }))
+    expect(tooMany).toMatchObject({ code: "invalid_request", param: "n" })
+    const unknown = { ...request, adapter: "z" }
+    for (let i = 0; i < 3; i++) expect((await failureOf(engine.generate(unknown))).code).toBe("not_found")
+    end()
+  })
+
   test("refuses what cannot be sent, and goes on", async () => {
     const { engine, end } = await overChannel()
     const adapter = { ...fakeAdapter("a"), method: (() => "a function") as unknown as string }
