@@ -12,7 +12,7 @@ import { i64, type Tensor } from "../core/tensor.ts"
 import type { GraphBuilder } from "../graph/builder.ts"
 import type { Value } from "../graph/ir.ts"
 import { lower } from "../graph/lower/lower.ts"
-import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from "../graph/onnx/schema.ts"
+import { type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValueInfo, withNames } from "../graph/onnx/schema.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import { int } from "../graph/op.ts"
 import type { Base } from "../models/base.ts"
@@ -145,15 +145,7 @@ function wrapped(inner: OnnxModel, { config }: Base, slots: readonly LinearSite[
       ...constants,
       ...slots.flatMap(idle),
     ],
-    nodes: [
-      ...before,
-      ...inner.nodes.map((each) => ({
-        ...each,
-        inputs: each.inputs.map(renamed),
-        outputs: each.outputs.map(renamed),
-      })),
-      ...after,
-    ],
+    nodes: [...before, ...inner.nodes.map((each) => withNames(each, renamed)), ...after],
   }
 }
 

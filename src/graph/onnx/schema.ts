@@ -42,6 +42,22 @@ export const namesRead = ({ inputs, attributes }: OnnxNode): string[] => [
   ),
 ]
 
+/** A node with every name that it reads or writes mapped, its branches' included. */
+export function withNames(node: OnnxNode, rename: (name: string) => string): OnnxNode {
+  const attributes = Object.entries(node.attributes).map(([key, each]): [string, OnnxAttribute] => {
+    if (each.kind !== "graph") return [key, each]
+    const nodes = each.value.nodes.map((inner) => withNames(inner, rename))
+    const outputs = each.value.outputs.map((output) => ({ ...output, name: rename(output.name) }))
+    return [key, { kind: "graph", value: { ...each.value, nodes, outputs } }]
+  })
+  return {
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+    attributes: Object.fromEntries(attributes),
+  }
+}
+
 /** A ValueInfoProto: a number is a fixed size (dim_value), a text a symbolic one (dim_param). */
 export interface OnnxValueInfo {
   readonly name: string

@@ -2,7 +2,7 @@
  * @module Emitters of what attention over a cache may not see, shared by its forms.
  */
 import type { Dim } from "../dim.ts"
-import { type Emitter, int } from "../op.ts"
+import type { Emitter } from "../op.ts"
 
 /** What a masked score is set to: far below any score, and finite so that no NaN can come of it. */
 export const MASKED = -1e9

@@ -4,7 +4,13 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import protobuf from "protobufjs"
-import type { OnnxAttribute, OnnxModel } from "../../../../src/graph/onnx/schema.ts"
+import {
+  namesRead,
+  type OnnxAttribute,
+  type OnnxModel,
+  type OnnxNode,
+  withNames,
+} from "../../../../src/graph/onnx/schema.ts"
 import { encodeModel } from "../../../../src/graph/onnx/write.ts"
 
 /** The messages we write, as https://github.com/onnx/onnx/blob/v1.18.0/onnx/onnx.proto3 has them. */
@@ -12,7 +18,7 @@ const proto = protobuf
   .parse(
     `syntax = "proto3"; package onnx;
   message AttributeProto {
-    string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated float floats = 7; repeated int64 ints = 8;
+    string name = 1; float f = 2; int64 i = 3; bytes s = 4; GraphProto g = 6; repeated float floats = 7; repeated int64 ints = 8;
     int32 type = 20;
   }
   message ValueInfoProto { string name = 1; TypeProto type = 2; }
@@ -54,8 +60,17 @@ const decoded = (model: OnnxModel) =>
 
 const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString("base64")
 
+const nodeOf = (node: OnnxNode): object => ({
+  input: node.inputs,
+  output: node.outputs,
+  name: node.name,
+  op_type: node.opType,
+  attribute: Object.entries(node.attributes).map(([key, value]) => attribute(key, value)),
+  domain: node.domain,
+})
+
 function attribute(name: string, { kind, value }: OnnxAttribute) {
-  const empty = { name, f: 0, i: "0", s: "", floats: [], ints: [] }
+  const empty = { name, f: 0, i: "0", s: "", g: null, floats: [], ints: [] }
   switch (kind) {
     case "float":
       return { ...empty, f: Math.fround(value), type: 1 }
@@ -63,6 +78,14 @@ function attribute(name: string, { kind, value }: OnnxAttribute) {
       return { ...empty, i: String(value), type: 2 }
     case "string":
       return { ...empty, s: base64(value), type: 3 }
+    case "graph": {
+      const output = value.outputs.map(({ name, dtype }) => ({
+        name,
+        type: { tensor_type: { elem_type: types[dtype], shape: null } },
+      }))
+      const g = { node: value.nodes.map(nodeOf), name: value.name, initializer: [], input: [], output }
+      return { ...empty, g, type: 5 }
+    }
     case "floats":
       return { ...empty, floats: value.map(Math.fround), type: 6 }
     case "ints":
@@ -100,14 +123,7 @@ function expected({ name, opsets, inputs, outputs, initializers, nodes }: OnnxMo
     ir_version: "10",
     producer_name: "espalier",
     graph: {
-      node: nodes.map((node) => ({
-        input: node.inputs,
-        output: node.outputs,
-        name: node.name,
-        op_type: node.opType,
-        attribute: Object.entries(node.attributes).map(([key, value]) => attribute(key, value)),
-        domain: node.domain,
-      })),
+      node: nodes.map(nodeOf),
       name,
       initializer: initializers.map(tensor),
       input: inputs.map(info),
@@ -189,9 +205,57 @@ const plain: OnnxModel = {
   ],
 }
 
+/** A node with a branch in a branch, as nothing here makes one yet and the format allows. */
+const branching: OnnxNode = {
+  ...{ name: "if", opType: "If", domain: "", inputs: ["c"], outputs: ["y"] },
+  attributes: {
+    then_branch: {
+      kind: "graph",
+      value: {
+        name: "then",
+        outputs: [{ name: "y.then", dtype: "f32" }],
+        nodes: [
+          {
+            ...{ name: "inner", opType: "If", domain: "", inputs: ["d"], outputs: ["y.then"] },
+            attributes: {
+              else_branch: {
+                kind: "graph",
+                value: {
+                  name: "else",
+                  outputs: [{ name: "y.else", dtype: "i64" }],
+                  nodes: [
+                    {
+                      ...{ name: "id", opType: "Identity", domain: "" },
+                      inputs: ["x"],
+                      outputs: ["y.else"],
+                      attributes: {},
+                    },
+                  ],
+                },
+              },
+            },
+          },
+        ],
+      },
+    },
+  },
+}
+
+test("withNames() reaches names in branches, and in branches of these", () => {
+  const there = withNames(branching, (name) => `new.${name}`)
+  expect(namesRead(branching)).toEqual(["c", "d", "x", "y.else", "y.then"])
+  expect(namesRead(there)).toEqual(["new.c", "new.d", "new.x", "new.y.else", "new.y.then"])
+  expect(withNames(there, (name) => name.slice("new.".length))).toEqual(branching)
+})
+
 describe("encodeModel()", () => {
   test("writes what another decoder reads back, for any model", () => {
     fc.assert(fc.property(model, (each) => void expect(decoded(each)).toEqual(expected(each))))
+  })
+
+  test("writes branches, and branches of these", () => {
+    const model = { ...plain, nodes: [branching] }
+    expect(decoded(model)).toEqual(expected(model))
   })
 
   test("keeps external data, symbolic sizes, left-out inputs and negative numbers", () => {
