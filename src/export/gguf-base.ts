@@ -103,7 +103,7 @@ export async function ggufBase(
       param: "to",
     })
   const { name: architecture } = ggufArchitecture(config.modelType)
-  const theta = Number(rope["rope_theta"] ?? json["rope_theta"] ?? (config.modelType === "qwen2" ? 1_000_000 : 10_000))
+  const { theta } = config.attention[0]!.rope!
   const own = (key: string, type: "u32" | "f32", value: number): [string, GgufValue] => [
     `${architecture}.${key}`,
     { type, value },

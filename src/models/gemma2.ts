@@ -10,7 +10,7 @@ import { llamaLike } from "./blocks/llama-layout.ts"
 export const gemma2 = llamaLike("gemma2", (json) => {
   const shared = llamaLikeConfig(json, {
     modelType: "gemma2",
-    defaults: { positions: 8192, headDim: 256, tiedHead: true },
+    defaults: { positions: 8192, headDim: 256, kvHeads: 4, tiedHead: true },
     attention(rope, layers) {
       const window = windowOf(json, 4096)
       return slidingLayers(json, layers, (layer) => layer % 2 === 0).map((slides) => ({

@@ -9,13 +9,14 @@ import { llamaLike } from "./blocks/llama-layout.ts"
 import { ropeOf } from "./blocks/rope-config.ts"
 import { asObject, count, type Json } from "./config-reader.ts"
 
-export const gemma3 = llamaLike("gemma3_text", (json) => {
+export const gemma3 = llamaLike("gemma3_text", (given) => {
+  const json = { ...given, rope_scaling: null, rope_parameters: globalRope(given) }
   const shared = llamaLikeConfig(json, {
     modelType: "gemma3_text",
-    defaults: { positions: 131072, headDim: 256, tiedHead: true, theta: 1_000_000 },
+    defaults: { positions: 131072, headDim: 256, kvHeads: 4, tiedHead: true, theta: 1_000_000 },
     attention(rope, layers) {
       const window = windowOf(json, 4096)
-      const local = ropeOf(localRope(json), {}, { headDim: rope.dims, positions: 131072, defaultTheta: 10_000 })
+      const local = ropeOf(localRope(given), {}, { headDim: rope.dims, positions: 131072, defaultTheta: 10_000 })
       const pattern = count(json, "sliding_window_pattern", 6)
       return slidingLayers(json, layers, (layer) => (layer + 1) % pattern !== 0).map((slides) =>
         slides ? { rope: local, window } : { rope, window: null },
@@ -28,9 +29,20 @@ export const gemma3 = llamaLike("gemma3_text", (json) => {
   return { config: { ...shared, ...gemmaArithmetic(json, shared, caps), attentionCap: null }, traits }
 })
 
-/** Rotary fields of layers with a window: those of their kind, or `rope_local_base_freq` alone. */
-function localRope(json: Json): Json {
-  const nested = asObject(json["rope_parameters"] ?? {}, "config.json: rope_parameters")["sliding_attention"]
-  const own = nested === undefined || nested === null ? {} : asObject(nested, "config.json: sliding_attention")
-  return { rope_theta: json["rope_local_base_freq"] ?? 10_000, ...own }
+/** Rotary fields of one kind of layer, as transformers 5 writes them. */
+function fieldsOf(json: Json, kind: string): Json {
+  const nested = asObject(json["rope_parameters"] ?? {}, "config.json: rope_parameters")
+  return asObject(nested[kind] ?? {}, `config.json: rope_parameters.${kind}`)
 }
+
+/** Rotary fields of layers that see everything: those of their kind, and what older files call `rope_scaling`. */
+const globalRope = (json: Json): Json => ({
+  ...fieldsOf(json, "full_attention"),
+  ...asObject(json["rope_scaling"] ?? {}, "config.json: rope_scaling"),
+})
+
+/** Rotary fields of layers with a window: those of their kind, or `rope_local_base_freq` alone. */
+const localRope = (json: Json): Json => ({
+  rope_theta: json["rope_local_base_freq"] ?? 10_000,
+  ...fieldsOf(json, "sliding_attention"),
+})

@@ -2,6 +2,7 @@
  * @module GPT-2: learned positions, LayerNorm before each sub-layer, fused q, k, v, a feed-forward of two layers. Its Conv1D
  * layers store weights as [in, out]. Reference: transformers `models/gpt2/modeling_gpt2.py`.
  */
+import { EspalierError } from "../core/errors.ts"
 import type { Value } from "../graph/ir.ts"
 import { type Activation, activate, activationOf } from "./activation.ts"
 import { type Architecture, type ModelConfig, plainArithmetic, type WeightGroup } from "./architecture.ts"
@@ -12,6 +13,8 @@ import type { LinearSite, Site } from "./site.ts"
 /** A configuration with what its forward pass depends on beside it. */
 interface Gpt2Config extends ModelConfig {
   readonly activation: Activation
+  /** Whether scores of layer n, from 1 on, are divided by n. */
+  readonly scalesByLayer: boolean
 }
 
 const block = (layer: number): string => `transformer.h.${layer}`
@@ -118,7 +121,9 @@ function forward(f: Forward, config: Gpt2Config): Value {
   for (let layer = 0; layer < config.layers; layer++) {
     const h = f.norm(`${block(layer)}.ln_1`, x)
     const [q, k, v] = g.split(f.linear(`${block(layer)}.attn.c_attn`, h), 1, [hidden, hidden, hidden])
-    x = f.residual(`${block(layer)}.attn`, x, f.linear(`${block(layer)}.attn.c_proj`, f.attention(layer, q!, k!, v!)))
+    const queries = config.scalesByLayer && layer > 0 ? g.mul(q!, 1 / (layer + 1)) : q!
+    const mixed = f.attention(layer, queries, k!, v!)
+    x = f.residual(`${block(layer)}.attn`, x, f.linear(`${block(layer)}.attn.c_proj`, mixed))
     const m = f.norm(`${block(layer)}.ln_2`, x)
     const wide = activate(g, config.activation, f.linear(`${block(layer)}.mlp.c_fc`, m))
     x = f.residual(`${block(layer)}.mlp`, x, f.linear(`${block(layer)}.mlp.c_proj`, wide))
@@ -131,10 +136,12 @@ export const gpt2: Architecture = {
   tokenEmbedding: "transformer.wte",
   parseConfig(json): Gpt2Config {
     const object = asObject(json)
-    expectOneOf(object, "scale_attn_by_inverse_layer_idx", [false], false)
+    expectOneOf(object, "add_cross_attention", [false], false)
     const hiddenSize = count(object, "n_embd", 768)
     const heads = count(object, "n_head", 12)
     const layers = count(object, "n_layer", 12)
+    if (hiddenSize % heads !== 0)
+      throw new EspalierError("invalid_file", `config.json: n_embd ${hiddenSize} is no multiple of n_head ${heads}`)
     return {
       modelType: "gpt2",
       vocabSize: count(object, "vocab_size", 50257),
@@ -151,6 +158,7 @@ export const gpt2: Architecture = {
       ...plainArithmetic,
       tiedHead: flag(object, "tie_word_embeddings", true),
       activation: activationOf(object, "activation_function", "gelu_new"),
+      scalesByLayer: flag(object, "scale_attn_by_inverse_layer_idx", false),
     }
   },
   weights,

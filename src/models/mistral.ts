@@ -8,7 +8,7 @@ import { llamaLike } from "./blocks/llama-layout.ts"
 export const mistral = llamaLike("mistral", (json) => ({
   config: llamaLikeConfig(json, {
     modelType: "mistral",
-    defaults: { positions: 131072 },
+    defaults: { positions: 131072, kvHeads: 8 },
     attention: (rope, layers) => sameInEach(layers, { rope, window: windowOf(json, 4096) }),
   }),
 }))

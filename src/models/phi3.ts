@@ -7,12 +7,17 @@ import { llamaLikeConfig, sameInEach, windowOf } from "./blocks/llama-config.ts"
 import { llamaLike } from "./blocks/llama-layout.ts"
 
 export const phi3 = llamaLike("phi3", (given) => {
-  const rope = given["rope_scaling"] ?? given["rope_parameters"]
-  const json = { original_max_position_embeddings: 4096, ...given, ...(rope ? { rope_scaling: longRope(rope) } : {}) }
+  const json = {
+    original_max_position_embeddings: 4096,
+    ...given,
+    rope_scaling: longRope(given["rope_scaling"]),
+    rope_parameters: longRope(given["rope_parameters"]),
+  }
   return {
     config: llamaLikeConfig(json, {
       modelType: "phi3",
       defaults: { positions: 4096, normEpsilon: 1e-5 },
+      partialRotary: true,
       attention: (rope, layers) => sameInEach(layers, { rope, window: windowOf(json, null) }),
     }),
     traits: { fused: true },
@@ -20,7 +25,8 @@ export const phi3 = llamaLike("phi3", (given) => {
 })
 
 /** LongRoPE by the names that earlier configurations had for it. */
-function longRope(rope: object): object {
+function longRope(rope: unknown): unknown {
+  if (typeof rope !== "object" || rope === null) return rope
   const fields = rope as { readonly type?: unknown; readonly rope_type?: unknown }
   const type = fields.rope_type ?? fields.type
   return type === "su" || type === "yarn" ? { ...rope, rope_type: "longrope" } : rope

@@ -9,7 +9,7 @@ import { qwenAttention } from "./blocks/qwen-attention.ts"
 export const qwen2 = llamaLike("qwen2", (json) => ({
   config: llamaLikeConfig(json, {
     modelType: "qwen2",
-    defaults: { positions: 32768 },
+    defaults: { positions: 32768, kvHeads: 32 },
     attention: qwenAttention(json),
   }),
   traits: { biases: { qkv: true, o: false, mlp: false } },

@@ -9,7 +9,7 @@ import { qwenAttention } from "./blocks/qwen-attention.ts"
 export const qwen3 = llamaLike("qwen3", (json) => ({
   config: llamaLikeConfig(json, {
     modelType: "qwen3",
-    defaults: { positions: 32768, headDim: 128 },
+    defaults: { positions: 32768, headDim: 128, kvHeads: 32 },
     attention: qwenAttention(json),
   }),
   traits: { queryKeyNorm: "head", biases: { ...biasesOf(json), mlp: false } },

@@ -10,7 +10,7 @@ import { count, flag, type Json } from "./config-reader.ts"
 export const smollm3 = llamaLike("smollm3", (json) => ({
   config: llamaLikeConfig(json, {
     modelType: "smollm3",
-    defaults: { positions: 32768, tiedHead: true, theta: 2_000_000 },
+    defaults: { positions: 32768, kvHeads: 4, tiedHead: true, theta: 2_000_000 },
     attention(rope, layers) {
       const rotates = rotatingLayers(json, layers)
       const window = flag(json, "use_sliding_window", false) ? windowOf(json, null) : null

@@ -5,12 +5,13 @@ import { resolve } from "node:path"
 import { decodeUtf8 } from "../core/bytes.ts"
 import { EspalierError, isEspalierError } from "../core/errors.ts"
 import { parseGenerationConfig } from "../formats/hf-config.ts"
-import type { Architecture } from "../models/architecture.ts"
+import { type Architecture, headWeight, type ModelConfig } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
 import { architectureOf, architectures } from "../models/mod.ts"
 import { heldWeights, type Quantization } from "../models/quantization.ts"
 import { cacheFolder } from "../store/cache.ts"
-import { openCheckpoint } from "../store/checkpoint-reader.ts"
+import { underNames } from "../store/checkpoint-names.ts"
+import { type Checkpoint, openCheckpoint } from "../store/checkpoint-reader.ts"
 import { type Folder, fsFolder } from "../store/folder.ts"
 import { idOfSnapshot } from "../store/hub/id-of-snapshot.ts"
 import { packWeights } from "../store/weights-file.ts"
@@ -68,8 +69,8 @@ export async function openBaseFolder(
   }
   const configJson = await readJson(folder, "config.json")
   const architecture = architectureOf(configJson, options.architectures ?? architectures)
-  const config = architecture.parseConfig(configJson)
-  const checkpoint = await openCheckpoint(folder)
+  const checkpoint = underNames(await openCheckpoint(folder), architecture.tokenEmbedding)
+  const config = await configOf(architecture, configJson, checkpoint)
   const { quantize } = options
   const packed = await packWeights(checkpoint, architecture.weights(config), {
     ...(quantize && { held: heldWeights(architecture, config, quantize) }),
@@ -88,6 +89,23 @@ export async function openBaseFolder(
   }
   return { base, tokenizer, eosIds: await eosOf(folder, files, configJson, tokenizer), configJson, folder }
 }
+
+/**
+ * The configuration; untied where the checkpoint has an output layer that is not the token embedding, whatever config.json
+ * says: the reference ties only what is equal.
+ */
+async function configOf(
+  architecture: Architecture,
+  json: Record<string, unknown>,
+  checkpoint: Checkpoint,
+): Promise<ModelConfig> {
+  const config = architecture.parseConfig(json)
+  if (!config.tiedHead || !checkpoint.tensors.has(HEAD)) return config
+  if (await checkpoint.equal(HEAD, headWeight(architecture, config))) return config
+  return architecture.parseConfig({ ...json, tie_word_embeddings: false })
+}
+
+const HEAD = "lm_head.weight"
 
 async function filesOf(folder: Folder, path: string): Promise<string[]> {
   try {

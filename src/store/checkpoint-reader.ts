@@ -15,6 +15,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
   /** A tensor as f32. @throws {EspalierError} `invalid_file` if there is none, or its dtype is no float. */
   readF32(name: string): Promise<Float32Array>
+  /** Whether two tensors are the same, byte by byte. @throws {EspalierError} `invalid_file` if there is none of a name */
+  equal(a: string, b: string): Promise<boolean>
   /** sha256 in hex over all tensors (name, dtype, shape, bytes): the same however they are sharded. */
   hash(): Promise<string>
 }
@@ -53,6 +55,7 @@ export async function openCheckpoint(folder: Folder): Promise<Checkpoint> {
       const { file, dtype, shape, start, end } = entryOf(name)
       return asF32(tensorOf(dtype, shape, await folder.readRange(file, start, end)), name, file).data
     },
+    equal: (a, b) => sameBytes(folder, entryOf(a), entryOf(b)),
     hash() {
       hash ??= hashOf(folder, entries)
       return hash
@@ -90,7 +93,20 @@ async function readShards(
   }
 }
 
-type Entries = ReadonlyMap<string, TensorEntry & { readonly file: string }>
+async function sameBytes(folder: Folder, a: Place, b: Place): Promise<boolean> {
+  const size = a.end - a.start
+  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join() || size !== b.end - b.start) return false
+  for (let at = 0; at < size; at += READ_AT_ONCE) {
+    const [mine, other] = await Promise.all(
+      [a, b].map(({ file, start }) => folder.readRange(file, start + at, start + Math.min(at + READ_AT_ONCE, size))),
+    )
+    for (let i = 0; i < mine!.length; i++) if (mine![i] !== other![i]) return false
+  }
+  return true
+}
+
+type Place = TensorEntry & { readonly file: string }
+type Entries = ReadonlyMap<string, Place>
 
 /** Tensors that lie side by side are read together up to this, and larger ones in such pieces. */
 const READ_AT_ONCE = 8 * 2 ** 20

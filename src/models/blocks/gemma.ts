@@ -9,8 +9,8 @@ import { type BlockTraits, biasesOf } from "./llama-layout.ts"
 
 /** A Gemma's block. @throws {EspalierError} `unsupported` for another activation, or for attention in both directions */
 export function gemmaTraits(json: Json): Pick<BlockTraits, "norms" | "activation" | "biases"> {
-  const field = json["hidden_activation"] === undefined ? "hidden_act" : "hidden_activation"
-  const activation = activationOf(json, field, "gelu_pytorch_tanh")
+  // What older files call `hidden_act` counts for nothing, as in the reference.
+  const activation = activationOf(json, "hidden_activation", "gelu_pytorch_tanh")
   expectOneOf(json, "use_bidirectional_attention", [false, null], false)
   return { norms: "around", activation, biases: { ...biasesOf(json), mlp: false } }
 }

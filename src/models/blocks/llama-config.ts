@@ -11,6 +11,8 @@ import type { RopeSettings } from "./rope-tables.ts"
 export interface LlamaDefaults {
   readonly positions: number
   readonly headDim?: number
+  /** Key-value heads. @default as many as there are heads */
+  readonly kvHeads?: number
   readonly tiedHead?: boolean
   readonly normEpsilon?: number
   readonly theta?: number
@@ -20,16 +22,22 @@ export interface LlamaDefaults {
 export interface LlamaFields {
   readonly modelType: string
   readonly defaults: LlamaDefaults
+  /** Whether `partial_rotary_factor` may leave a part of each head as it is. @default {false} */
+  readonly partialRotary?: boolean
   /** How each layer attends, from the settings that all share. @default alike, all seeing everything before them */
   readonly attention?: (rope: RopeSettings, layers: number) => LayerAttention[]
 }
 
 /** A configuration with the fields that Llama-like architectures share. @throws {EspalierError} `invalid_file`, `unsupported` */
-export function llamaLikeConfig(json: Json, { modelType, defaults, attention }: LlamaFields): ModelConfig {
+export function llamaLikeConfig(json: Json, fields: LlamaFields): ModelConfig {
+  const { modelType, defaults, attention, partialRotary = false } = fields
   const hiddenSize = count(json, "hidden_size")
   const heads = count(json, "num_attention_heads")
-  const kvHeads = count(json, "num_key_value_heads", heads)
-  const headDim = count(json, "head_dim", defaults.headDim ?? Math.floor(hiddenSize / heads))
+  // A field that is null means what it meant before there was one, and not the class's default.
+  const unless = (field: string, fallback: number | undefined): number | undefined =>
+    json[field] === undefined ? fallback : undefined
+  const kvHeads = count(json, "num_key_value_heads", unless("num_key_value_heads", defaults.kvHeads) ?? heads)
+  const headDim = count(json, "head_dim", unless("head_dim", defaults.headDim) ?? Math.floor(hiddenSize / heads))
   if (heads % kvHeads !== 0) {
     throw new EspalierError(
       "invalid_file",
@@ -39,7 +47,13 @@ export function llamaLikeConfig(json: Json, { modelType, defaults, attention }: 
   if (headDim % 2 !== 0)
     throw new EspalierError("invalid_file", `config.json: head_dim ${headDim} is odd, so it can't be rotated`)
   const positions = count(json, "max_position_embeddings", defaults.positions)
-  const rope = readRope(flatRope(json), { headDim, positions, defaultTheta: defaults.theta ?? 10_000 })
+  const rope = readRope(json, { headDim, positions, defaultTheta: defaults.theta ?? 10_000 })
+  if (rope.dims !== headDim && !partialRotary)
+    throw new EspalierError(
+      "unsupported",
+      `config.json: ${modelType} rotates whole heads, and partial_rotary_factor asks for ${rope.dims} of ${headDim} features`,
+      { param: "partial_rotary_factor" },
+    )
   const layers = count(json, "num_hidden_layers")
   return {
     modelType,
@@ -57,13 +71,6 @@ export function llamaLikeConfig(json: Json, { modelType, defaults, attention }: 
     ...plainArithmetic,
     tiedHead: flag(json, "tie_word_embeddings", defaults.tiedHead ?? false),
   }
-}
-
-/** Rotary fields by kind of layer, as transformers 5 writes Gemma 3's, are read where the architecture knows the kinds. */
-function flatRope(json: Json): Json {
-  const nested = json["rope_parameters"]
-  const isNested = typeof nested === "object" && nested !== null && "full_attention" in nested
-  return isNested ? { ...json, rope_parameters: (nested as Json)["full_attention"] ?? {} } : json
 }
 
 /** Every layer the same. */

@@ -18,8 +18,23 @@ const KINDS = ["default", "linear", "llama3", "yarn", "longrope", "dynamic"]
 
 /** Rotary settings of a configuration that has one for all layers. @throws {EspalierError} `unsupported`, `invalid_file` */
 export function readRope(json: Json, context: RopeContext): RopeSettings {
-  const parameters = json["rope_scaling"] ?? json["rope_parameters"] ?? {}
-  return ropeOf(asObject(parameters, "config.json: rope_parameters"), json, context)
+  const record = ropeRecord(json)
+  const kinds = ["full_attention", "sliding_attention"].filter((kind) => kind in record)
+  if (kinds.length > 0)
+    throw new EspalierError(
+      "unsupported",
+      `config.json: rope_parameters has settings for each kind of layer (${kinds.join(", ")}), which this architecture doesn't know`,
+      { param: "rope_parameters" },
+    )
+  return ropeOf(record, json, context)
+}
+
+/** The record of rotary fields: the older name counts where it says anything. */
+function ropeRecord(json: Json): Json {
+  const [older, newer] = ["rope_scaling", "rope_parameters"].map((field) =>
+    asObject(json[field] ?? {}, `config.json: ${field}`),
+  ) as [Json, Json]
+  return Object.keys(older).length > 0 ? older : newer
 }
 
 /**
@@ -112,7 +127,6 @@ function factorsOf(rope: Json, field: string, length: number): number[] {
  */
 export function usablePositions(json: Json, rope: RopeSettings, positions: number): number {
   if (rope.scaling?.kind !== "longrope") return positions
-  const record = asObject(json["rope_scaling"] ?? json["rope_parameters"], "config.json: rope_parameters")
-  const original = json["original_max_position_embeddings"] ?? record["original_max_position_embeddings"]
+  const original = json["original_max_position_embeddings"] ?? ropeRecord(json)["original_max_position_embeddings"]
   return Math.min(positions, count({ original }, "original", positions))
 }

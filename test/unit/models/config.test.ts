@@ -8,6 +8,7 @@ const llama = {
   hidden_size: 8,
   num_hidden_layers: 1,
   num_attention_heads: 2,
+  num_key_value_heads: 2,
   intermediate_size: 8,
 }
 
@@ -53,6 +54,24 @@ describe("parseConfig() names the field", () => {
       /use_bidirectional_attention is true/,
     ],
     ["whose layers without positions are too few", { ...llama, model_type: "smollm3", no_rope_layers: [] }, /no_rope/],
+    [
+      "whose rotation leaves a part of each head as it is",
+      { ...llama, hidden_size: 16, partial_rotary_factor: 0.5 },
+      /llama rotates whole heads, and partial_rotary_factor asks for 4 of 8/,
+    ],
+    [
+      "whose rotation differs by kinds of layer that are not known",
+      { ...llama, rope_parameters: { full_attention: { rope_theta: 5 } } },
+      /rope_parameters has settings for each kind of layer \(full_attention\)/,
+    ],
+    [
+      "whose weights are codes",
+      { ...llama, quantization_config: { quant_method: "awq" } },
+      /quantization_config \(awq\)/,
+    ],
+    ["whose layers differ", { ...llama, per_layer_config: { "0": { head_dim: 8 } } }, /per_layer_config/],
+    ["of attention to another row", { model_type: "gpt2", add_cross_attention: true }, /add_cross_attention is true/],
+    ["where heads don't share a row evenly", { model_type: "gpt2", n_embd: 10, n_head: 4 }, /no multiple of n_head 4/],
     ["where heads don't share keys evenly", { ...llama, num_key_value_heads: 3 }, /no multiple of num_key_value_heads/],
     ["where a head can't be rotated", { ...llama, head_dim: 3 }, /head_dim 3 is odd/],
   ]
@@ -87,6 +106,86 @@ test("every architecture declares a weight for each site, and no site twice", ()
     }
     expect(new Set(sites.map(({ kind, path }) => `${kind}:${path}`)).size).toBe(sites.length)
   }
+})
+
+test("a multimodal model is refused with what its text model is", () => {
+  expect.assertions(1)
+  try {
+    architectureOf({ model_type: "gemma3", text_config: { model_type: "gemma3_text" } })
+  } catch (error) {
+    expect((error as { hint: string }).hint).toEndWith(
+      "It holds a gemma3_text, which this version opens where that is saved in a folder of its own",
+    )
+  }
+})
+
+describe("parseConfig() gives the same for a base as transformers 4 and 5 write it", () => {
+  const rope = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 }
+  const yarn = { factor: 4, original_max_position_embeddings: 16, mscale: 1, mscale_all_dim: 0.5, beta_fast: 20 }
+  const long = { short_factor: [1, 2], long_factor: [3, 4] }
+  const pairs: readonly (readonly [string, Record<string, unknown>, Record<string, unknown>])[] = [
+    ["llama", { rope_theta: 5e5 }, { rope_parameters: { rope_theta: 5e5, rope_type: "default" } }],
+    ["llama", { rope_theta: 5e5, rope_scaling: null }, { rope_scaling: {}, rope_parameters: { rope_theta: 5e5 } }],
+    [
+      "llama",
+      { rope_theta: 5e5, rope_scaling: { ...rope, rope_type: "llama3" } },
+      { rope_parameters: { ...rope, rope_type: "llama3", rope_theta: 5e5 } },
+    ],
+    ["llama", { rope_scaling: { type: "linear", factor: 2 } }, { rope_parameters: { rope_type: "linear", factor: 2 } }],
+    [
+      "qwen2",
+      { rope_theta: 1e6, rope_scaling: { ...yarn, type: "yarn" } },
+      { rope_parameters: { ...yarn, rope_type: "yarn", rope_theta: 1e6 } },
+    ],
+    ["qwen3", { head_dim: 8, rope_theta: 1e6 }, { head_dim: 8, rope_parameters: { rope_theta: 1e6 } }],
+    ["mistral", { head_dim: null, num_key_value_heads: null }, { head_dim: 4, num_key_value_heads: 2 }],
+    [
+      "smollm3",
+      { rope_theta: 7, num_key_value_heads: 1 },
+      { rope_parameters: { rope_theta: 7 }, num_key_value_heads: 1 },
+    ],
+    [
+      "gemma3_text",
+      { rope_theta: 5000, rope_local_base_freq: 70, rope_scaling: { rope_type: "linear", factor: 8 } },
+      {
+        layer_types: ["sliding_attention"],
+        rope_parameters: {
+          full_attention: { rope_type: "linear", factor: 8, rope_theta: 5000 },
+          sliding_attention: { rope_type: "default", rope_theta: 70 },
+        },
+      },
+    ],
+    // What only older files call it, the reference reads no more.
+    ["gemma2", { hidden_act: "relu" }, { hidden_activation: "gelu_pytorch_tanh" }],
+    [
+      "phi3",
+      { partial_rotary_factor: 0.5, rope_theta: 7, hidden_size: 16, rope_scaling: { ...long, type: "su" } },
+      {
+        hidden_size: 16,
+        original_max_position_embeddings: 4096,
+        rope_scaling: null,
+        rope_parameters: { ...long, rope_type: "longrope", rope_theta: 7, partial_rotary_factor: 0.5 },
+      },
+    ],
+  ]
+  for (const [i, [type, older, newer]] of pairs.entries())
+    test(`${type}, ${i}`, () => {
+      const read = (json: Record<string, unknown>) => {
+        const all = { ...llama, model_type: type, ...json }
+        return architectureOf(all).parseConfig(all)
+      }
+      expect(read(older)).toEqual(read(newer))
+    })
+})
+
+test("what a class takes where config.json says nothing", () => {
+  const read = (json: Record<string, unknown>) => architectureOf(json).parseConfig(json)
+  const many = { ...llama, hidden_size: 64, num_attention_heads: 32, num_key_value_heads: undefined }
+  expect(read({ ...many, model_type: "mistral" }).kvHeads).toBe(8)
+  expect(read({ ...many, model_type: "smollm3" }).kvHeads).toBe(4)
+  expect(read({ ...many, model_type: "granite" }).kvHeads).toBe(32)
+  expect(read({ ...many, model_type: "qwen3" }).headDim).toBe(128)
+  expect(read({ ...many, model_type: "qwen3", head_dim: null }).headDim).toBe(2)
 })
 
 describe("parseConfig() says how each layer attends", () => {

@@ -4,6 +4,7 @@ import { encodeUtf8 } from "../../../src/core/bytes.ts"
 import { f32ToBf16, f32ToF16 } from "../../../src/core/half.ts"
 import { f32, type Tensor } from "../../../src/core/tensor.ts"
 import { writeSafetensors } from "../../../src/formats/safetensors.ts"
+import { underNames } from "../../../src/store/checkpoint-names.ts"
 import { openCheckpoint } from "../../../src/store/checkpoint-reader.ts"
 import { memoryFolder } from "../../../src/store/folder.ts"
 import { packWeights } from "../../../src/store/weights-file.ts"
@@ -19,7 +20,35 @@ const single = (tensors: Record<string, Tensor>) =>
   folderOf({ "model.safetensors": writeSafetensors(new Map(Object.entries(tensors))) })
 const index = (map: Record<string, string>) => JSON.stringify({ weight_map: map })
 
+describe("underNames()", () => {
+  test("finds the weights of a model that was saved without its output layer", async () => {
+    const bare = await openCheckpoint(single({ "wte.weight": a, "h.0.ln_1.bias": b }))
+    const found = underNames(bare, "transformer.wte")
+    expect([...found.tensors.keys()]).toEqual(["transformer.h.0.ln_1.bias", "transformer.wte.weight"])
+    expect(await found.readF32("transformer.h.0.ln_1.bias")).toEqual(b.data)
+    expect(await found.hash()).toBe(await bare.hash())
+  })
+
+  test("leaves a checkpoint alone that has the names already, or neither", async () => {
+    for (const tensors of [{ "transformer.wte.weight": a, "h.0.ln_1.bias": b }, { x: a }]) {
+      const checkpoint = await openCheckpoint(single(tensors))
+      expect(underNames(checkpoint, "transformer.wte")).toBe(checkpoint)
+    }
+  })
+})
+
 describe("openCheckpoint()", () => {
+  test("compares tensors byte by byte", async () => {
+    const large = new Float32Array(9 * 2 ** 18).fill(1)
+    const other = large.slice()
+    other[other.length - 1] = 2
+    const f = (data: Float32Array) => f32([data.length], data)
+    const checkpoint = await openCheckpoint(single({ a, b, x: f(large), y: f(large), z: f(other) }))
+    expect(await checkpoint.equal("x", "y")).toBe(true)
+    expect(await checkpoint.equal("x", "z")).toBe(false)
+    expect(await checkpoint.equal("a", "b")).toBe(false)
+  })
+
   test("reads f32, f16 and bf16 as f32", async () => {
     const values = Float32Array.of(1, -2, 0.5, 4)
     const checkpoint = await openCheckpoint(
