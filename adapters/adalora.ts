@@ -37,12 +37,31 @@ const config = v.strictObject({
   /** Memory of the importance and of its uncertainty. */
   beta1: v.optional(part, 0.85),
   beta2: v.optional(part, 0.85),
+  /**
+   * Which ranks of a layer are left once they have been shared out, by `<path>.lora_E`: those alone are in the file, and
+   * nothing is shared out any more. @default none, where training has not come to that
+   */
+  rankPattern: v.optional(v.record(v.string(), v.array(v.boolean())), {}),
   /** Weight of what keeps A and B orthogonal. */
   orthogonality: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), 0.5),
 })
 type Config = v.InferOutput<typeof config>
 
+/** Of the rank that layers began with, however many are left, as PEFT. */
 const scaleOf = (c: Config): number => c.alpha / (c.initRank + 1e-5)
+
+/** Ranks of a layer. */
+function rankOf(path: string, c: Config): number {
+  const kept = c.rankPattern[`${path}.lora_E`]
+  return kept ? kept.filter(Boolean).length : c.initRank
+}
+
+/** Whether the ranks have been shared out for good. */
+const isShared = (c: Config): boolean => Object.keys(c.rankPattern).length > 0
+
+/** A rank pattern without the adapter's name, which PEFT has in it until it saves. */
+const unnamed = (pattern: object): object =>
+  Object.fromEntries(Object.entries(pattern).map(([key, kept]) => [key.replace(/\.default$/, ""), kept]))
 
 /** What is trained at a layer, and what is remembered of each: the moving importance, its uncertainty, the mask. */
 type Trained = "A" | "B" | "E"
@@ -145,6 +164,8 @@ const isMeant = (site: Site, c: Config) => isTarget(site, c) && site.role !== "h
 function trainedParams(site: Site, c: Config): ParameterSpec<Trained>[] {
   if (!isMeant(site, c) || site.kind !== "linear") return []
   const { path, inFeatures, outFeatures } = site
+  const r = rankOf(path, c)
+  if (r === 0) return []
   const spec = (name: Trained, shape: number[], init: ParameterSpec["init"]): ParameterSpec<Trained> => ({
     name,
     key: keyOf(path, name),
@@ -152,9 +173,9 @@ function trainedParams(site: Site, c: Config): ParameterSpec<Trained>[] {
     init,
   })
   return [
-    spec("A", [c.initRank, inFeatures], { kind: "normal", std: 0.02 }),
-    spec("B", [outFeatures, c.initRank], { kind: "normal", std: 0.02 }),
-    spec("E", [c.initRank, 1], { kind: "zeros" }),
+    spec("A", [r, inFeatures], { kind: "normal", std: 0.02 }),
+    spec("B", [outFeatures, r], { kind: "normal", std: 0.02 }),
+    spec("E", [r, 1], { kind: "zeros" }),
   ]
 }
 
@@ -167,6 +188,7 @@ export const adalora = defineMethod({
   params(site, c): ParameterSpec<Name>[] {
     const trained = trainedParams(site, c)
     if (trained.length === 0 || site.kind !== "linear") return []
+    if (isShared(c)) return trained
     const memory = trained.flatMap(({ name, shape }) =>
       (["importance", "uncertainty"] as const).map(
         (kind): ParameterSpec<Name> => ({
@@ -196,32 +218,32 @@ export const adalora = defineMethod({
   },
   penalty(g, all, c) {
     if (c.orthogonality === 0) return null
-    const terms = all.flatMap(({ A, B }) => [
-      unorthogonal(g, A, c.initRank),
-      unorthogonal(g, g.transpose(B, [1, 0]), c.initRank),
-    ])
+    const terms = all.flatMap(({ A, B }) => {
+      const r = A.shape[0] as number
+      return [unorthogonal(g, A, r), unorthogonal(g, g.transpose(B, [1, 0]), r)]
+    })
     return g.mul(
       terms.reduce((sum, term) => g.add(sum, term)),
       c.orthogonality / terms.length,
     )
   },
-  afterUpdate: (context, all, c) =>
-    shareOut(
-      context,
-      all.flatMap(({ site }) => (site.kind === "linear" ? [site.path] : [])),
-      c,
-    ),
+  afterUpdate(context, all, c) {
+    if (isShared(c)) return
+    const paths = all.flatMap(({ site }) => (site.kind === "linear" ? [site.path] : []))
+    shareOut(context, paths, c)
+  },
   finish(site, { A, B, E }, c) {
     if (site.kind !== "linear") return []
     // What was switched off costs nothing to serve.
-    const kept = Array.from({ length: c.initRank }, (_, k) => k).filter((k) => E.data[k] !== 0)
+    const r = E.data.length
+    const kept = Array.from({ length: r }, (_, k) => k).filter((k) => E.data[k] !== 0)
     if (kept.length === 0) return []
     const { path, inFeatures, outFeatures } = site
     const a = new Float32Array(kept.length * inFeatures)
     const b = new Float32Array(outFeatures * kept.length)
     for (const [row, k] of kept.entries()) {
       for (let i = 0; i < inFeatures; i++) a[row * inFeatures + i] = E.data[k]! * A.data[k * inFeatures + i]!
-      for (let o = 0; o < outFeatures; o++) b[o * kept.length + row] = B.data[o * c.initRank + k]!
+      for (let o = 0; o < outFeatures; o++) b[o * kept.length + row] = B.data[o * r + k]!
     }
     const tensor = (shape: number[], data: Float32Array): Tensor<"f32"> => f32(shape, data)
     return [
@@ -254,7 +276,7 @@ export const adalora = defineMethod({
       modules_to_save: null,
       orth_reg_weight: c.orthogonality,
       r: c.rank,
-      rank_pattern: null,
+      rank_pattern: isShared(c) ? c.rankPattern : null,
       revision: null,
       target_modules: targetModules(sites, c.targets),
       target_r: c.rank,
@@ -267,7 +289,7 @@ export const adalora = defineMethod({
       use_rslora: false,
     }),
     read(json) {
-      refuseForeign(json, { bias: "none", modules_to_save: null, exclude_modules: null, rank_pattern: null })
+      refuseForeign(json, { bias: "none", modules_to_save: null, exclude_modules: null })
       return {
         rank: json["target_r"] ?? 8,
         initRank: json["init_r"] ?? 12,
@@ -275,6 +297,7 @@ export const adalora = defineMethod({
         dropout: json["lora_dropout"] ?? 0,
         targets: json["target_modules"],
         layers: layersOf(json),
+        rankPattern: unnamed(json["rank_pattern"] ?? {}),
         beta1: json["beta1"] ?? 0.85,
         beta2: json["beta2"] ?? 0.85,
         orthogonality: json["orth_reg_weight"] ?? 0.5,

@@ -160,7 +160,13 @@ const foreign: Readonly<Record<string, unknown>> = {
   use_qalora: false,
   use_bdlora: null,
   alora_invocation_tokens: null,
+  arrow_config: null,
+  kasa_config: null,
+  monteclora_config: null,
 }
+
+/** Starts of `init_lora_weights` by which PEFT changes the base's own weights, when it loads the adapter too. */
+const changesBase = /^(pissa|olora|corda|loftq|lora_ga)/i
 
 /** @throws {EspalierError} `unsupported` naming an option of adapter_config.json that changes what is computed. */
 export function refuseForeign(json: Readonly<Record<string, unknown>>, options = foreign): void {
@@ -175,9 +181,10 @@ export function refuseForeign(json: Readonly<Record<string, unknown>>, options =
   }
 }
 
-/** `layers_to_transform`, a number or a list, as a setting. */
+/** `layers_to_transform`, a number or a list, as a setting: an empty list means all. */
 export function layersOf(json: Readonly<Record<string, unknown>>): unknown {
   const layers = json["layers_to_transform"] ?? null
+  if (Array.isArray(layers) && layers.length === 0) return null
   return typeof layers === "number" ? [layers] : layers
 }
 
@@ -190,6 +197,16 @@ function excludedBy(json: Readonly<Record<string, unknown>>): unknown {
 /** Settings from PEFT's configuration of LoRA. */
 export function readLora(json: Readonly<Record<string, unknown>>): Record<string, unknown> {
   refuseForeign(json)
+  const init = json["init_lora_weights"]
+  if (typeof init === "string" && changesBase.test(init))
+    throw new EspalierError(
+      "unsupported",
+      `adapter_config.json: init_lora_weights = ${JSON.stringify(init)} belongs to a base whose weights PEFT has changed`,
+      {
+        param: "init_lora_weights",
+        hint: "In Python, save it as a plain LoRA: save_pretrained(..., path_initial_model_for_weight_conversion=...)",
+      },
+    )
   return {
     rank: json["r"],
     alpha: json["lora_alpha"],

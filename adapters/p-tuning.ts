@@ -9,6 +9,7 @@ import * as v from "valibot"
 import { f32, type Tensor } from "../src/core/tensor.ts"
 import { defineMethod, type ParameterSpec } from "../src/method.ts"
 import { graphMaths, type Maths, tensorMaths } from "./encoder-maths.ts"
+import { refuseForeign } from "./lora-settings.ts"
 
 const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most))
 
@@ -151,11 +152,14 @@ export const pTuning = defineMethod({
       task_type: "CAUSAL_LM",
       token_dim: base.hiddenSize,
     }),
-    read: (json) => ({
-      virtualTokens: json["num_virtual_tokens"],
-      encoder: String(json["encoder_reparameterization_type"] ?? "MLP").toLowerCase(),
-      encoderHidden: json["encoder_hidden_size"] ?? null,
-      encoderLayers: json["encoder_num_layers"] ?? 2,
-    }),
+    read(json) {
+      refuseForeign(json, { num_transformer_submodules: 1, modules_to_save: null })
+      return {
+        virtualTokens: json["num_virtual_tokens"],
+        encoder: String(json["encoder_reparameterization_type"] ?? "MLP").toLowerCase(),
+        encoderHidden: json["encoder_hidden_size"] ?? null,
+        encoderLayers: json["encoder_num_layers"] ?? 2,
+      }
+    },
   },
 })

@@ -12,6 +12,7 @@ import { f32 } from "../src/core/tensor.ts"
 import { defineMethod, type Init, type MethodEnv, type ParameterSpec } from "../src/method.ts"
 import type { PrefixSite } from "../src/models/site.ts"
 import { graphMaths, type Maths, tensorMaths } from "./encoder-maths.ts"
+import { refuseForeign } from "./lora-settings.ts"
 
 const config = v.strictObject({
   virtualTokens: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096)), 16),
@@ -153,10 +154,13 @@ export const prefixTuning = defineMethod({
       task_type: "CAUSAL_LM",
       token_dim: base.kvHeads * base.headDim,
     }),
-    read: (json) => ({
-      virtualTokens: json["num_virtual_tokens"],
-      init: "random",
-      projection: json["prefix_projection"] ? json["encoder_hidden_size"] : null,
-    }),
+    read(json) {
+      refuseForeign(json, { num_transformer_submodules: 1, modules_to_save: null })
+      return {
+        virtualTokens: json["num_virtual_tokens"],
+        init: "random",
+        projection: json["prefix_projection"] ? json["encoder_hidden_size"] : null,
+      }
+    },
   },
 })

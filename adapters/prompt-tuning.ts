@@ -7,6 +7,7 @@
 import * as v from "valibot"
 import { EspalierError } from "../src/core/errors.ts"
 import { defineMethod, type Init, type MethodEnv } from "../src/method.ts"
+import { refuseForeign } from "./lora-settings.ts"
 
 const config = v.strictObject({
   virtualTokens: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096)), 16),
@@ -85,12 +86,7 @@ export const promptTuning = defineMethod({
       tokenizer_name_or_path: null,
     }),
     read(json) {
-      const submodules = json["num_transformer_submodules"] ?? 1
-      if (submodules !== 1)
-        throw new EspalierError(
-          "unsupported",
-          `adapter_config.json: num_transformer_submodules = ${submodules} is not supported`,
-        )
+      refuseForeign(json, { num_transformer_submodules: 1, modules_to_save: null })
       return { virtualTokens: json["num_virtual_tokens"], init: "random" }
     },
   },

@@ -4,6 +4,7 @@
  * Source: peft `tuners_utils.py`, `check_target_module_exists`.
  */
 import * as v from "valibot"
+import { EspalierError } from "../src/core/errors.ts"
 import type { LinearSite, Site } from "../src/models/site.ts"
 
 /** Target modules as a setting. */
@@ -15,10 +16,25 @@ export const targetsSchema = v.union([
 /** Targets as they are set: names, a regular expression, or `all-linear`. */
 export type Targets = v.InferOutput<typeof targetsSchema>
 
+/** A regular expression for whole paths. @throws {EspalierError} `unsupported` for what JavaScript can't read */
+function wholePath(source: string): RegExp {
+  try {
+    return new RegExp(`^(?:${source})$`)
+  } catch (cause) {
+    throw new EspalierError(
+      "unsupported",
+      `Regular expression ${JSON.stringify(source)}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
 /** Whether a path is meant. */
 export function matchesTargets(path: string, targets: Targets): boolean {
   if (targets === "all-linear" || targets === "all") return path !== "lm_head"
-  if (typeof targets === "string") return new RegExp(`^(?:${targets})$`).test(path)
+  if (typeof targets === "string") return wholePath(targets).test(path)
   return targets.some((name) => path === name || path.endsWith(`.${name}`))
 }
 
@@ -41,7 +57,7 @@ export const isTarget = (site: Site, { targets, layers, exclude = null }: Meant)
 /** The value that a pattern table gives a path, or the fallback; keys match a path's end or are regular expressions. */
 export function fromPattern(patterns: Readonly<Record<string, number>>, path: string, fallback: number): number {
   for (const [key, value] of Object.entries(patterns)) {
-    if (new RegExp(`^(?:.*\\.)?(?:${key})$`).test(path)) return value
+    if (wholePath(`(?:.*\\.)?(?:${key})`).test(path)) return value
   }
   return fallback
 }

@@ -48,8 +48,9 @@ export function understandAdapter(
     if (!tensor) lines.push(`${key}: expected [${shape}] but it is missing`)
     else if (tensor.shape.join() !== shape.join()) lines.push(`${key}: expected [${shape}] but found [${tensor.shape}]`)
   }
+  // A tensor without numbers, such as AdaLoRA leaves of a layer without ranks, says nothing.
   for (const [key, { shape }] of tensors)
-    if (!expected.has(key)) lines.push(`${key}: [${shape}] belongs nowhere in the base`)
+    if (!expected.has(key) && !shape.includes(0)) lines.push(`${key}: [${shape}] belongs nowhere in the base`)
   if (lines.length > 0) {
     const shown = lines.slice(0, 12).concat(lines.length > 12 ? [`and ${lines.length - 12} more`] : [])
     throw new EspalierError(

@@ -355,13 +355,13 @@ export function methodOfPeft(json: Readonly<Record<string, unknown>>, methods: r
   const type = json["peft_type"]
   const found = methods.find(({ peft }) => peft && peft.type === type && peft.matches(json))
   if (found) return found
-  const known = methods.flatMap(({ peft }) => (peft ? [peft.type] : []))
+  const known = new Set(methods.flatMap(({ peft }) => (peft ? [peft.type] : [])))
   throw new EspalierError(
     "unsupported",
-    `adapter_config.json: peft_type ${JSON.stringify(type)} with these options is not a method of this version`,
+    `adapter_config.json: peft_type ${JSON.stringify(type)} is not a method of this version`,
     {
       param: "peft_type",
-      hint: `Known: ${known.join(", ")}`,
+      hint: `Known: ${[...known].join(", ")}. In Python, merge_and_unload() makes a base of many others, which --base takes`,
     },
   )
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { adalora, budgetAfter } from "../../../adapters/adalora.ts"
+import { f32 } from "../../../src/core/tensor.ts"
 import type { Base } from "../../../src/models/base.ts"
 import type { LinearSite } from "../../../src/models/site.ts"
 import { methodEnv } from "../../../src/presets/method-env.ts"
@@ -70,4 +71,28 @@ test("the budget begins whole, falls by a cubic law and ends at the target", () 
   const c = { rank: 2, initRank: 6, warmup: 0.1, settled: 0.4 }
   const budgets = [0, 10, 35, 60, 100].map((step) => budgetAfter(step, 100, 10, c))
   expect(budgets).toEqual([60, 60, 25, 20, 20])
+})
+
+test("an adapter whose ranks PEFT has shared out holds those that are left, scaled by the rank it began with", async () => {
+  const pattern = { "l0.lora_E.default": [true, false, true], "l1.lora_E": [false, false, false] }
+  const json = { init_r: 3, target_r: 1, lora_alpha: 6, target_modules: ["l0", "l1"], rank_pattern: pattern }
+  const method = adalora.prepare(adalora.peft!.read(json))
+  const all = method.parameters(env)
+  const [outFeatures, inFeatures] = oracle.dims[0] as [number, number]
+  expect(all.flatMap(({ params }) => params.map(({ key, shape }) => [key, shape]))).toEqual([
+    ["base_model.model.l0.lora_A", [2, inFeatures]],
+    ["base_model.model.l0.lora_B", [outFeatures, 2]],
+    ["base_model.model.l0.lora_E", [2, 1]],
+  ])
+  const tensors = new Map(
+    all.flatMap(({ params }) =>
+      params.map(({ key, shape }) => [key, f32(shape, new Float32Array(shape[0]! * shape[1]!).fill(1))] as const),
+    ),
+  )
+  const [form] = await method.finish(method.stored(env), tensors, async () => new Float32Array(0))
+  expect(form).toMatchObject({ form: "lowrank", path: "l0", scale: 6 / (3 + 1e-5) })
+  expect(method.writePeft(env)).toMatchObject({
+    init_r: 3,
+    rank_pattern: { "l0.lora_E": [true, false, true], "l1.lora_E": [false, false, false] },
+  })
 })

@@ -142,9 +142,22 @@ describe("lora", () => {
   test("refuses PEFT options that change what is computed", () => {
     const read = (option: object) => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })
     expect(() => lora.prepare(read({ bias: "some" }))).toThrow(/method lora are wrong: bias/)
-    for (const option of [{ modules_to_save: ["lm_head"] }, { use_qalora: true }]) {
+    for (const option of [{ modules_to_save: ["lm_head"] }, { use_qalora: true }, { kasa_config: { beta: 1 } }]) {
       expect(() => read(option)).toThrow(/is not supported/)
     }
+  })
+  test("refuses starts by which PEFT changes the base, and takes those that leave it alone", () => {
+    const read = (init: unknown) => lora.peft!.read({ r: 1, target_modules: ["q_proj"], init_lora_weights: init })
+    for (const init of ["pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga"])
+      expect(() => read(init)).toThrow(`init_lora_weights = "${init}" belongs to a base whose weights PEFT has changed`)
+    for (const init of [true, false, "gaussian", "eva", "orthogonal", "mica"]) expect(read(init)).toBeDefined()
+  })
+  test("takes an empty list of layers for all of them, as PEFT", () => {
+    const json = { r: 1, lora_alpha: 1, target_modules: ["q_proj"], layers_to_transform: [] }
+    expect(lora.prepare(lora.peft!.read(json)).parameters(env)).toHaveLength(2)
+  })
+  test("says which regular expression can't be read", () => {
+    expect(() => keys({ targets: "(?P<layer>.*)q_proj" })).toThrow(/Regular expression "\(\?P<layer>/)
   })
 })
 
@@ -166,6 +179,14 @@ describe("prompt_tuning", () => {
     expect(init({ init: "random" })).toEqual({ kind: "normal-like", weight: "model.embed_tokens.weight" }))
 })
 
+test("virtual tokens beside whole modules are refused", () => {
+  for (const name of ["prompt_tuning", "p_tuning", "prefix_tuning"]) {
+    const { peft } = methods.find((method) => method.name === name)!
+    expect(() => peft!.read({ num_virtual_tokens: 2, modules_to_save: ["lm_head"] })).toThrow(/modules_to_save/)
+    expect(() => peft!.read({ num_virtual_tokens: 2, num_transformer_submodules: 2 })).toThrow(/num_transformer_sub/)
+  }
+})
+
 test("full trains every weight of the base", () => {
   const full = methods.find(({ name }) => name === "full")!
   const wanted = llama.weights(config).flatMap(({ parts }) => parts.map(({ name, shape }) => `${name} [${shape}]`))
@@ -179,6 +200,6 @@ test("full trains every weight of the base", () => {
 test("methodOfPeft() names the types that are known", () => {
   expect(methodOfPeft({ peft_type: "LORA" }, methods).name).toBe("lora")
   expect(methodOfPeft({ peft_type: "LORA", use_dora: true }, methods).name).toBe("dora")
-  expect(() => methodOfPeft({ peft_type: "LOHA" }, methods)).toThrow(/is not a method of this version/)
+  expect(() => methodOfPeft({ peft_type: "LOHA" }, methods)).toThrow(/"LOHA" is not a method of this version/)
   expect(() => methodOfPeft({}, methods)).toThrow(/peft_type/)
 })
