@@ -91,7 +91,7 @@ test("stackedSettings() counts layers, by either name, and takes each layer's ki
 describe("checkAttention()", () => {
   const json = {
     ...{ vocab_size: 32, hidden_size: 16, head_dim: 8, num_hidden_layers: 4, num_attention_heads: 2 },
-    ...{ intermediate_size: 24, sliding_window: 8 },
+    ...{ num_key_value_heads: 2, intermediate_size: 24, sliding_window: 8 },
   }
   const stack = (json: Record<string, unknown>, layers: readonly number[]) => {
     const part = { name: "a", config: gemma2.parseConfig(json) }
