@@ -2,8 +2,8 @@
  * @module Changes of one vector, such as a bias, merged as each method merges weights.
  */
 import { rng } from "../core/rng.ts"
+import { frobenius } from "../linalg/matrix.ts"
 import { combine, isElementwise, slerpWeights } from "./combine.ts"
-import { frobenius } from "./matrix.ts"
 import type { Recipe } from "./recipe.ts"
 import type { MergeSource } from "./source.ts"
 

@@ -40,8 +40,7 @@ export function keepLargest(values: Float64Array, density: number): Float64Array
   if (count >= values.length) return values
   const out = new Float64Array(values.length)
   if (count === 0) return out
-  const sizes = values.map(Math.abs).sort()
-  const least = sizes[sizes.length - count]!
+  const least = nthSmallest(values.map(Math.abs), values.length - count)
   let equal = count
   for (const value of values) if (Math.abs(value) > least) equal--
   for (let i = 0; i < values.length; i++) {
@@ -51,6 +50,32 @@ export function keepLargest(values: Float64Array, density: number): Float64Array
   return out
 }
 
+/**
+ * The element that would stand at `nth` if they were sorted, by Hoare's selection; they end in another order.
+ * @param nth 0-based
+ */
+function nthSmallest(values: Float64Array, nth: number): number {
+  let [low, high] = [0, values.length - 1]
+  while (low < high) {
+    const pivot = middleOf(values[low]!, values[(low + high) >>> 1]!, values[high]!)
+    let [i, j] = [low, high]
+    while (i <= j) {
+      while (values[i]! < pivot) i++
+      while (values[j]! > pivot) j--
+      if (i > j) break
+      const held = values[i]!
+      values[i++] = values[j]!
+      values[j--] = held
+    }
+    if (nth <= j) high = j
+    else if (nth >= i) low = i
+    else break
+  }
+  return values[nth]!
+}
+
+const middleOf = (a: number, b: number, c: number): number => Math.max(Math.min(a, b), Math.min(Math.max(a, b), c))
+
 /** Each element with probability `density`, divided by it, so that the mean stays. */
 function dropAtRandom(values: Float64Array, density: number, random: Rng): Float64Array {
   if (density >= 1) return values
@@ -59,7 +84,10 @@ function dropAtRandom(values: Float64Array, density: number, random: Rng): Float
 
 function sum(all: readonly Float64Array[], weights: readonly number[]): Float64Array {
   const out = new Float64Array(all[0]!.length)
-  for (const [k, values] of all.entries()) for (let i = 0; i < out.length; i++) out[i]! += weights[k]! * values[i]!
+  for (const [k, values] of all.entries()) {
+    const weight = weights[k]!
+    for (let i = 0; i < out.length; i++) out[i]! += weight * values[i]!
+  }
   return out
 }
 
@@ -68,18 +96,20 @@ function sum(all: readonly Float64Array[], weights: readonly number[]): Float64A
  * counts as positive, as in PEFT.
  */
 function disjointMean(all: readonly Float64Array[], weights: readonly number[]): Float64Array {
-  return all[0]!.map((_, i) => {
-    let vote = 0
-    for (const values of all) vote += values[i]!
-    const sign = vote >= 0 ? 1 : -1
-    let [total, count] = [0, 0]
-    for (const [k, values] of all.entries()) {
-      if (Math.sign(values[i]!) !== sign) continue
-      total += weights[k]! * values[i]!
-      count++
+  const votes = sum(all, new Array<number>(all.length).fill(1))
+  const out = new Float64Array(votes.length)
+  const counts = new Uint32Array(votes.length)
+  for (const [k, values] of all.entries()) {
+    const weight = weights[k]!
+    for (let i = 0; i < out.length; i++) {
+      const value = values[i]!
+      if (votes[i]! >= 0 ? value <= 0 : value >= 0) continue
+      out[i]! += weight * value
+      counts[i]!++
     }
-    return total / Math.max(1, count)
-  })
+  }
+  for (let i = 0; i < out.length; i++) if (counts[i]! > 1) out[i]! /= counts[i]!
+  return out
 }
 
 /** Below this sine an arc is taken for a line. */

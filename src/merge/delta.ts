@@ -2,9 +2,19 @@
  * @module What an adapter adds to one weight: a matrix, kept as two factors as long as that is possible, since sums and
  * norms of factors cost a fraction of those of the matrix.
  */
-import { addScaled, beside, frobenius, type Matrix, multiply, scaled, stacked, transpose, zeros } from "./matrix.ts"
-import { qr } from "./qr.ts"
-import type { Factors } from "./truncate.ts"
+import {
+  addScaled,
+  beside,
+  frobenius,
+  type Matrix,
+  multiply,
+  scaled,
+  stacked,
+  transpose,
+  zeros,
+} from "../linalg/matrix.ts"
+import { qr } from "../linalg/qr.ts"
+import type { Factors } from "../linalg/truncate.ts"
 
 /** A change of a weight [out, in]. */
 export type Delta = (Factors & { readonly kind: "factors" }) | { readonly kind: "dense"; readonly matrix: Matrix }

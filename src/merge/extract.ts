@@ -4,10 +4,10 @@
  */
 import { f32 } from "../core/tensor.ts"
 import type { LowrankForm } from "../forms/form.ts"
+import { addScaled, frobenius, type Matrix, multiply } from "../linalg/matrix.ts"
+import { type Truncation, truncateDense } from "../linalg/truncate.ts"
 import type { LinearSite } from "../models/site.ts"
 import { frozenWeight } from "./linear-change.ts"
-import { addScaled, frobenius, type Matrix, multiply } from "./matrix.ts"
-import { type Truncation, truncateDense } from "./truncate.ts"
 
 /** A frozen weight as f32, by its checkpoint name. */
 type Read = (name: string) => Promise<Float32Array>

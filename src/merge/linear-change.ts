@@ -8,9 +8,9 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { BiasForm, Form, LowrankForm, ScaleForm } from "../forms/form.ts"
+import { type Matrix, matrix, transpose, zeros } from "../linalg/matrix.ts"
 import type { LinearSite } from "../models/site.ts"
 import { type Delta, denseOf, factored, sumOf } from "./delta.ts"
-import { type Matrix, matrix, transpose, zeros } from "./matrix.ts"
 
 /** A linear layer's change. */
 export interface LinearChange {

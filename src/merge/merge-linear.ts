@@ -5,16 +5,16 @@ import { EspalierError } from "../core/errors.ts"
 import { rng } from "../core/rng.ts"
 import { f32 } from "../core/tensor.ts"
 import type { BiasForm, Form, LowrankForm } from "../forms/form.ts"
+import { matrix } from "../linalg/matrix.ts"
+import { type Factors, truncateDense, truncateFactors } from "../linalg/truncate.ts"
 import type { LinearSite } from "../models/site.ts"
 import { combine, isElementwise, slerpWeights } from "./combine.ts"
 import { combineVectors } from "./combine-vectors.ts"
 import { type Delta, denseOf, factored, innerProduct, normOf, sumOf, type Term } from "./delta.ts"
 import { linearChange } from "./linear-change.ts"
-import { matrix } from "./matrix.ts"
 import type { Recipe } from "./recipe.ts"
 import { type MergeReport, reportBuilder } from "./report.ts"
 import type { MergeBase, MergeSource } from "./source.ts"
-import { type Factors, truncateDense, truncateFactors } from "./truncate.ts"
 
 /** What merged layers are made of, and how near they come. */
 export interface Merged {

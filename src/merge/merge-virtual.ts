@@ -8,7 +8,7 @@
 import { EspalierError } from "../core/errors.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { Form, PrefixForm, PromptForm } from "../forms/form.ts"
-import { matrix } from "./matrix.ts"
+import { matrix } from "../linalg/matrix.ts"
 import type { Merged } from "./merge-linear.ts"
 import type { Recipe } from "./recipe.ts"
 import { reportBuilder } from "./report.ts"

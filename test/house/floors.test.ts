@@ -8,7 +8,7 @@ import { codeFiles, importsOf, textOf } from "../support/source-tree.ts"
 /** Folders and single files by floor, lowest first. */
 const floors: readonly (readonly string[])[] = [
   ["src/core"],
-  ["src/graph", "src/formats", "src/text", "src/runtime"],
+  ["src/graph", "src/formats", "src/text", "src/linalg", "src/runtime"],
   ["src/models", "src/forms", "src/data", "src/store"],
   ["src/method.ts"],
   ["src/adapter-io.ts"],
@@ -106,7 +106,7 @@ describe("floors", () => {
   })
 
   test("what computes touches no file, no socket and no process", () => {
-    const pure = ["src/core", "src/graph", "src/formats", "src/text", "src/models", "src/forms", "src/data"]
+    const pure = ["src/core", "src/graph", "src/formats", "src/text", "src/linalg", "src/models", "src/forms", "src/data"]
     const free = [...pure, "src/method.ts", "src/adapter-io.ts", "adapters", "src/train", "src/serve", "routes"]
     expect(
       breaches((from, _target, specifier) => specifier.startsWith("node:") && free.includes(placeOf(from)!.unit)),

@@ -14,6 +14,20 @@ describe("keepLargest()", () => {
     expect([...keepLargest(Float64Array.from([1, -3, 2]), 0.2)]).toEqual([0, 0, 0])
     expect([...keepLargest(Float64Array.from([1, -3, 2]), 1)]).toEqual([1, -3, 2])
   })
+  test("keeps what sorting would keep, with many equal ones and with none", () => {
+    for (const [seed, step] of [0, 0.5, 3].entries()) {
+      const draw = rng(seed, "values")
+      const values = Float64Array.from({ length: 501 }, () => {
+        const x = draw.normal()
+        return step === 0 ? x : Math.round(x / step) * step
+      })
+      for (const density of [0.01, 0.3, 0.5, 0.99]) {
+        const order = [...values.keys()].sort((i, j) => Math.abs(values[j]!) - Math.abs(values[i]!) || i - j)
+        const kept = new Set(order.slice(0, Math.floor(density * values.length)))
+        expect(keepLargest(values, density)).toEqual(values.map((x, i) => (kept.has(i) ? x : 0)))
+      }
+    }
+  })
 })
 
 describe("combine() by TIES", () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import { rng } from "../../../src/core/rng.ts"
-import { addScaled, frobenius, type Matrix, matrix, multiply, transpose, zeros } from "../../../src/merge/matrix.ts"
-import { qr } from "../../../src/merge/qr.ts"
-import { svd } from "../../../src/merge/svd.ts"
-import { type Factors, truncateDense, truncateFactors } from "../../../src/merge/truncate.ts"
+import { addScaled, frobenius, type Matrix, matrix, multiply, transpose, zeros } from "../../../src/linalg/matrix.ts"
+import { qr } from "../../../src/linalg/qr.ts"
+import { svd } from "../../../src/linalg/svd.ts"
+import { type Factors, truncateDense, truncateFactors } from "../../../src/linalg/truncate.ts"
 
 const random = (rows: number, columns: number, seed = 1): Matrix => {
   const draw = rng(seed, `${rows}x${columns}`)
@@ -133,5 +133,19 @@ describe("truncateDense()", () => {
   })
   test("keeps everything at full rank", () => {
     expect(distance(product(truncateDense(large, {})), large)).toBeLessThan(1e-12)
+  })
+  test("a wide matrix is as good as a tall one, whether few directions are wanted or many", () => {
+    for (const rank of [4, 60]) {
+      const best = frobenius(s.subarray(rank)) / frobenius(s)
+      expect(distance(product(truncateDense(transpose(large), { rank })), transpose(large)) / best - 1).toBeLessThan(
+        1e-4,
+      )
+    }
+  })
+  test("a matrix of low rank comes back in that rank, although its other directions are nothing but rounding", () => {
+    const thin = multiply(random(150, 5), random(5, 130))
+    expect(truncateDense(thin, { error: 1e-7 }).b.columns).toBe(5)
+    for (const truncation of [{ error: 1e-7 }, { rank: 5 }, { rank: 100 }])
+      expect(distance(product(truncateDense(thin, truncation)), thin)).toBeLessThan(1e-12)
   })
 })

@@ -2,11 +2,14 @@
  * @module A matrix as a product of two thin ones, as near as a rank allows, or in the least rank that an error allows.
  *
  * A product of factors costs a QR of each and an SVD of a small core. A dense matrix is searched for its leading
- * directions by subspace iteration (Halko, Martinsson, Tropp 2011, https://arxiv.org/abs/0909.4061, algorithm 4.4), with an
- * exact SVD where it is small.
+ * directions by subspace iteration (Halko, Martinsson, Tropp 2011, https://arxiv.org/abs/0909.4061, algorithm 4.4) where few
+ * are wanted. Where many are, or an error is given, all come from the eigenvectors of M^T M: those of singular values below
+ * 1e-8 of the largest are mixed up among each other, which changes no product that keeps all of them, and none that drops
+ * them. Small matrices get an exact SVD.
  */
 import { rng } from "../core/rng.ts"
-import { firstColumns, frobenius, type Matrix, multiply, transpose, zeros } from "./matrix.ts"
+import { symmetricEigen } from "./eigen.ts"
+import { firstColumns, frobenius, gram, type Matrix, multiply, transpose, zeros } from "./matrix.ts"
 import { qr } from "./qr.ts"
 import { type Svd, svd } from "./svd.ts"
 
@@ -26,9 +29,9 @@ export interface Truncation {
 
 /** Directions beyond the wanted ones that subspace iteration carries along. */
 const OVERSAMPLING = 8
-/** Passes over the matrix at most, and the gain of captured energy that ends them. */
+/** Passes over the matrix at most, and the gain of what is captured that ends them. */
 const MAX_PASSES = 12
-const LEAST_GAIN = 1e-9
+const LEAST_GAIN = 1e-6
 /** Below this size an exact SVD is quick. */
 const SMALL = 96
 
@@ -43,18 +46,35 @@ export function truncateFactors({ b, a }: Factors, truncation: Truncation): Fact
 /** The nearest factors to a dense matrix. The rank is at least 1. */
 export function truncateDense(m: Matrix, truncation: Truncation): Factors {
   const size = Math.min(m.rows, m.columns)
+  if (size <= SMALL) return cut(svd(m), truncation)
   const { rank = size, error = 0 } = truncation
-  let block = Math.min(size, (error > 0 ? Math.min(rank, 32) : rank) + OVERSAMPLING)
-  for (;;) {
-    if (size <= SMALL || block * 2 >= size) return cut(svd(m), truncation)
-    const found = leading(m, block)
-    const lost = Math.sqrt(Math.max(0, frobenius(m.data) ** 2 - frobenius(found.s) ** 2)) / (frobenius(m.data) || 1)
-    if (error === 0 || lost <= error || block >= rank + OVERSAMPLING) {
-      // What lies outside the block counts as lost: the error allowed is of the whole.
-      return cut(found, truncation, frobenius(m.data))
-    }
-    block = Math.min(size, block * 2)
+  const block = rank + OVERSAMPLING
+  // What lies outside the block counts as lost: the error allowed is of the whole.
+  if (error === 0 && block * 4 <= size) return cut(leading(m, block), truncation, frobenius(m.data))
+  return cut(byGram(m), truncation)
+}
+
+/** All singular values of a dense matrix but those that are zero. */
+function byGram(m: Matrix): Svd {
+  if (m.rows < m.columns) {
+    const { u, s, v } = byGram(transpose(m))
+    return { u: v, s, v: u }
   }
+  const { vectors } = symmetricEigen(gram(m))
+  const sides = transpose(multiply(m, vectors)) // u times s, one a row
+  const n = m.columns
+  const lengths = Float64Array.from({ length: n }, (_, k) =>
+    frobenius(sides.data.subarray(k * m.rows, (k + 1) * m.rows)),
+  )
+  const least = Math.max(...lengths) * n * Number.EPSILON
+  const order = [...lengths.keys()].filter((k) => lengths[k]! > least).sort((i, j) => lengths[j]! - lengths[i]!)
+  const u = zeros(m.rows, order.length)
+  const v = zeros(n, order.length)
+  for (const [to, k] of order.entries()) {
+    for (let i = 0; i < m.rows; i++) u.data[i * order.length + to] = sides.data[k * m.rows + i]! / lengths[k]!
+    for (let i = 0; i < n; i++) v.data[i * order.length + to] = vectors.data[i * n + k]!
+  }
+  return { u, s: Float64Array.from(order, (k) => lengths[k]!), v }
 }
 
 /** The leading singular values of a dense matrix. */

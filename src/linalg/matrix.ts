@@ -36,17 +36,37 @@ export function transpose({ rows, columns, data }: Matrix): Matrix {
 export function multiply(a: Matrix, b: Matrix): Matrix {
   if (a.columns !== b.rows) throw new TypeError(`Can't multiply [${a.rows}, ${a.columns}] by [${b.rows}, ${b.columns}]`)
   const out = zeros(a.rows, b.columns)
-  const n = b.columns
+  const [left, right, sum] = [a.data, b.data, out.data]
+  const [n, inner] = [b.columns, a.columns]
+  const fours = inner - (inner % 4)
   for (let i = 0; i < a.rows; i++) {
-    const row = out.data.subarray(i * n, (i + 1) * n)
-    for (let k = 0; k < a.columns; k++) {
-      const factor = a.data[i * a.columns + k]!
-      if (factor === 0) continue
-      const from = k * n
-      for (let j = 0; j < n; j++) row[j]! += factor * b.data[from + j]!
+    const from = i * inner
+    const to = i * n
+    // Four of b's rows at a time: an element of the sum is read and written once for them.
+    for (let k = 0; k < fours; k += 4) {
+      const f0 = left[from + k]!
+      const f1 = left[from + k + 1]!
+      const f2 = left[from + k + 2]!
+      const f3 = left[from + k + 3]!
+      let at = k * n
+      for (let j = 0; j < n; j++, at++)
+        sum[to + j]! += f0 * right[at]! + f1 * right[at + n]! + f2 * right[at + 2 * n]! + f3 * right[at + 3 * n]!
+    }
+    for (let k = fours; k < inner; k++) {
+      const factor = left[from + k]!
+      for (let j = 0; j < n; j++) sum[to + j]! += factor * right[k * n + j]!
     }
   }
   return out
+}
+
+/** a^T a, [columns, columns]. */
+export function gram(a: Matrix): Matrix {
+  const n = a.columns
+  const { data } = multiply(transpose(a), a)
+  // Exactly symmetric, whatever the order of the sums.
+  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) data[j * n + i] = data[i * n + j]!
+  return { rows: n, columns: n, data }
 }
 
 /** The same matrix times a number. */
