@@ -5,10 +5,14 @@ import * as v from "valibot"
 import { EspalierError } from "../src/core/errors.ts"
 import type { Init, InitTools, MethodEnv, ParameterSpec } from "../src/method.ts"
 import type { LinearSite, Site } from "../src/models/site.ts"
+import { principalPair } from "./pissa.ts"
 import { fromPattern, isTarget, matchesTargets, targetModules, targetsSchema } from "./targets.ts"
 
-const rank = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096))
+const rank = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(8192))
 const alpha = v.pipe(v.number(), v.finite(), v.gtValue(0))
+
+/** How A and B may begin: B at zero (`kaiming`, `gaussian`), or rows of one orthogonal matrix whose product is zero. */
+export const starts = ["kaiming", "gaussian", "orthogonal"] as const
 
 /** Settings of every method with two factors. */
 export const loraEntries = {
@@ -27,15 +31,16 @@ export const loraEntries = {
   alphaPattern: v.optional(v.record(v.string(), alpha), {}),
   /** Scale by alpha / sqrt(r) instead of alpha / r. */
   rsLora: v.optional(v.boolean(), false),
-  /** How A and B begin: B at zero (`kaiming`, `gaussian`), or rows of one orthogonal matrix whose product is zero. */
-  init: v.optional(v.picklist(["kaiming", "gaussian", "orthogonal"]), "kaiming"),
+  init: v.optional(v.picklist(starts), "kaiming"),
   /** LoRA+: B learns at this many times A's rate. */
   plusRatio: v.optional(v.pipe(v.number(), v.finite(), v.gtValue(0)), 1),
 }
 
 const schema = v.strictObject(loraEntries)
-/** Settings of every method with two factors. */
-export type LoraSettings = v.InferOutput<typeof schema>
+/** Settings of every method with two factors; `pissa` is LoRA's own, see pissa.ts. */
+export type LoraSettings = Omit<v.InferOutput<typeof schema>, "init"> & {
+  readonly init: (typeof starts)[number] | "pissa"
+}
 
 const rankOf = (path: string, c: LoraSettings): number => fromPattern(c.rankPattern, path, c.rank)
 
@@ -82,7 +87,8 @@ const namesEmbedding = (path: string, { targets, exclude }: LoraSettings): boole
   matchesTargets(path, targets) &&
   (exclude === null || !matchesTargets(path, exclude))
 
-function firstValues({ inFeatures, outFeatures }: LinearSite, r: number, c: LoraSettings): [Init, Init] {
+function firstValues(site: LinearSite, r: number, c: LoraSettings): [Init, Init] {
+  const { inFeatures, outFeatures } = site
   switch (c.init) {
     case "kaiming":
       // kaiming_uniform with a = sqrt(5), as loralib and PEFT: a bound of 1 / sqrt(in).
@@ -91,6 +97,8 @@ function firstValues({ inFeatures, outFeatures }: LinearSite, r: number, c: Lora
       return [{ kind: "normal", std: 1 / r }, { kind: "zeros" }]
     case "orthogonal":
       return orthogonalPair(r, inFeatures, outFeatures)
+    case "pissa":
+      return principalPair(site, r, scaleOf(site.path, c))
     default:
       return c.init satisfies never
   }
@@ -220,8 +228,28 @@ export function readLora(json: Readonly<Record<string, unknown>>): Record<string
   }
 }
 
+/**
+ * The settings that an adapter file is of: what PiSSA leaves has twice the ranks, and alphas that keep the scales.
+ * Source: PEFT `PeftModel.save_pretrained` with `path_initial_model_for_weight_conversion`.
+ */
+function storedSettings(c: LoraSettings): LoraSettings {
+  if (c.init !== "pissa") return c
+  const factor = c.rsLora ? Math.SQRT2 : 2
+  const times = (pattern: Readonly<Record<string, number>>, by: number): Record<string, number> =>
+    Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, by * value]))
+  return {
+    ...c,
+    init: "kaiming",
+    rank: 2 * c.rank,
+    alpha: factor * c.alpha,
+    rankPattern: times(c.rankPattern, 2),
+    alphaPattern: times(c.alphaPattern, factor),
+  }
+}
+
 /** PEFT's configuration of LoRA. */
-export function writeLora(c: LoraSettings, { sites }: MethodEnv, useDora: boolean): Record<string, unknown> {
+export function writeLora(trained: LoraSettings, { sites }: MethodEnv, useDora: boolean): Record<string, unknown> {
+  const c = storedSettings(trained)
   return {
     alpha_pattern: c.alphaPattern,
     auto_mapping: null,

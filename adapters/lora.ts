@@ -6,6 +6,7 @@
  *
  * Sources: Hu et al. 2021, https://arxiv.org/abs/2106.09685; rsLoRA: Kalajdzievski 2023, https://arxiv.org/abs/2312.03732;
  * LoRA+: Hayou et al. 2024, https://arxiv.org/abs/2402.12354.
+ * With `init: "pissa"` it begins with the principal directions of W, see pissa.ts.
  * With `loraBias` the second factor has a bias c: y = W x + s (B A x + c), as what is extracted from a full fine-tune of a
  * base with biases has.
  * With `bias` the base's own biases are trained beside it: those of the layers that have a LoRA, or all that there are.
@@ -18,11 +19,14 @@ import type { Form } from "../src/forms/form.ts"
 import type { Value } from "../src/graph/ir.ts"
 import { defineMethod, type ParameterSpec } from "../src/method.ts"
 import type { LinearSite, NormSite, Site } from "../src/models/site.ts"
-import { factors, loraEntries, readLora, scaleOf, writeLora } from "./lora-settings.ts"
+import { factors, loraEntries, readLora, scaleOf, starts, writeLora } from "./lora-settings.ts"
+import { besideNegated, stackedRows } from "./pissa.ts"
 import { isTarget } from "./targets.ts"
 
 const config = v.strictObject({
   ...loraEntries,
+  /** As {@link starts}, or from W's principal directions. */
+  init: v.optional(v.picklist([...starts, "pissa"]), "kaiming"),
   /** Train a bias of the second factor, too. */
   loraBias: v.optional(v.boolean(), false),
   /** Which of the base's biases are trained as well. */
@@ -30,7 +34,10 @@ const config = v.strictObject({
 })
 type Config = v.InferOutput<typeof config>
 
-type Name = "lora_A" | "lora_B" | "lora_B_bias" | "bias"
+/** What the adapter file holds. */
+type Stored = "lora_A" | "lora_B" | "lora_B_bias" | "bias"
+/** PiSSA's factors as they began stay beside them. */
+type Name = Stored | "lora_A0" | "lora_B0"
 
 /** The base's bias of a site as a parameter, where it is one. */
 function biasOf(site: Site, c: Config): ParameterSpec<"bias">[] {
@@ -54,6 +61,16 @@ const hasBias = (site: Site): site is LinearSite | NormSite =>
 /** a - b. */
 const difference = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x - b[i]!)
 
+function parameters(site: Site, c: Config): ParameterSpec<Stored>[] {
+  const pair = factors(site, c)
+  const bias = biasOf(site, c)
+  if (!pair || site.kind !== "linear") return bias
+  if (!c.loraBias) return [...pair, ...bias]
+  const key = `base_model.model.${site.path}.lora_B.bias`
+  const ofB = { name: "lora_B_bias", key, shape: [site.outFeatures], init: { kind: "zeros" }, decay: false } as const
+  return [...pair, ofB, ...bias]
+}
+
 export const lora = defineMethod({
   name: "lora",
   summary: "low-rank updates beside frozen linear layers: the usual choice, strong and small",
@@ -61,26 +78,46 @@ export const lora = defineMethod({
   config,
   learningRate: 1e-3,
   params(site, c): ParameterSpec<Name>[] {
-    const pair = factors(site, c)
-    const bias = biasOf(site, c)
-    if (!pair || site.kind !== "linear") return bias
-    if (!c.loraBias) return [...pair, ...bias]
-    const key = `base_model.model.${site.path}.lora_B.bias`
-    const ofB = { name: "lora_B_bias", key, shape: [site.outFeatures], init: { kind: "zeros" }, decay: false } as const
-    return [...pair, ofB, ...bias]
+    const given = parameters(site, c)
+    if (c.init !== "pissa") return given
+    const first = given.flatMap((spec) =>
+      spec.name === "lora_A" || spec.name === "lora_B"
+        ? [{ ...spec, name: `${spec.name}0` as const, key: spec.key.replace(/\.weight$/, "0.weight"), frozen: true }]
+        : [],
+    )
+    return [...given, ...first]
+  },
+  stored: {
+    params: (site, c) =>
+      parameters(site, c).map((spec) => {
+        if (c.init !== "pissa") return spec
+        const [rows, columns] = spec.shape as [number, number]
+        if (spec.name === "lora_A") return { ...spec, shape: [2 * rows, columns] }
+        return spec.name === "lora_B" ? { ...spec, shape: [rows, 2 * columns] } : spec
+      }),
+    from(_site, { lora_A0, lora_B0, ...p }: Partial<Record<Name, Tensor<"f32">>>) {
+      const found = p as Record<Stored, Tensor<"f32">>
+      if (!lora_A0 || !lora_B0) return found
+      return { ...found, lora_A: stackedRows(found.lora_A, lora_A0), lora_B: besideNegated(found.lora_B, lora_B0) }
+    },
   },
   hooks: {
-    linear({ g, x, base, site, dropout }, { lora_A, lora_B, lora_B_bias, bias }: Partial<Record<Name, Value>>, c) {
-      const frozen = base(x, bias ? { bias } : {})
-      if (!lora_A || !lora_B) return frozen
+    linear({ g, x, base, site, dropout }, p: Partial<Record<Name, Value>>, c) {
+      const { lora_A, lora_B, lora_A0, lora_B0, lora_B_bias, bias } = p
       const scale = scaleOf(site.path, c)
+      const whole = base(x, bias ? { bias } : {})
+      if (!lora_A || !lora_B) return whole
+      const frozen =
+        lora_A0 && lora_B0
+          ? g.gemm(g.gemm(x, lora_A0, { transB: true }), lora_B0, { transB: true, alpha: -scale, c: whole })
+          : whole // W - s B0 A0, or W
       const down = g.gemm(dropout(x, c.dropout), lora_A, { transB: true }) // [N, r]
       const y = g.gemm(down, lora_B, { transB: true, alpha: scale, c: frozen })
       return lora_B_bias ? g.add(y, g.mul(lora_B_bias, scale)) : y
     },
     norm: ({ x, base }, { bias }) => base(x, { bias }),
   },
-  async finish(site, { lora_A, lora_B, lora_B_bias, bias }: Partial<Record<Name, Tensor<"f32">>>, c, read) {
+  async finish(site, { lora_A, lora_B, lora_B_bias, bias }: Partial<Record<Stored, Tensor<"f32">>>, c, read) {
     if (site.kind !== "linear" && site.kind !== "norm") return []
     const { path } = site
     const scale = scaleOf(path, c)

@@ -15,6 +15,7 @@ import { openBase } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { type GraphStep, graphStep } from "../../src/train/graph-step.ts"
+import type { Parameter } from "../../src/train/step.ts"
 
 /** Small settings of each method, several where they are computed differently. */
 const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
@@ -24,6 +25,8 @@ const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { rank: 3 },
     { rank: 4, init: "orthogonal", rsLora: true },
     { rank: 2, alpha: 2, init: "gaussian", plusRatio: 16 },
+    { rank: 3, alpha: 4, init: "pissa", alphaPattern: { q_proj: 2 }, rankPattern: { q_proj: 2 } },
+    { rank: 2, init: "pissa", rsLora: true, loraBias: true, bias: "all" },
   ],
   dora: [{ rank: 3 }],
   adalora: [{ rank: 2, initRank: 3, orthogonality: 0 }],
@@ -73,6 +76,46 @@ async function movedStep(base: Base, method: PreparedMethod, env: MethodEnv): Pr
   return step
 }
 
+/**
+ * The length of DoRA's weight counts as a constant in the gradient. For a difference to see that, what a factor's move does to
+ * the length is made good by the magnitude: m / |W + s B A| stays what it was. Null for what is no factor.
+ * @returns sets the magnitudes by those of `first`
+ */
+async function heldLengths(
+  base: Base,
+  step: GraphStep,
+  { name }: Parameter,
+): Promise<((first: Float32Array) => void) | null> {
+  const factor = /^base_model\.model\.(.*)\.lora_[AB]\.weight$/.exec(name)
+  if (!factor) return null
+  const path = factor[1]!
+  const site = methodEnv(base, null, 1).sites.find((each) => "path" in each && each.path === path)
+  if (site?.kind !== "linear") throw new TypeError(path)
+  const { transposed, inFeatures, outFeatures } = site
+  const weight = await base.read(`${path}.weight`)
+  const [a, b, magnitude] = ["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"].map(
+    (part) => step.parameters.find((each) => each.name === `base_model.model.${path}.${part}`)!,
+  ) as [Parameter, Parameter, Parameter]
+  const rank = a.shape[0]!
+  const scale = 16 / rank
+  const lengths = (values: Float32Array): number[] =>
+    Array.from({ length: outFeatures }, (_, o) => {
+      let squares = 0
+      for (let i = 0; i < inFeatures; i++) {
+        let x = weight[transposed ? i * outFeatures + o : o * inFeatures + i]!
+        for (let k = 0; k < rank; k++)
+          x += scale * values[b.offset + o * rank + k]! * values[a.offset + k * inFeatures + i]!
+        squares += x * x
+      }
+      return Math.sqrt(squares)
+    })
+  return (first) => {
+    const [before, after] = [lengths(first), lengths(step.values)]
+    for (let o = 0; o < outFeatures; o++)
+      step.values[magnitude.offset + o] = (first[magnitude.offset + o]! * after[o]!) / before[o]!
+  }
+}
+
 test("there are settings for every method", () => {
   expect(Object.keys(settings)).toEqual(methods.map(({ name }) => name))
 })
@@ -93,10 +136,8 @@ for (const [name, base] of Object.entries(bases)) {
           const loss = async (): Promise<number> => (await step.evaluate(batch)).loss / batch.labelled
           for (const parameter of step.parameters) {
             if (parameter.state) continue
-            // The length of DoRA's weight counts as a constant in the gradient, so that differences see more: of its
-            // parameters only the magnitude can be checked by them. The others agree with PEFT's.
-            if (method.name === "dora" && !parameter.name.endsWith("magnitude_vector")) continue
             const { offset, size } = parameter
+            const hold = method.name === "dora" ? await heldLengths(base, step, parameter) : null
             const own = gradients.subarray(offset, offset + size)
             // Along the gradient itself, where the difference is largest against rounding.
             const norm = Math.hypot(...own)
@@ -105,6 +146,7 @@ for (const [name, base] of Object.entries(bases)) {
             const reach = Math.min(0.005, Math.max(0.001, 0.002 / norm))
             const at = async (along: number): Promise<number> => {
               for (let i = 0; i < size; i++) step.values[offset + i] = first[offset + i]! + (along * own[i]!) / norm
+              hold?.(first)
               return loss()
             }
             const slope = async (h: number): Promise<number> => ((await at(h)) - (await at(-h))) / (2 * h)

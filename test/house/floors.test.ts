@@ -106,7 +106,16 @@ describe("floors", () => {
   })
 
   test("what computes touches no file, no socket and no process", () => {
-    const pure = ["src/core", "src/graph", "src/formats", "src/text", "src/linalg", "src/models", "src/forms", "src/data"]
+    const pure = [
+      "src/core",
+      "src/graph",
+      "src/formats",
+      "src/text",
+      "src/linalg",
+      "src/models",
+      "src/forms",
+      "src/data",
+    ]
     const free = [...pure, "src/method.ts", "src/adapter-io.ts", "adapters", "src/train", "src/serve", "routes"]
     expect(
       breaches((from, _target, specifier) => specifier.startsWith("node:") && free.includes(placeOf(from)!.unit)),
