@@ -48,6 +48,8 @@ export interface Command<T extends OptionTable = OptionTable> {
   readonly usage: string
   readonly options: T
   readonly examples: readonly string[]
+  /** What values of an option mean, a line each, by a heading: shown between options and examples. */
+  readonly glossary?: { readonly title: string; readonly entries: readonly (readonly [string, string])[] }
   /** Turns fields of a configuration file that are no options into options. @throws {EspalierError} `invalid_file` */
   expandConfig?(json: Readonly<Record<string, unknown>>): Record<string, unknown>
   run(values: OptionValues<T>, positionals: readonly string[], io: Io): Promise<number>
@@ -174,6 +176,8 @@ export function helpOf(command: Command, program = "espalier"): string {
     return [left, `${spec.description}${choices}${spec.default ? ` [${spec.default}]` : ""}`] as const
   })
   const width = Math.max(...rows.map(([left]) => left.length)) + 2
+  const { title, entries } = command.glossary ?? { title: "", entries: [] }
+  const indent = Math.max(0, ...entries.map(([name]) => name.length)) + 2
   return [
     `${program} ${command.name} ${command.usage}`.trimEnd(),
     "",
@@ -181,6 +185,9 @@ export function helpOf(command: Command, program = "espalier"): string {
     "",
     "Options:",
     ...rows.map(([left, right]) => `  ${left.padEnd(width)}${right}`),
+    ...(entries.length > 0
+      ? ["", `${title}:`, ...entries.map(([name, text]) => `  ${name.padEnd(indent)}${text}`)]
+      : []),
     "",
     "Examples:",
     ...command.examples.map((example) => `  ${example}`),

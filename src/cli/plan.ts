@@ -47,6 +47,10 @@ export const planCommand = defineCommand({
   summary: "Says what a run would take in memory, part by part, before it is started; from shapes alone.",
   usage: "[options]",
   options,
+  glossary: {
+    title: "Methods (docs/methods.md)",
+    entries: methods.map(({ name, summary }) => [name, summary] as const),
+  },
   examples: [
     "espalier plan",
     "espalier plan --method lora --set rank=16 --batch 16 --length 256",

@@ -32,6 +32,10 @@ export const trainCommand = defineCommand({
   summary: "Trains an adapter over a frozen base. With no options: over the embedded base, on the bundled example.",
   usage: "[options]",
   options: trainOptions,
+  glossary: {
+    title: "Methods (docs/methods.md)",
+    entries: methods.map(({ name, summary }) => [name, summary] as const),
+  },
   examples: [
     "espalier train",
     "espalier train --data support.jsonl --method lora --set rank=16 --out adapters-out/support",

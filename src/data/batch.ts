@@ -1,7 +1,7 @@
 /**
  * @module What the trainer eats: token ids with labels, laid side by side with little padding.
  */
-import { rng } from "../core/rng.ts"
+import { type Rng, rng } from "../core/rng.ts"
 
 /** The label of a position that takes no part in the loss (PyTorch's `ignore_index`). */
 export const IGNORE = -100
@@ -46,8 +46,8 @@ export interface PlanOptions {
   readonly epoch: number
 }
 
-/** Batches of one pool: the wider it is, the less padding and the less random the neighbours in a batch. */
-const POOL_BATCHES = 50
+/** Batches of one window: the wider it is, the less padding and the less random the neighbours in a batch. */
+const WINDOW_BATCHES = 50
 
 /** Positions of one row that count in the loss: the first has no token before it that could predict it. */
 export function countLabelled(labels: Int32Array): number {
@@ -56,21 +56,44 @@ export function countLabelled(labels: Int32Array): number {
   return count
 }
 
+/** Rows of an example, as planning sees them. */
+type Row = Pick<Example, "ids">
+
 /**
- * The batches of one epoch, as indices: each example once, in an order that (seed, epoch) alone decides. Examples are
- * shuffled, cut into pools, ordered by padded length within a pool and cut into batches, whose order is shuffled again.
+ * The batches of one epoch, as indices into all pools one after the other: each example once, in an order that (seed, epoch)
+ * alone decides. Pools are shuffled and dealt out evenly, so that every batch has each pool's part of the rows, to within
+ * a row. The row of them is cut into windows, each pool's examples are ordered by padded length within a window, and
+ * windows are cut into batches, whose order is shuffled again.
  */
-export function planBatches(examples: readonly Pick<Example, "ids">[], options: PlanOptions): number[][] {
+export function planBatches(pools: readonly (readonly Row[])[], options: PlanOptions): number[][] {
   const { batchSize, bucket = BUCKET, seed, epoch } = options
   const random = rng(seed, `shuffle:${epoch}`)
-  const order = random.shuffle(Array.from(examples, (_, i) => i))
+  const examples = pools.flat()
+  const order = dealt(pools, random, rng(seed, `deal:${epoch}`))
   const size = (i: number) => Math.ceil(examples[i]!.ids.length / bucket)
   const batches: number[][] = []
-  for (let from = 0; from < order.length; from += batchSize * POOL_BATCHES) {
-    const pool = order.slice(from, from + batchSize * POOL_BATCHES).sort((a, b) => size(a) - size(b))
-    for (let at = 0; at < pool.length; at += batchSize) batches.push(pool.slice(at, at + batchSize))
+  for (let from = 0; from < order.length; from += batchSize * WINDOW_BATCHES) {
+    const window = order.slice(from, from + batchSize * WINDOW_BATCHES)
+    const sorted = pools.map((_, pool) =>
+      window.flatMap((each) => (each.pool === pool ? [each.index] : [])).sort((a, b) => size(a) - size(b)),
+    )
+    const next = pools.map(() => 0)
+    const rows = window.map(({ pool }) => sorted[pool]![next[pool]!++]!)
+    for (let at = 0; at < rows.length; at += batchSize) batches.push(rows.slice(at, at + batchSize))
   }
   return random.shuffle(batches)
+}
+
+/** Every example of every pool, shuffled, with a pool's examples at equal distances from one another. */
+function dealt(pools: readonly (readonly Row[])[], random: Rng, offsets: Rng): { pool: number; index: number }[] {
+  let from = 0
+  const all = pools.flatMap((pool, p) => {
+    const order = random.shuffle(Array.from(pool, (_, i) => from + i))
+    from += pool.length
+    const offset = offsets.next()
+    return order.map((index, i) => ({ pool: p, index, at: (i + offset) / pool.length }))
+  })
+  return all.sort((a, b) => a.at - b.at || a.pool - b.pool)
 }
 
 /**

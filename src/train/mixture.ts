@@ -59,7 +59,7 @@ export interface Pool {
 }
 
 /**
- * Batches over pools, mixed within every batch as chance has it.
+ * Batches over pools: every batch has each pool's part of the rows, to within a row.
  * @throws {RangeError} If a pool is empty, or a size is below 1.
  */
 export function mixtureSource(pools: readonly Pool[], options: ExampleSourceOptions): BatchSource {
@@ -68,7 +68,7 @@ export function mixtureSource(pools: readonly Pool[], options: ExampleSourceOpti
     atLeastOne({ [`rows of pool ${i}`]: examples.length, [`rows an epoch of pool ${i}`]: perEpoch })
   const rows = pools.reduce((sum, { perEpoch }) => sum + perEpoch, 0)
   const draws = pools.map(({ examples, perEpoch }, i) => drawer(examples, perEpoch, options.seed, i))
-  return drawnSource(rows, (epoch) => draws.flatMap((draw) => draw(epoch)), options)
+  return drawnSource(rows, (epoch) => draws.map((draw) => draw(epoch)), options)
 }
 
 /** Rows of an epoch: a piece of an endless row of passes, each in an order of its own. */

@@ -34,18 +34,18 @@ export interface ExampleSourceOptions {
  */
 export function exampleSource(examples: readonly Example[], options: ExampleSourceOptions): BatchSource {
   if (examples.length === 0) throw new RangeError("Expected at least one example to train on")
-  return drawnSource(examples.length, () => examples, options)
+  return drawnSource(examples.length, () => [examples], options)
 }
 
 /**
- * Batches over rows that each epoch draws for itself.
+ * Batches over rows that each epoch draws for itself, with each pool's part of them in every batch.
  * @param rows how many rows every epoch has
- * @param draw the rows of an epoch, a function of its number alone
+ * @param draw the rows of an epoch by pool, a function of its number alone
  * @throws {RangeError} If a size is below 1.
  */
 export function drawnSource(
   rows: number,
-  draw: (epoch: number) => readonly Example[],
+  draw: (epoch: number) => readonly (readonly Example[])[],
   options: ExampleSourceOptions,
 ): BatchSource {
   const { batchSize, accumulation = 1, bucket = BUCKET, seed } = options
@@ -59,8 +59,9 @@ export function drawnSource(
     async batches(step) {
       const epoch = Math.floor(step / stepsPerEpoch)
       if (epoch !== planned) {
-        drawn = draw(epoch)
-        plan = planBatches(drawn, { batchSize, bucket, seed, epoch })
+        const pools = draw(epoch)
+        drawn = pools.flat()
+        plan = planBatches(pools, { batchSize, bucket, seed, epoch })
         planned = epoch
       }
       const from = (step % stepsPerEpoch) * accumulation

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { methods } from "../../../adapters/mod.ts"
 import { describeError, printable } from "../../../src/cli/io.ts"
 import { main } from "../../../src/cli/main.ts"
 import { EspalierError } from "../../../src/core/errors.ts"
@@ -42,6 +43,13 @@ describe("main()", () => {
       expect(out).toContain("Examples:")
     })
   }
+
+  test("train --help and plan --help say what each method is for", async () => {
+    for (const name of ["train", "plan"]) {
+      const { out } = await run(name, "--help")
+      for (const { name: method, summary } of methods) expect(out).toMatch(new RegExp(`^  ${method} +${summary}$`, "m"))
+    }
+  })
 
   test("an unknown command ends with 2 and names the one that was perhaps meant", async () => {
     expect(await run("tarin")).toEqual({

@@ -50,15 +50,15 @@ describe("planBatches()", () => {
   const options = { batchSize: 8, seed: 1, epoch: 0 }
 
   test("gives each example once, in batches of the size wanted", () => {
-    const batches = planBatches(many, options)
+    const batches = planBatches([many], options)
     expect(batches.flat().toSorted((a, b) => a - b)).toEqual(Array.from(many, (_, i) => i))
     expect(batches.filter(({ length }) => length !== 8).map(({ length }) => length)).toEqual([1003 % 8])
   })
 
   test("is decided by seed and epoch alone", () => {
-    expect(planBatches(many, options)).toEqual(planBatches(many, options))
-    expect(planBatches(many, { ...options, epoch: 1 })).not.toEqual(planBatches(many, options))
-    expect(planBatches(many, { ...options, seed: 2 })).not.toEqual(planBatches(many, options))
+    expect(planBatches([many], options)).toEqual(planBatches([many], options))
+    expect(planBatches([many], { ...options, epoch: 1 })).not.toEqual(planBatches([many], options))
+    expect(planBatches([many], { ...options, seed: 2 })).not.toEqual(planBatches([many], options))
   })
 
   test("leaves little padding where a plain shuffle leaves much", () => {
@@ -66,17 +66,44 @@ describe("planBatches()", () => {
     const order = rng(1, "plain").shuffle(Array.from(many, (_, i) => i))
     const plain = Array.from({ length: Math.ceil(order.length / 8) }, (_, i) => order.slice(8 * i, 8 * i + 8))
     // Lengths are spread evenly from 5 to 204: rounding up to 32 alone costs about 13 %.
-    expect(padding(planBatches(many, options))).toBeLessThan(0.2)
+    expect(padding(planBatches([many], options))).toBeLessThan(0.2)
     expect(padding(plain)).toBeGreaterThan(0.4)
   })
 
   test("does not give batches in order of length", () => {
-    const lengths = planBatches(many, options).map(([first]) => many[first!]!.ids.length)
+    const lengths = planBatches([many], options).map(([first]) => many[first!]!.ids.length)
     expect(lengths).not.toEqual(lengths.toSorted((a, b) => a - b))
   })
 
+  test("gives every batch each pool's part of the rows, whatever the pools' lengths are", () => {
+    const short = Array.from({ length: 700 }, () => example(new Array(5 + random.below(30)).fill(1)))
+    const pools = [many, short, many.slice(0, 110)]
+    const total = pools.flat().length
+    const batches = planBatches(pools, options)
+    expect(batches.flat().toSorted((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, i) => i))
+    const poolOf = (i: number) => (i < many.length ? 0 : i < many.length + short.length ? 1 : 2)
+    for (const batch of batches) {
+      if (batch.length < 8) continue
+      for (const [p, pool] of pools.entries()) {
+        const part = batch.filter((i) => poolOf(i) === p).length
+        expect(Math.abs(part - (8 * pool.length) / total)).toBeLessThan(2)
+      }
+    }
+    // Two pools: never further off than one row.
+    for (const batch of planBatches([many, many.slice(0, 251)], options)) {
+      const replayed = batch.filter((i) => i >= many.length).length
+      if (batch.length === 8) expect([1, 2]).toContain(replayed)
+    }
+  })
+
+  test("keeps padding low where pools are mixed, too", () => {
+    const pools = [many.slice(0, 800), many.slice(800)]
+    const batches = planBatches(pools, options).map((rows) => collate(rows.map((i) => many[i]!)))
+    expect(paddingFraction(batches)).toBeLessThan(0.25)
+  })
+
   test("plans no batch for no example", () => {
-    expect(planBatches([], options)).toEqual([])
+    expect(planBatches([[]], options)).toEqual([])
   })
 })
 

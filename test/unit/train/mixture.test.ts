@@ -60,6 +60,16 @@ describe("mixtureSource()", () => {
     expect(ids.filter((id) => id >= 100)).toHaveLength(7)
   })
 
+  test("has each pool's part in every batch", async () => {
+    const source = mixtureSource(pools(), options)
+    for (let step = 0; step < 9; step++)
+      for (const batch of await source.batches(step)) {
+        const ids = Array.from({ length: batch.rows }, (_, row) => batch.ids[row * batch.length]!)
+        // 8 of 15 rows, in batches of 4 or of the 3 that are left.
+        expect(Math.abs(ids.filter((id) => id < 100).length - (batch.rows * 8) / 15)).toBeLessThan(1)
+      }
+  })
+
   test("passes over a pool again and again, and over a larger one in as many epochs as it takes", async () => {
     const ids = await idsOf(mixtureSource(pools(), options), 0, 12)
     const counts = new Map<number, number>()
