@@ -1,123 +1,131 @@
 /**
- * @module Every method on one task: what it trains, what it costs, what it learns, what it forgets.
+ * @module Every method on one task, and LoRA's variants: what it trains, what it costs, what it learns, what it forgets.
+ *
+ * How much a method learns and forgets depends on its learning rate as much as on the method. So each gets the same
+ * effort: three rates, a third of its default, the default, and three times that. The one is kept that answers the most
+ * validation questions right, of equals the lowest; held-out questions and the base's suite have no part in the choice.
  */
-import { stat } from "node:fs/promises"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
-import type { Method } from "../../src/method.ts"
-import { espalier } from "../espalier.ts"
-import { exampleData } from "./example-data.ts"
 import type { Once } from "./ledger.ts"
+import { percent } from "./text.ts"
+import { type ModelScores, onTask, rightByTask, scoresOf, type Training, training, writeQuestions } from "./training.ts"
+
+/** A training at one rate. */
+export interface RateFigures extends Training {
+  readonly learning_rate: number
+}
+
+/** Scores on what no choice was made by. */
+export interface FinalScores {
+  /** Held-out answers exactly right, from 0 to 1. */
+  readonly right: number
+  /** Mean over the families of the base's own suite, from 0 to 1, and perplexity of its texts. */
+  readonly suite: number
+  readonly perplexity: number
+}
 
 /** One method's figures. */
-export interface MethodFigures {
+export interface MethodFigures extends FinalScores {
   readonly method: string
-  /** What was set beyond the defaults. */
-  readonly settings: readonly string[]
-  readonly trainable: number
-  /** Of the weights file. */
-  readonly file_bytes: number
-  readonly peak_memory_bytes: number
-  /** What the planner said before the run; null where it says nothing. */
-  readonly predicted_memory_bytes: number | null
-  readonly tokens_per_second: number
-  readonly seconds: number
-  /** Held-out answers exactly right, from 0 to 1. */
-  readonly before: number
-  readonly after: number
-  /** Mean over the families of the base's own suite, and perplexity of its texts. */
-  readonly suite_before: number
-  readonly suite_after: number
-  readonly perplexity_before: number
-  readonly perplexity_after: number
+  /** Falling short of the default, the default, above it. */
+  readonly rates: readonly RateFigures[]
+  /** The rate that was kept, by its place. */
+  readonly kept: number
 }
 
-/** What a training says at its end. */
-interface TrainResult {
-  readonly trainable: number
-  readonly peak_memory_bytes: number
-  readonly predicted_memory_bytes: number | null
-  readonly duration_ms: number
-  readonly tokens_seen: number
-  readonly score_before: number
-  readonly score_after: number
+/** LoRA otherwise: another start, another scale, another base's precision. */
+export interface VariantFigures extends Training {
+  readonly name: string
+  readonly options: readonly string[]
 }
 
-/** What scoring says. */
-export interface EvalRecord {
-  readonly models: readonly {
-    readonly mean: { readonly all: { readonly exact: number } }
-    readonly text: { readonly perplexity: number }
-  }[]
+/** What the methods' part found. */
+export interface MethodsFigures {
+  readonly before: FinalScores
+  readonly methods: readonly MethodFigures[]
+  readonly variants: readonly VariantFigures[]
 }
 
-/** Settings beyond the defaults: soft prompts learn slowly and need more passes. */
-const recipes: Readonly<Record<string, readonly string[]>> = {
-  lora: ["--epochs", "8", "--learning-rate", "0.003"],
-  dora: ["--epochs", "8", "--learning-rate", "0.003"],
-  prompt_tuning: ["--epochs", "24", "--learning-rate", "0.05"],
-}
-const DEFAULT = ["--epochs", "8"]
-
-/** Trains by every method, one after the other. */
-export async function studyMethods({ once, ...setting }: Setting & { readonly once: Once }): Promise<MethodFigures[]> {
-  const all: MethodFigures[] = []
-  for (const method of methods) all.push(await once(method.name, () => studyMethod(method, setting)))
-  return all
-}
-
-interface Setting {
+/** What a part of the study is measured with. */
+export interface Setting {
   readonly task: string
+  /** Where trainings are kept, from one call to the next. */
   readonly folder: string
   /** Questions of each family of the suite. */
   readonly items: number
+  readonly once: Once
   say(text: string): void
 }
 
-async function studyMethod({ name, peft }: Method, { task, folder, items, say }: Setting): Promise<MethodFigures> {
-  say(`${name} ...`)
-  const out = join(folder, name)
-  const settings = recipes[name] ?? DEFAULT
-  const trained = await espalier<TrainResult>(
-    "train",
-    ...exampleData(task),
-    "--method",
-    name,
-    ...settings,
-    "--retention",
-    "off",
-    "--out",
-    out,
-  )
-  const limit = ["--limit", String(items)]
-  // A method that changes the base's own weights leaves a base behind.
-  const scores =
-    peft === null
-      ? [
-          ...(await espalier<EvalRecord>("eval", ...limit)).models,
-          ...(await espalier<EvalRecord>("eval", "--base", out, ...limit)).models,
-        ]
-      : (await espalier<EvalRecord>("eval", "--adapter", `${name}=${out}`, ...limit)).models
-  const [before, after] = scores as [EvalRecord["models"][number], EvalRecord["models"][number]]
-  const file = join(out, peft === null ? "model.safetensors" : "adapter_model.safetensors")
-  const figures: MethodFigures = {
-    method: name,
-    settings,
-    trainable: trained.trainable,
-    file_bytes: (await stat(file)).size,
-    peak_memory_bytes: trained.peak_memory_bytes,
-    predicted_memory_bytes: trained.predicted_memory_bytes,
-    tokens_per_second: (1000 * trained.tokens_seen) / trained.duration_ms,
-    seconds: trained.duration_ms / 1000,
-    before: trained.score_before,
-    after: trained.score_after,
-    suite_before: before.mean.all.exact,
-    suite_after: after.mean.all.exact,
-    perplexity_before: before.text.perplexity,
-    perplexity_after: after.text.perplexity,
+/** Times the default. */
+const FACTORS = [1 / 3, 1, 3]
+
+const variants: readonly (readonly [string, readonly string[]])[] = [
+  ["rsLoRA", ["--set", "rsLora=true"]],
+  ["LoRA+", ["--set", "plusRatio=16"]],
+  ["orthogonal start", ["--set", "init=orthogonal"]],
+  ["PiSSA", ["--set", "init=pissa"]],
+  ["over int8", ["--quantize", "int8"]],
+  ["over int4", ["--quantize", "int4"]],
+]
+
+/** Two digits, as people write rates. */
+const rounded = (rate: number): number => Number(rate.toPrecision(2))
+
+/** The place of the most validation answers right; the first of equals, and rates rise. */
+export const keptOf = (rates: readonly Pick<RateFigures, "validation_right">[]): number =>
+  rates.reduce((best, { validation_right }, i) => (validation_right > rates[best]!.validation_right ? i : best), 0)
+
+/** Trains by every method, one after the other. */
+export async function studyMethods(setting: Setting): Promise<MethodsFigures> {
+  const { task, folder, items, once, say } = setting
+  const questions = join(folder, "questions.jsonl")
+  await writeQuestions(questions, [task])
+  const finalScores = async (out: string | null): Promise<FinalScores> => {
+    const asked: ModelScores = await scoresOf(out, "--suite", questions)
+    const known: ModelScores = await scoresOf(out, "--limit", String(items))
+    return { right: rightByTask(asked)[task]!, suite: known.mean.all.exact, perplexity: known.text!.perplexity }
   }
-  say(
-    `  ${(100 * figures.after).toFixed(0)} % right, suite ${(100 * figures.suite_before).toFixed(1)} -> ${(100 * figures.suite_after).toFixed(1)} %, ${figures.seconds.toFixed(0)} s`,
-  )
-  return figures
+  const before = await once("before", () => finalScores(null))
+  const all: MethodFigures[] = []
+  for (const { name, learningRate } of methods) {
+    const place = (rate: number): string => join(folder, `${name}-${rate}`)
+    const train = (rate: number): Promise<Training> =>
+      training(place(rate), ...onTask(task), "--method", name, "--learning-rate", String(rate))
+    const rates: RateFigures[] = []
+    for (const rate of FACTORS.map((factor) => rounded(factor * learningRate))) {
+      const measure = async (): Promise<RateFigures> => {
+        say(`${name} at ${rate} ...`)
+        return { learning_rate: rate, ...(await train(rate)) }
+      }
+      rates.push(await once(`${name} at ${rate}`, measure))
+    }
+    const kept = keptOf(rates)
+    const rate = rates[kept]!.learning_rate
+    const scores = await once(`${name} kept`, async () => {
+      // A study that goes on after its temporary folder was cleared trains this one again.
+      if (!existsSync(place(rate))) await train(rate)
+      return finalScores(place(rate))
+    })
+    say(`  ${name} at ${rate}: ${percent(scores.right)} right, suite ${percent(scores.suite)}`)
+    all.push({ method: name, rates, kept, ...scores })
+  }
+  return { before, methods: all, variants: await studyVariants(setting, all[0]!) }
+}
+
+/** LoRA's variants at LoRA's own best rate. */
+async function studyVariants({ task, folder, once, say }: Setting, lora: MethodFigures): Promise<VariantFigures[]> {
+  const rate = String(lora.rates[lora.kept]!.learning_rate)
+  const found: VariantFigures[] = []
+  for (const [name, options] of variants) {
+    const measure = async (): Promise<VariantFigures> => {
+      say(`LoRA, ${name} ...`)
+      const out = join(folder, `variant-${found.length}`)
+      return { name, options, ...(await training(out, ...onTask(task), "--learning-rate", rate, ...options)) }
+    }
+    found.push(await once(`variant ${name} at ${rate}`, measure))
+  }
+  return found
 }

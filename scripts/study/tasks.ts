@@ -4,6 +4,8 @@
 import { join } from "node:path"
 import type { CurriculumFigures, TaskFigures } from "../../src/cli/train-text.ts"
 import { espalier } from "../espalier.ts"
+import type { Once } from "./ledger.ts"
+import { EPOCHS } from "./training.ts"
 
 /** Both orders on the same tasks. */
 export interface TasksFigures {
@@ -17,44 +19,41 @@ export interface TasksFigures {
   readonly forgetting: number
 }
 
-/** The file of a result is one run's, so that both have the same seed and as many passes. */
-const RECIPE = ["--epochs", "6", "--learning-rate", "0.003", "--retention", "off"]
-
-/** @param tasks sets below examples/data, in the order of the sequence */
+/**
+ * @param tasks sets below examples/data, in the order of the sequence
+ * @param rate LoRA's learning rate
+ */
 export async function studyTasks({
   tasks,
+  rate,
   folder,
+  once,
   say,
 }: {
   tasks: readonly string[]
+  rate: number
   folder: string
+  once: Once
   say(text: string): void
 }): Promise<TasksFigures> {
   const given = tasks.flatMap((task) => ["--task", `${task}=examples/data/${task}.train.jsonl`])
-  say("several tasks, mixed ...")
-  const mixed = await espalier<{ readonly tasks: readonly TaskFigures[] }>(
-    "train",
-    ...given,
-    ...RECIPE,
-    "--mixture",
-    "equal",
-    "--out",
-    join(folder, "mixed"),
-  )
-  say("several tasks, one after another ...")
-  const { curriculum } = await espalier<{ readonly curriculum: CurriculumFigures }>(
-    "train",
-    ...given,
-    ...RECIPE,
-    "--order",
-    "sequential",
-    "--out",
-    join(folder, "sequential"),
-  )
+  // Both have the same seed and as many passes.
+  const recipe = [...given, "--epochs", String(EPOCHS), "--learning-rate", String(rate), "--retention", "off"]
+  const mixed = await once("tasks at once", async () => {
+    say("several tasks, at once ...")
+    const options = ["--mixture", "equal", "--out", join(folder, "mixed")]
+    const { tasks: found } = await espalier<{ readonly tasks: readonly TaskFigures[] }>("train", ...recipe, ...options)
+    return { before: found.map(({ score }) => score!.before), after: found.map(({ score }) => score!.after) }
+  })
+  const curriculum = await once("tasks in a row", async () => {
+    say("several tasks, one after another ...")
+    const options = ["--order", "sequential", "--out", join(folder, "sequential")]
+    return (await espalier<{ readonly curriculum: CurriculumFigures }>("train", ...recipe, ...options)).curriculum
+  })
   return {
     tasks,
-    before: mixed.tasks.map(({ score }) => score!.before),
-    mixed: mixed.tasks.map(({ score }) => score!.after),
+    before: mixed.before,
+    mixed: mixed.after,
     sequential: curriculum.matrix,
     backward_transfer: curriculum.backwardTransfer!,
     forgetting: curriculum.forgetting!,

@@ -1,0 +1,180 @@
+/**
+ * @module What the study's figures say to what is commonly said of fine-tuning: each claim is held against the figures of
+ * the run, and the verdict comes out of them, whichever way it falls.
+ */
+import { formatCount } from "../../src/train/progress.ts"
+import type { MethodFigures, RateFigures } from "./methods.ts"
+import type { StudyFigures } from "./page.ts"
+import { bytesText, percent } from "./text.ts"
+
+/** A claim, whether the figures bear it out, and those figures in words. */
+export interface Finding {
+  readonly claim: string
+  readonly verdict: "borne out" | "contradicted" | "in part"
+  readonly figures: string
+}
+
+/** By how much a method has to beat the frozen base. */
+const CLEAR = 0.5
+/** Parts of a hundred that a run of 60 questions can't tell apart from chance. */
+const NEAR = 0.05
+
+const list = (names: readonly string[]): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
+const named = (methods: readonly { readonly method: string }[]): string =>
+  list(methods.map(({ method }) => `\`${method}\``))
+const keptRun = ({ rates, kept }: MethodFigures): RateFigures => rates[kept]!
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+const fallOf = (run: { readonly suite_before: number; readonly suite_after: number }): number =>
+  run.suite_before - run.suite_after
+const points = (part: number): string => `${(100 * part).toFixed(1)} points`
+const most = <T>(items: readonly T[], by: (item: T) => number): T =>
+  items.reduce((best, item) => (by(item) > by(best) ? item : best))
+
+/** Every finding, in the order of the page. */
+export const findingsOf = (figures: StudyFigures): Finding[] => [
+  ...ofMethods(figures),
+  ofRates(figures),
+  ...ofTasks(figures),
+  ...ofForgetting(figures),
+  ofMerging(figures),
+  ...ofFacts(figures),
+]
+
+function ofMethods({ methods: { before, methods } }: StudyFigures): Finding[] {
+  const failed = methods.filter(({ right }) => right < before.right + CLEAR)
+  const full = methods.find(({ method }) => method === "full")!
+  const few = methods.filter(
+    (each) => keptRun(each).trainable * 10 <= keptRun(full).trainable && each.right >= full.right - NEAR,
+  )
+  const fewest = [...few].sort((a, b) => keptRun(a).trainable - keptRun(b).trainable)[0]
+  const others = methods.filter((each) => each !== full)
+  const memory = others.map((each) => keptRun(each).peak_memory_bytes / keptRun(full).peak_memory_bytes)
+  const forgetsMore = others.filter(({ suite }) => suite < full.suite)
+  return [
+    {
+      claim: "Every method teaches a frozen base a form that it does not have",
+      verdict: failed.length === 0 ? "borne out" : failed.length < methods.length ? "in part" : "contradicted",
+      figures:
+        failed.length === 0
+          ? `from ${percent(before.right)} to ${percent(Math.min(...methods.map(({ right }) => right)))} or more, by each of the ${methods.length}.`
+          : `${named(failed)} did not.`,
+    },
+    {
+      claim: "A small part of the parameters is enough",
+      verdict: fewest ? "borne out" : "contradicted",
+      figures: fewest
+        ? `${few.length} methods with at most a tenth of the parameters answer as well as \`full\` does, to ${100 * NEAR} points; the fewest are those of \`${fewest.method}\`, ${formatCount(keptRun(fewest).trainable)} of ${formatCount(keptRun(full).trainable)}, in ${bytesText(keptRun(fewest).file_bytes)} instead of ${bytesText(keptRun(full).file_bytes)}.`
+        : "none with a tenth of the parameters or fewer comes near `full`.",
+    },
+    {
+      claim: "Few parameters save memory in proportion",
+      verdict: Math.min(...memory) < 0.2 ? "borne out" : Math.min(...memory) < 1 ? "in part" : "contradicted",
+      figures: `they take ${percent(Math.min(...memory))} to ${percent(Math.max(...memory))} of the memory of \`full\`: its gradients and moments are saved, what the base's own passes need is not, and this base is small beside that.`,
+    },
+    {
+      claim: "Full fine-tuning forgets the most",
+      verdict:
+        forgetsMore.length === 0 ? "borne out" : forgetsMore.length < others.length / 3 ? "in part" : "contradicted",
+      figures: `\`full\` keeps ${percent(full.suite)} of the suite, from ${percent(before.suite)}; ${forgetsMore.length === 0 ? "no method keeps less" : `${named(forgetsMore)} keep less`}. Each at the lowest rate of its three that learned the task best.`,
+    },
+  ]
+}
+
+function ofRates({ methods: { methods } }: StudyFigures): Finding {
+  // Rates that learn the task, as far as the validation questions tell.
+  const learned = methods.map((each) => ({
+    method: each.method,
+    runs: each.rates.filter(({ validation_right }) => validation_right >= keptRun(each).validation_right - NEAR),
+  }))
+  const spreads = learned.map(({ method, runs }) => ({
+    method,
+    spread: Math.max(...runs.map(fallOf)) - Math.min(...runs.map(fallOf)),
+  }))
+  const widest = most(spreads, ({ spread }) => spread)
+  const least = learned.map(({ runs }) => Math.min(...runs.map(fallOf)))
+  const between = Math.max(...least) - Math.min(...least)
+  return {
+    claim: "How much is forgotten is a matter of the method",
+    verdict: widest.spread > between ? "contradicted" : widest.spread > between / 2 ? "in part" : "borne out",
+    figures: `between rates that learn the task alike, what \`${widest.method}\` loses differs by ${points(widest.spread)}; between the methods, each at its gentlest such rate, by ${points(between)}.`,
+  }
+}
+
+function ofTasks({ tasks: { mixed, sequential, backward_transfer, forgetting } }: StudyFigures): Finding[] {
+  const [together, inTurn] = [mean(mixed), mean(sequential.at(-1)!)]
+  return [
+    {
+      claim: "Tasks learned together don't unlearn one another, tasks learned in a row do",
+      verdict: together - inTurn > NEAR ? "borne out" : "contradicted",
+      figures: `${percent(together)} of all tasks at once, ${percent(inTurn)} in a row, with a backward transfer of ${points(backward_transfer)} and forgetting of ${points(forgetting)}.`,
+    },
+  ]
+}
+
+function ofForgetting({ forgetting }: StudyFigures): Finding[] {
+  const run = (name: string) => forgetting.find((each) => each.name === name)!
+  const [plain, replay, divergence, slower] = [
+    "LoRA",
+    "LoRA, replay",
+    "LoRA, divergence",
+    "LoRA, a third of the rate",
+  ].map(run) as [ReturnType<typeof run>, ReturnType<typeof run>, ReturnType<typeof run>, ReturnType<typeof run>]
+  const saved = fallOf(plain) - fallOf(replay)
+  const kl = fallOf(plain) - fallOf(divergence)
+  return [
+    {
+      claim: "Replay keeps what the base knew, at no cost to the task",
+      verdict:
+        saved > NEAR && replay.validation_right >= plain.validation_right - NEAR
+          ? "borne out"
+          : saved > NEAR
+            ? "in part"
+            : "contradicted",
+      figures: `of ${points(fallOf(plain))} lost without it, ${points(fallOf(replay))} are lost with it; the task is ${percent(plain.validation_right)} right without and ${percent(replay.validation_right)} with it. A third of the learning rate alone loses ${points(fallOf(slower))}.`,
+    },
+    {
+      claim: "Holding the distribution near the frozen base's does the same",
+      verdict: kl > saved / 2 && kl > NEAR ? "borne out" : kl > NEAR ? "in part" : "contradicted",
+      figures: `\`--kl 0.1\` over the task's own rows loses ${points(fallOf(divergence))}.`,
+    },
+  ]
+}
+
+function ofMerging({ merging }: StudyFigures): Finding {
+  const merged = merging
+    .filter(({ error }) => error !== null)
+    .map((each) => ({ ...each, mean: mean(Object.values(each.scores)) }))
+  const best = most(merged, (each) => each.mean)
+  const linear = merged.find(({ name }) => name === "linear")!
+  const alone = mean(merging.filter(({ error }) => error === null).map(({ scores }, i) => Object.values(scores)[i]!))
+  return {
+    claim: "Adapters of two tasks can be summed into one that does both",
+    verdict: best.mean >= alone - NEAR ? "borne out" : best.mean >= alone / 2 ? "in part" : "contradicted",
+    figures: `the sum (\`linear\`) does ${percent(linear.mean)} of both, on the mean, \`${best.name}\` the most with ${percent(best.mean)}; each alone does ${percent(alone)} of its own.${linear.mean >= best.mean - NEAR ? " Pruning and voting (TIES, DARE) bring nothing here that the sum has not." : ""}`,
+  }
+}
+
+function ofFacts({ facts: { rows } }: StudyFigures): Finding[] {
+  const row = (name: string) => rows.find((each) => each.name === name)!
+  const [adapter, retrieval, both, routed] = [
+    "adapter alone",
+    "retrieval alone",
+    "both",
+    "both, where the router says so",
+  ].map(row) as [ReturnType<typeof row>, ReturnType<typeof row>, ReturnType<typeof row>, ReturnType<typeof row>]
+  const isForm = adapter.fact.formed > 0.9 && adapter.fact.right < NEAR
+  const isFact = retrieval.fact.right > 0.5 && retrieval.fact.formed < NEAR
+  return [
+    {
+      claim: "Fine-tune for form, retrieve for facts",
+      verdict: isForm && isFact && both.fact.right > 0.5 && both.fact.formed > 0.9 ? "borne out" : "in part",
+      figures: `asked what only a document says, the adapter alone gives the form (${percent(adapter.fact.formed)}) and no fact (${percent(adapter.fact.right)}), documents alone the fact (${percent(retrieval.fact.right)}) and no form (${percent(retrieval.fact.formed)}), both together ${percent(both.fact.right)} facts in ${percent(both.fact.formed)} form.`,
+    },
+    {
+      claim: "Passages hurt where none are needed, so something has to decide",
+      verdict: routed.form.right - both.form.right > NEAR ? "borne out" : "contradicted",
+      figures: `requests that need no document are answered right in ${percent(both.form.right)} with passages before them and in ${percent(routed.form.right)} where the router decides.`,
+    },
+  ]
+}
