@@ -49,7 +49,7 @@ function ofMethods({ methods: { before, methods } }: StudyFigures): Finding[] {
   )
   const fewest = [...few].sort((a, b) => keptRun(a).trainable - keptRun(b).trainable)[0]
   const others = methods.filter((each) => each !== full)
-  const memory = others.map((each) => keptRun(each).peak_memory_bytes / keptRun(full).peak_memory_bytes)
+  const memory = others.map((each) => each.memory.peak_memory_bytes / full.memory.peak_memory_bytes)
   const forgetsMore = others.filter(({ suite }) => suite < full.suite)
   return [
     {

@@ -10,7 +10,17 @@ import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
 import type { Once } from "./ledger.ts"
 import { percent } from "./text.ts"
-import { type ModelScores, onTask, rightByTask, scoresOf, type Training, training, writeQuestions } from "./training.ts"
+import {
+  type Memory,
+  type ModelScores,
+  memoryOf,
+  onTask,
+  rightByTask,
+  scoresOf,
+  type Training,
+  training,
+  writeQuestions,
+} from "./training.ts"
 
 /** A training at one rate. */
 export interface RateFigures extends Training {
@@ -33,12 +43,16 @@ export interface MethodFigures extends FinalScores {
   readonly rates: readonly RateFigures[]
   /** The rate that was kept, by its place. */
   readonly kept: number
+  /** Of a training alone. */
+  readonly memory: Memory
 }
 
 /** LoRA otherwise: another start, another scale, another base's precision. */
 export interface VariantFigures extends Training {
   readonly name: string
   readonly options: readonly string[]
+  /** Of a training alone. */
+  readonly memory: Memory
 }
 
 /** What the methods' part found. */
@@ -110,7 +124,10 @@ export async function studyMethods(setting: Setting): Promise<MethodsFigures> {
       return finalScores(place(rate))
     })
     say(`  ${name} at ${rate}: ${percent(scores.right)} right, suite ${percent(scores.suite)}`)
-    all.push({ method: name, rates, kept, ...scores })
+    const memory = await once(`${name} memory`, () =>
+      memoryOf(join(folder, `${name}-memory`), ...onTask(task), "--method", name),
+    )
+    all.push({ method: name, rates, kept, memory, ...scores })
   }
   return { before, methods: all, variants: await studyVariants(setting, all[0]!) }
 }
@@ -123,7 +140,8 @@ async function studyVariants({ task, folder, once, say }: Setting, lora: MethodF
     const measure = async (): Promise<VariantFigures> => {
       say(`LoRA, ${name} ...`)
       const out = join(folder, `variant-${found.length}`)
-      return { name, options, ...(await training(out, ...onTask(task), "--learning-rate", rate, ...options)) }
+      const all = [...onTask(task), "--learning-rate", rate, ...options]
+      return { name, options, memory: await memoryOf(`${out}-memory`, ...all), ...(await training(out, ...all)) }
     }
     found.push(await once(`variant ${name} at ${rate}`, measure))
   }

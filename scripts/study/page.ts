@@ -11,7 +11,7 @@ import type { MergeFigures } from "./merging.ts"
 import type { MethodFigures, MethodsFigures } from "./methods.ts"
 import type { TasksFigures } from "./tasks.ts"
 import { bytesText, percent, rateText } from "./text.ts"
-import { EPOCHS, type Training } from "./training.ts"
+import { EPOCHS, type Memory, type Training } from "./training.ts"
 
 /** Everything that a run of the study found. */
 export interface StudyFigures {
@@ -120,8 +120,10 @@ function page(figures: StudyFigures): string {
 
 const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
 
-const memory = ({ peak_memory_bytes, predicted_memory_bytes: predicted }: Training): string =>
-  `${formatBytes(peak_memory_bytes)} | ${predicted === null ? "" : formatBytes(predicted)}`
+const memoryText = ({ peak_memory_bytes: peak, predicted_memory_bytes: predicted }: Memory): string =>
+  predicted === null
+    ? `${formatBytes(peak)} | | `
+    : `${formatBytes(peak)} | ${formatBytes(predicted)} | ${percent(predicted / peak - 1)}`
 
 const suite = ({ suite_before, suite_after }: Training): string => `${percent(suite_before)} to ${percent(suite_after)}`
 
@@ -143,14 +145,15 @@ function methodsSection({ task, suite_items, methods: { before, methods, variant
     "",
     "![parameters](study/parameters.svg)",
     "",
-    "| method | rate | trained | file | peak memory | predicted | tokens/s | time | right | suite | perplexity |",
-    "|---|---|---|---|---|---|---|---|---|---|---|",
+    "| method | rate | trained | file | peak memory | predicted | off by | tokens/s | time | right | suite | perplexity |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ...methods.map((each) => {
       const run = each.rates[each.kept]!
-      return `| \`${each.method}\` | ${rateText(run.learning_rate)} | ${formatCount(run.trainable)} | ${bytesText(run.file_bytes)} | ${memory(run)} | ${run.tokens_per_second.toFixed(0)} | ${run.seconds.toFixed(0)} s | ${percent(each.right)} | ${percent(each.suite)} | ${each.perplexity.toFixed(2)} |`
+      return `| \`${each.method}\` | ${rateText(run.learning_rate)} | ${formatCount(run.trainable)} | ${bytesText(run.file_bytes)} | ${memoryText(each.memory)} | ${run.tokens_per_second.toFixed(0)} | ${run.seconds.toFixed(0)} s | ${percent(each.right)} | ${percent(each.suite)} | ${each.perplexity.toFixed(2)} |`
     }),
     "",
-    "`selective` and `full` write a whole base. Time and memory are those of the training, with its evaluations.",
+    "`selective` and `full` write a whole base. Time is that of the training with its evaluations, memory that of ten updates of it",
+    "with evaluations and checkpoints, without the answers that are scored before and after.",
     "",
     "### What the rate does",
     "",
@@ -171,11 +174,11 @@ function methodsSection({ task, suite_items, methods: { before, methods, variant
     "",
     `LoRA at its kept rate, ${rateText(lora.learning_rate)}, with another scale, another start, or over a base in fewer bits:`,
     "",
-    "| | options | trained | file | peak memory | predicted | tokens/s | validation loss | validation right | suite |",
-    "|---|---|---|---|---|---|---|---|---|---|",
-    ...[{ ...lora, name: "LoRA", options: [] as readonly string[] }, ...variants].map(
+    "| | options | trained | file | peak memory | predicted | off by | tokens/s | validation loss | validation right | suite |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+    ...[{ ...lora, name: "LoRA", options: [] as readonly string[], memory: methods[0]!.memory }, ...variants].map(
       (each) =>
-        `| ${each.name} | ${optionsText(each.options)} | ${formatCount(each.trainable)} | ${bytesText(each.file_bytes)} | ${memory(each)} | ${each.tokens_per_second.toFixed(0)} | ${each.validation_loss.toFixed(4)} | ${percent(each.validation_right)} | ${suite(each)} |`,
+        `| ${each.name} | ${optionsText(each.options)} | ${formatCount(each.trainable)} | ${bytesText(each.file_bytes)} | ${memoryText(each.memory)} | ${each.tokens_per_second.toFixed(0)} | ${each.validation_loss.toFixed(4)} | ${percent(each.validation_right)} | ${suite(each)} |`,
     ),
     "",
   ]

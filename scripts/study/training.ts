@@ -12,8 +12,9 @@ export interface Training {
   readonly trainable: number
   /** Of the weights file that it wrote. */
   readonly file_bytes: number
+  /** With the scoring of answers before and after. */
   readonly peak_memory_bytes: number
-  /** What the planner said before the run; null where it says nothing. */
+  /** What the planner said before the run, of the training alone; null where it says nothing. */
   readonly predicted_memory_bytes: number | null
   readonly tokens_per_second: number
   readonly seconds: number
@@ -84,6 +85,29 @@ export async function training(out: string, ...options: readonly string[]): Prom
     loss_before: loss.before,
     loss_after: loss.after,
   }
+}
+
+/** Peak of resident memory, and what the planner said before; null where it says nothing. */
+export type Memory = Pick<Training, "peak_memory_bytes" | "predicted_memory_bytes">
+
+/**
+ * A training alone, as the planner means it: ten updates with evaluations and checkpoints between them, and no answers
+ * scored before and after, which have sessions of their own.
+ */
+export async function memoryOf(out: string, ...options: readonly string[]): Promise<Memory> {
+  const alone = [
+    "--steps",
+    "10",
+    "--evaluate-every",
+    "5",
+    "--checkpoint-every",
+    "5",
+    "--no-score",
+    "--retention",
+    "off",
+  ]
+  const found = await espalier<Memory>("train", ...options, ...alone, "--samples", "0", "--out", out)
+  return { peak_memory_bytes: found.peak_memory_bytes, predicted_memory_bytes: found.predicted_memory_bytes }
 }
 
 /** A model's scores on a suite. */

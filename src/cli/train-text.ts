@@ -96,9 +96,14 @@ export function samplesText(before: readonly Answered[], after: readonly Answere
 }
 
 /** What to type next. */
-export function nextSteps(out: string, base: string | undefined, ownBase: boolean): string {
+export function nextSteps(
+  out: string,
+  base: string | undefined,
+  { ownBase, heldBack }: { readonly ownBase: boolean; readonly heldBack: boolean },
+): string {
   const baseFlag = base ? ` --base ${base}` : ""
-  if (ownBase) return `Try it:    npm run espalier -- chat --base ${out}\nServe it:  npm run serve -- --base ${out}\n`
-  const name = basename(out)
-  return `Try it:    npm run espalier -- chat${baseFlag} --adapter ${out}\nServe it:  npm run serve --${baseFlag} --adapter ${name}=${out}\n`
+  const chosen = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${out}`
+  const served = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${basename(out)}=${out}`
+  const serve = `npm run serve --${served}${heldBack ? " --force" : ""}`
+  return `Try it:    npm run espalier -- chat${chosen}\nServe it:  ${serve}\n`
 }

@@ -185,7 +185,9 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   const beside = predicted === null ? "" : ` (predicted: ${formatBytes(predicted)})`
   say(`Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(peak)}${beside}\n`)
   const shown = values.out ?? join("adapters-out", basename(out))
-  say(`Saved to ${shown}\n\n${nextSteps(shown, values.base, prepared.peftType === null)}`)
+  say(
+    `Saved to ${shown}\n\n${nextSteps(shown, values.base, { ownBase: prepared.peftType === null, heldBack: isHeldBack })}`,
+  )
   if (isHeldBack)
     say(
       `\nHeld back from serving: the base forgot ${kept!.forgotten!.toFixed(1)} points, more than the ${limit} that --max-forgetting allows.\n` +

@@ -3,17 +3,21 @@
  * and what it leaves behind, served, against the loss it was trained by.
  */
 import { afterAll, describe, expect, test } from "bun:test"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
 import { adapterForms } from "../../src/adapter-io.ts"
 import { rng } from "../../src/core/rng.ts"
+import type { Tensor } from "../../src/core/tensor.ts"
 import { type Batch, IGNORE } from "../../src/data/batch.ts"
-import type { MethodEnv, PreparedMethod } from "../../src/method.ts"
+import type { Method, MethodEnv, PreparedMethod } from "../../src/method.ts"
 import type { Base } from "../../src/models/base.ts"
 import { methodEnv } from "../../src/presets/method-env.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
+import { saveTrained } from "../../src/service/save-adapter.ts"
 import { type GraphStep, graphStep } from "../../src/train/graph-step.ts"
 import type { Parameter } from "../../src/train/step.ts"
 
@@ -49,16 +53,19 @@ const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   full: [{}],
 }
 
+type BaseName = "llama" | "gpt2"
+const baseFolder = (name: string): string => join(import.meta.dir, "..", "fixtures", "parity", name, "base")
+
 const LENGTH = 10
 const { runtime } = await openRuntime("native", { threads: 1 })
 const bases = Object.fromEntries(
   await Promise.all(
     ["llama", "gpt2"].map(async (name) => {
-      const { base } = await openBase(join(import.meta.dir, "..", "fixtures", "parity", name, "base"))
+      const { base } = await openBase(baseFolder(name))
       return [name, base] as const
     }),
   ),
-) as Record<"llama" | "gpt2", Base>
+) as Record<BaseName, Base>
 afterAll(() => runtime.dispose())
 
 function batchOf({ config }: Base): Batch {
@@ -116,6 +123,37 @@ async function heldLengths(
   }
 }
 
+/** What was trained as a server has it: an adapter over the base, or a base of its own, read back from its folder. */
+async function served(
+  name: BaseName,
+  prepared: PreparedMethod,
+  method: Method,
+  tensors: ReadonlyMap<string, Tensor<"f32">>,
+) {
+  const base = bases[name]
+  const env = methodEnv(base, null, 1)
+  if (method.peft === null) {
+    const folder = await mkdtemp(join(tmpdir(), "espalier-served-"))
+    await saveTrained(join(folder, "own"), { base, method: prepared, env, tensors }, {}, baseFolder(name))
+    const { base: own } = await openBase(join(folder, "own"), { cacheFolder: null })
+    const decoder = await graphDecoder({ runtime, base: own })
+    const dispose = async (): Promise<void> => {
+      await decoder.dispose()
+      await rm(folder, { recursive: true, force: true })
+    }
+    return { decoder, bound: null, dispose }
+  }
+  const config = prepared.writePeft(env)!
+  const again = method.prepare(method.peft.read(config))
+  const forms = await adapterForms(
+    { hash: "", sizeBytes: 0, config, tensors: prepared.store(env, tensors) },
+    { method: again, stored: again.stored(env) },
+    (weight) => base.read(weight),
+  )
+  const decoder = await graphDecoder({ runtime, base })
+  return { decoder, bound: await decoder.bind(forms), dispose: () => decoder.dispose() }
+}
+
 test("there are settings for every method", () => {
   expect(Object.keys(settings)).toEqual(methods.map(({ name }) => name))
 })
@@ -166,37 +204,28 @@ for (const [name, base] of Object.entries(bases)) {
           await step.dispose()
         }, 60_000)
 
-        if (method.peft === null) continue
         test(`is served as it was trained: ${JSON.stringify(given)}`, async () => {
           const step = await movedStep(base, prepared, env)
           const batch = batchOf(base)
           const { loss } = await step.evaluate(batch)
-          const tensors = prepared.store(env, step.tensors())
+          const trained = step.tensors()
           await step.dispose()
-          const config = prepared.writePeft(env)!
-          const again = method.prepare(method.peft!.read(config))
-          const forms = await adapterForms(
-            { hash: "", sizeBytes: 0, config, tensors },
-            { method: again, stored: again.stored(env) },
-            (weight) => base.read(weight),
-          )
-          const decoder = await graphDecoder({ runtime, base })
-          const bound = await decoder.bind(forms)
-          let served = 0
+          const { decoder, bound, dispose } = await served(name as BaseName, prepared, method, trained)
+          let sum = 0
           for (let row = 0; row < batch.rows; row++) {
             const ids = [...batch.ids.subarray(row * LENGTH, (row + 1) * LENGTH)]
-            const sequence = await decoder.open(bound, LENGTH + bound.virtualTokens)
+            const sequence = await decoder.open(bound, LENGTH + (bound?.virtualTokens ?? 0))
             const logits = await sequence.append(ids, true)
             sequence.close()
             for (let t = 0; t + 1 < LENGTH; t++) {
               if (batch.labels[row * LENGTH + t + 1] === IGNORE) continue
               const own = logits.subarray(t * base.config.vocabSize, (t + 1) * base.config.vocabSize)
               const most = own.reduce((a, b) => Math.max(a, b))
-              served += most + Math.log(own.reduce((sum, x) => sum + Math.exp(x - most), 0)) - own[ids[t + 1]!]!
+              sum += most + Math.log(own.reduce((all, x) => all + Math.exp(x - most), 0)) - own[ids[t + 1]!]!
             }
           }
-          await decoder.dispose()
-          expect(served / batch.labelled).toBeCloseTo(loss / batch.labelled, 4)
+          await dispose()
+          expect(sum / batch.labelled).toBeCloseTo(loss / batch.labelled, 4)
         }, 60_000)
       }
     })
