@@ -262,6 +262,7 @@ export const passageList = answerOf<DocumentList<PassageObject>>()(
       text: v.string(),
       metadata,
       score: v.number(),
+      relevance: v.number(),
     }),
   ),
 )

@@ -24,7 +24,8 @@ export interface RetrievalItem {
   /** `fact`: a note answers it; `unsaid`: a note is about its subject and doesn't; `absent`: none is; `form`: needs none. */
   readonly kind: "fact" | "unsaid" | "absent" | "form"
   readonly messages: readonly CorpusMessage[]
-  readonly answer: string
+  /** To the letter; null where many would do. */
+  readonly answer: string | null
   /** The note that answers it. */
   readonly document: string | null
   /** Whether it needs notes. */

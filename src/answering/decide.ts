@@ -2,6 +2,7 @@
  * @module A question's way: to the model alone, or to the documents first. What documents say changes the messages and
  * nothing else: neither the way, nor the adapter, nor how tokens are drawn.
  */
+import { EspalierError } from "../core/errors.ts"
 import type { Passage, Retriever, SearchRequest } from "../rag/retriever.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
@@ -36,7 +37,7 @@ export interface Asked {
   readonly filter?: SearchRequest["filter"]
   /** Passages at most. @default the reading's */
   readonly passages?: number
-  /** Tokens that the answer may have. */
+  /** Tokens that the answer may have: passages leave room for them. */
   readonly answerTokens: number
 }
 
@@ -66,7 +67,8 @@ const TEMPLATE_TOKENS = 32
 
 /**
  * Decides, searches, and puts what was found before the question.
- * @throws {EspalierError} What the retriever or the engine refuses.
+ * @throws {EspalierError} What the retriever or the engine refuses; `invalid_request` where question and answer leave no room
+ *   for what was found.
  */
 export async function decide(asked: Asked, parts: Answering, signal?: AbortSignal): Promise<Decided> {
   const { messages, mode, collection, filter } = asked
@@ -90,6 +92,12 @@ export async function decide(asked: Asked, parts: Answering, signal?: AbortSigna
   const own = messages.reduce((sum, { content }) => sum + count(content), 0)
   const room = contextLength - own - count(reading.prompt) - asked.answerTokens - TEMPLATE_TOKENS
   const shown = withPassages(messages, relevant, { reading, room: Math.max(0, room), count })
+  if (relevant.length > 0 && shown.passages.length === 0)
+    throw new EspalierError(
+      "invalid_request",
+      `This model's context holds ${contextLength} tokens, and ${own} of the conversation and ${asked.answerTokens} of the answer leave no room for what documents say`,
+      { hint: "Lower max_tokens, shorten the conversation, or set retrieval to off", param: "max_tokens" },
+    )
   return {
     decision: {
       mode,

@@ -3,6 +3,7 @@
  * is of itself.
  */
 import type { Passage } from "../rag/retriever.ts"
+import { nameTerms } from "../rag/search-terms.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
 
 /** The beginning of what the model would say by itself. */
@@ -18,7 +19,9 @@ export interface Draft {
 export interface Features {
   /** Asks for something: a question mark, or words that questions begin with. */
   readonly question: number
-  /** Begins with a verb that tells to make something of a text. */
+  /** Names somebody or something, and brings no text of its own that the name might be from. */
+  readonly named: number
+  /** Begins with a verb that tells to make something. */
   readonly command: number
   /** Brings a text of its own: its sentences beyond the first, on a logarithmic scale. */
   readonly material: number
@@ -37,6 +40,7 @@ export interface Features {
 /** Every feature's name, in the order of a router's weights. */
 export const featureNames = [
   "question",
+  "named",
   "command",
   "material",
   "marks",
@@ -46,10 +50,19 @@ export const featureNames = [
   "unknown",
 ] as const satisfies readonly (keyof Features)[]
 
-const asking =
-  /(?:\?\s*$)|^(?:please\s+)?(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|has|have|tell me|name|say what|say who)\b/i
-const commanding =
-  /^(?:please\s+|now\s+|can you\s+|could you\s+)?(?:write|rewrite|put|turn|make|give|copy|repeat|say|list|sort|order|extract|find|summari[sz]e|translate|change|shorten|count|add|sum|compare|complete|continue|fill|correct|describe|draft|format|convert|replace|reverse|quote)\b/i
+/** What people say before they say what they want. */
+const preamble =
+  "(?:(?:please|now|ok|okay|so|hey|hi|hello|well)[,!.:]?\\s+)*(?:(?:can|could|would|will) you (?:please )?|i(?:'d| would) like you to |i want you to |help me (?:to )?)?"
+const questionWords =
+  "who(?:'s|se|m)?|what(?:'s)?|when(?:'s)?|where(?:'s)?|which|why|how|is|are|was|were|do|does|did|can|could|has|have|tell me|name|say (?:what|who|which|where|when|how)|i(?:'d like| would like| need| want) to know|i wonder"
+const makingWords =
+  "write|rewrite|rephrase|reword|paraphrase|put|turn|make|give me|copy|repeat|say|speak|talk|answer like|list|sort|order|arrange|extract|find|highlight|summari[sz]e|condense|shorten|expand|translate|change|count|add|sum|calculate|compute|solve|compare|classify|label|rate|complete|continue|finish|fill|correct|fix|proofread|improve|polish|describe|draft|compose|create|generate|invent|imagine|design|come up with|think of|suggest|brainstorm|format|convert|replace|remove|reverse|spell|quote|act as|pretend|play|tell (?:me )?a|show"
+const asking = new RegExp(`\\?\\s*$|^${preamble}(?:${questionWords})\\b`, "i")
+const commanding = new RegExp(`^${preamble}(?:${makingWords})\\b`, "i")
+
+/** Words with a capital or a digit that name nothing that a document would be about: numbers, days, months, "I". */
+const nameless =
+  /^(?:\d+|i|ll|ve|mr|mrs|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|january|february|march|april|may|june|july|august|september|october|november|december)$/
 
 /** The features of a conversation's last question. */
 export function featuresOf(messages: readonly ChatMessage[], found: readonly Passage[], draft: Draft): Features {
@@ -59,6 +72,7 @@ export function featuresOf(messages: readonly ChatMessage[], found: readonly Pas
   const relevance = found[0]?.relevance ?? 0
   return {
     question: asking.test(asked) ? 1 : 0,
+    named: sentences.length <= 2 && [...nameTerms(asked)].some((name) => !nameless.test(name)) ? 1 : 0,
     command: commanding.test(asked) ? 1 : 0,
     material,
     marks: Math.min(1, (asked.match(/["“”:\n|]/g)?.length ?? 0) / 2),

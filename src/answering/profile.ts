@@ -37,10 +37,11 @@ const reading = v.strictObject({
 const weight = v.pipe(v.number(), v.minValue(-1000), v.maxValue(1000))
 const router = v.strictObject({
   bias: weight,
+  // A calibration from before there was a feature does not look at it.
   weights: v.strictObject(
-    Object.fromEntries(featureNames.map((name) => [name, weight])) as Record<
+    Object.fromEntries(featureNames.map((name) => [name, v.optional(weight, 0)])) as Record<
       (typeof featureNames)[number],
-      typeof weight
+      v.OptionalSchema<typeof weight, 0>
     >,
   ),
   threshold: part,
@@ -55,8 +56,18 @@ const profile = v.strictObject({ reading: v.optional(reading), router: v.optiona
  * doesn't know.
  */
 export const plainRouter: Router = {
-  bias: -3,
-  weights: { question: 1, command: -1, material: -1, marks: -1, relevance: 3, bareRelevance: 1, doubt: 1, unknown: 2 },
+  bias: -4,
+  weights: {
+    question: 1,
+    named: 1,
+    command: -1,
+    material: -1,
+    marks: -1,
+    relevance: 3,
+    bareRelevance: 1,
+    doubt: 1,
+    unknown: 2,
+  },
   threshold: 0.5,
   precision: 0,
   recall: 0,

@@ -82,8 +82,12 @@ export async function converse(
   messages: readonly ChatMessage[],
   how: { readonly values: Values; readonly documents: Consulted | null; readonly show: (delta: string) => void },
 ): Promise<Answer & Partial<Told>> {
-  const { values, documents, show } = how
-  const retrieved = await documents?.ask(messages, adapter, values["max-tokens"] ?? DEFAULT_TOKENS)
+  const { documents, show } = how
+  // Of a short context passages need the larger part, where nobody says how long the answer may be.
+  const room = documents ? Math.floor(engine.info.contextLength / 4) : DEFAULT_TOKENS
+  const tokens = how.values["max-tokens"] ?? Math.min(DEFAULT_TOKENS, room)
+  const values = { ...how.values, "max-tokens": tokens }
+  const retrieved = await documents?.ask(messages, adapter, tokens)
   if (!retrieved) return answer(engine, adapter, { messages }, values, show)
   const { abstention: text } = retrieved
   if (text !== null) show(text)

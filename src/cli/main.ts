@@ -109,4 +109,11 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
   }
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
+if (import.meta.main) {
+  // Where nobody reads any more, as after `| head`, a command ends as others do.
+  process.stdout.on("error", (error: Error & { readonly code?: string }) => {
+    if (error.code !== "EPIPE") throw error
+    process.exit(exitCodes.ok)
+  })
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -4,7 +4,7 @@
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join, relative, sep } from "node:path"
 import { calibrateRouter } from "../answering/calibrate.ts"
-import { readQuestions } from "../answering/questions.ts"
+import { type LabelledQuestion, readQuestions } from "../answering/questions.ts"
 import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { openDocuments } from "../presets/open-documents.ts"
@@ -30,7 +30,11 @@ const options = {
   "chunk-tokens": { type: "number", description: "tokens of a piece at most", default: "160" },
   "chunk-overlap": { type: "number", description: "tokens that neighbouring pieces share at most", default: "32" },
   embedder: embedderOption,
-  from: { type: "string", value: "file", description: "calibrate over these documents instead of the collection" },
+  from: {
+    type: "list",
+    value: "file",
+    description: "calibrate over these documents instead of the collection; may be given several times",
+  },
   out: { type: "string", value: "file", description: "where the calibration goes", default: "beside the documents" },
   backend: engineOptions.backend,
   threads: engineOptions.threads,
@@ -46,7 +50,7 @@ type Values = OptionValues<typeof options> & { readonly json?: boolean }
 export const ragCommand = defineCommand({
   name: "rag",
   summary: "Keeps documents that answers may rest on: add, list, remove, search.",
-  usage: "add <file or folder>... | list | remove <id>... | search <question> | calibrate <file> [options]",
+  usage: "add <file or folder>... | list | remove <id>... | search <question> | calibrate <file>... [options]",
   options,
   examples: [
     "espalier rag add docs README.md",
@@ -218,10 +222,10 @@ async function search(index: DocumentIndex, words: readonly string[], values: Va
     limit,
     filter: equalTo(filterOf(values.filter)),
   })
-  for (const { documentId, title, chunk, start, end, text, score } of found)
+  for (const { documentId, title, chunk, start, end, text, score, relevance } of found)
     io.out(
       values.json
-        ? `${JSON.stringify({ type: "passage", id: documentId, title, chunk, start, end, text, score })}\n`
+        ? `${JSON.stringify({ type: "passage", id: documentId, title, chunk, start, end, text, score, relevance })}\n`
         : `${score.toFixed(2)}  ${documentId} [${start}-${end}]\n${text.trim().replace(/^/gm, "      ")}\n\n`,
     )
   if (found.length === 0 && !values.json) io.out("Nothing was found\n")
@@ -229,17 +233,13 @@ async function search(index: DocumentIndex, words: readonly string[], values: Va
 }
 
 /** Fits the router to labelled questions, and keeps it with how well it does. */
-async function calibrate(
-  index: DocumentIndex,
-  [file, ...more]: readonly string[],
-  values: Values,
-  io: Io,
-): Promise<number> {
-  if (file === undefined || more.length > 0)
-    throw new EspalierError("invalid_request", "Expected one file of labelled questions", {
+async function calibrate(index: DocumentIndex, files: readonly string[], values: Values, io: Io): Promise<number> {
+  if (files.length === 0)
+    throw new EspalierError("invalid_request", "Expected a file of labelled questions", {
       hint: 'Its lines are such as {"question": "Who is the mayor of Tal?", "retrieve": true}',
     })
-  const questions = readQuestions(await readFile(file, "utf8").catch(missing(file)), file)
+  const questions: LabelledQuestion[] = []
+  for (const file of files) questions.push(...readQuestions(await readFile(file, "utf8").catch(missing(file)), file))
   const engine = await openEngine({ ...engineSettings(values), force: true })
   try {
     const { baseHash } = engine.info
@@ -252,11 +252,7 @@ async function calibrate(
       })
     const router = await (values.from === undefined
       ? fit(index, existing(index, values))
-      : overDocuments(
-          await readDocuments(await readFile(values.from).catch(missing(values.from)), { name: values.from }),
-          base,
-          fit,
-        ))
+      : overDocuments((await Promise.all(values.from.map(documentsOf))).flat(), base, fit))
     const out = values.out ?? calibratedPath(values.documents ?? DEFAULT_STORE, baseHash)
     await writeFileAtomic(out, encodeUtf8(`${JSON.stringify({ reading, router }, null, 2)}\n`))
     io.out(
@@ -269,6 +265,9 @@ async function calibrate(
     await engine.close()
   }
 }
+
+/** The documents of a file. @throws {EspalierError} `not_found`, `invalid_file` */
+const documentsOf = async (file: string) => readDocuments(await readFile(file).catch(missing(file)), { name: file })
 
 /** `key=value` as metadata: numbers, true and false are what they look like. */
 function filterOf(given: readonly string[] = []): Record<string, string | number | boolean> {

@@ -23,6 +23,11 @@ export const retrievalOptions = {
   },
   documents: { type: "string", value: "folder", description: "where documents are kept", default: DEFAULT_STORE },
   collection: { type: "string", value: "name", description: "which documents", default: DEFAULT_COLLECTION },
+  abstention: {
+    type: "string",
+    description: "what is said where documents have nothing about a question",
+    default: "I don't know.",
+  },
 } as const
 
 /** Documents to answer from. */
@@ -47,7 +52,8 @@ export async function consulted(
   const folder = values.documents ?? DEFAULT_STORE
   const profile = await openProfile({ documents: folder, base, baseHash: engine.info.baseHash })
   const index = await openDocuments({ folder, base })
-  const context = createContext({ engine, documents: index, retrieval: { profile } })
+  const retrieval = { profile, ...(values.abstention !== undefined && { abstention: values.abstention }) }
+  const context = createContext({ engine, documents: index, retrieval })
   const collection = values.collection ?? DEFAULT_COLLECTION
   return {
     async ask(messages, adapter, answerTokens) {

@@ -97,7 +97,10 @@ export interface PassageObject {
   readonly end: number
   readonly text: string
   readonly metadata: Metadata
+  /** Higher is better; comparable only within one search. */
   readonly score: number
+  /** From 0 to 1, comparable between questions. */
+  readonly relevance: number
 }
 
 /** A list of documents or passages. */

@@ -166,6 +166,7 @@ export const passageObject = (passage: Passage): PassageObject => ({
   text: passage.text,
   metadata: passage.metadata,
   score: passage.score,
+  relevance: passage.relevance,
 })
 
 async function bytesOf(chunks: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {

@@ -29,7 +29,8 @@ const ANSWER_TOKENS = 64
 
 /**
  * What a request's messages become; null where neither it nor the server asks for retrieval.
- * @throws {EspalierError} `unsupported` where there are no documents, `not_found` for a collection or model that is not there
+ * @throws {EspalierError} `unsupported` where there are no documents, `not_found` for a collection or model that is not there,
+ *   `invalid_request` where the answer that was asked for leaves no room for passages
  */
 export async function retrieve(
   context: ServiceContext,
@@ -67,7 +68,7 @@ export async function retrieve(
     collection: collection.id,
     filter: both(given?.filter && equalTo(given.filter), given?.filters),
     ...(given?.limit !== undefined && { passages: given.limit }),
-    answerTokens: Math.min(request.answerTokens ?? ANSWER_TOKENS, Math.floor(contextLength / 4)),
+    answerTokens: request.answerTokens ?? Math.min(ANSWER_TOKENS, Math.floor(contextLength / 4)),
   }
   const { decision, messages } = await decide(question, answering, signal)
   // Nothing will be asked of the model, so nobody else would find out that there is none of this name.

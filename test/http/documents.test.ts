@@ -42,6 +42,7 @@ test("documents are added, found, shown and deleted", async () => {
   expect(found.data.map((each) => each.document_id)).toEqual(["notes/tal.md", "ost"])
   expect(found.data[0]).toMatchObject({
     object: "rag.passage",
+    relevance: expect.any(Number),
     title: "Tal",
     chunk: 0,
     start: 0,

@@ -95,4 +95,13 @@ describe("a question's way", () => {
       expect([decision.retrieved, decision.nothingFound, after]).toEqual([true, true, messages])
     }
   })
+
+  test("passages leave the answer its room, and where there is none for them that is said, not that nothing was found", async () => {
+    const { answering } = parts("x", [tal])
+    const { decision } = await decide({ ...ask("always"), answerTokens: 400 }, answering)
+    expect(decision.passages).toEqual([tal])
+    const none = decide({ ...ask("always"), answerTokens: 480 }, answering)
+    expect(none).rejects.toMatchObject({ code: "invalid_request", param: "max_tokens" })
+    expect(none).rejects.toThrow("512 tokens, and 6 of the conversation and 480 of the answer leave no room")
+  })
 })

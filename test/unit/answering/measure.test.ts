@@ -125,8 +125,24 @@ describe("what a router looks at", () => {
     expect(of("Please rewrite this: Tal is old. It rains. Nobody came.")).toMatchObject({
       ...{ question: 0, command: 1, material: 1, marks: 0.5, bareRelevance: 0 },
     })
+    for (const command of ["Could you please compose a haiku.", "Hey, come up with a name", "I'd like you to fix it"])
+      expect(of(command)).toMatchObject({ command: 1 })
+    for (const question of ["I need to know who runs it", "what's that", "Tell me who it was", "the price of it?"])
+      expect(of(question)).toMatchObject({ question: 1 })
     expect(featuresOf([{ role: "system", content: "Who?" }], [], { ...sure, unknown: true })).toMatchObject({
       ...{ question: 0, relevance: 0, unknown: 1 },
     })
+  })
+
+  test("a name that is asked about: no number, no day, and none of a text that is handed over", () => {
+    const sure = { text: "Mira", meanLogprob: 0, unknown: false }
+    const named = (content: string) => featuresOf([{ role: "user", content }], [], sure).named
+    expect(["Who is the mayor of Tal?", "weight of the Zorb kettle", "How heavy is the X2?"].map(named)).toEqual([
+      1, 1, 1,
+    ])
+    expect(["Is 96 or 48 larger?", "Which day comes after Monday, I ask?", "How are you?"].map(named)).toEqual([
+      0, 0, 0,
+    ])
+    expect(named("Sort this: Ada came. Then Bob came. Then Cleo.")).toBe(0)
   })
 })

@@ -23,6 +23,12 @@ test("a wrong profile is refused by the field", () => {
   expect(() => readProfile('{"riding":{}}', "p.json")).toThrow("riding")
 })
 
+test("a router from before there was a feature does not look at it", () => {
+  const { named: _, ...weights } = plainRouter.weights
+  const { router } = readProfile(JSON.stringify({ router: { ...plainRouter, weights } }), "p")
+  expect(router.weights).toEqual({ ...plainRouter.weights, named: 0 })
+})
+
 test("labelled questions are read, and a wrong line is named", () => {
   const lines = [
     '{"question":"Who?","retrieve":true}',

@@ -124,6 +124,11 @@ test("printable() keeps text, line breaks and tabs, and drops what drives a term
   expect(printable("\x1b[2Jred\x07\x9b31m\r\x7f\0")).toBe("[2Jred31m")
 })
 
+test("a command whose reader is gone ends as others do", async () => {
+  const child = Bun.spawn(["sh", "-c", `"${process.execPath}" src/cli/main.ts --help | true`], { stderr: "pipe" })
+  expect([await child.exited, await new Response(child.stderr).text()]).toEqual([0, ""])
+})
+
 test("describeError() gives message and hint, and no stack", () => {
   expect(describeError(new EspalierError("not_found", "There is no x", { hint: "Make one" }))).toBe(
     "Error: There is no x\nMake one\n",

@@ -31,6 +31,22 @@ test("generate --retrieval abstains where documents have nothing, and asks no mo
   expect((await generate("Who is the mayor of Zandor?", "--retrieval", "always")).out).toBe("I don't know.\n")
 }, 30_000)
 
+test("what is said where documents have nothing is one's own to say", async () => {
+  const { out } = await generate("Who is the mayor of Zandor?", "--retrieval", "always", "--abstention", "No idea.")
+  expect(out).toBe("No idea.\n")
+}, 30_000)
+
+test("long passages leave an answer its room, where nobody says how long it may be", async () => {
+  await writeFile(join(folder, "long.txt"), Array.from({ length: 60 }, (_, i) => `The tower ${i} is tall.`).join(" "))
+  const index = ["--documents", join(folder, "long"), "--threads", "1"]
+  expect((await runCli("rag", "add", join(folder, "long.txt"), ...index.slice(0, 2))).code).toBe(0)
+  const asked = ["Where is the tall tower?", "--retrieval", "always", "--json"]
+  const { records, err } = await runCli("generate", ...asked, ...index)
+  expect(err).toBe("")
+  const [reply] = records as [{ usage: { prompt_tokens: number } }]
+  expect(reply.usage.prompt_tokens).toBeGreaterThan(256)
+}, 30_000)
+
 test("without --retrieval nothing is told of it", async () => {
   const [reply] = (await generate("What colour is snow?", "--json")).records
   expect(Object.keys(reply!)).toEqual(["text", "finish_reason", "usage"])
