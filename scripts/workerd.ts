@@ -1,7 +1,7 @@
 /**
  * @module A real workerd with the built worker in it, by miniflare: assets, R2 and Durable Objects as on the platform.
  */
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Miniflare } from "miniflare"
@@ -32,7 +32,10 @@ export async function startWorkerd(
   const miniflare = new Miniflare({
     modulesRoot: folder,
     modules: [
-      { type: "ESModule", path: join(folder, "worker.js") },
+      // The first module is the one that is started.
+      ...["worker.js", ...readdirSync(folder).filter((file) => file.endsWith(".js") && file !== "worker.js")].map(
+        (file) => ({ type: "ESModule" as const, path: join(folder, file) }),
+      ),
       { type: "CompiledWasm", path: join(folder, "engine.wasm") },
     ],
     compatibilityDate: wrangler.compatibility_date,

@@ -38,7 +38,7 @@ export function workerReport(figures: WorkerFigures, gzip: number, where: Machin
   const lines: [string, string][] = [
     [
       "bundle, gzip",
-      `${(gzip / 1e6).toFixed(2)} MB of ${PAID_PLAN / 1e6}; ${((gzip - FREE_PLAN) / 1e6).toFixed(2)} MB over the free plan's ${FREE_PLAN / 1e6}`,
+      `${(gzip / 1e6).toFixed(2)} MB; ${PAID_PLAN / 1e6} MB are allowed, ${FREE_PLAN / 1e6} MB on the free plan`,
     ],
     ["workerd starts with it", `${spread(startMs)}; one that computes nothing ${spread(bareStartMs)}`],
     ["first request to first token", spread(firstMs)],

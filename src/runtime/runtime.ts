@@ -23,7 +23,7 @@ export interface FrozenWeights {
   readonly size: number
   /** Where it lies as a file, for backends that open it by path; null where there are no files. */
   readonly path: string | null
-  /** The whole blob, for backends that copy it. */
+  /** The whole blob, for backends that copy it: the caller's own, which it may give back at once. */
   bytes(): Promise<Uint8Array>
 }
 

@@ -2,6 +2,7 @@
  * @module The `wasm` backend: onnxruntime-web on WebAssembly, with threads where the runtime has shared memory. Each
  * session holds its own copy of the weights, so callers make few of them. The first opening settles the thread count.
  */
+import { freeNow } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { engineMessage, ortSession } from "./ort.ts"
 import type { Backend, Runtime, RuntimeOptions } from "./runtime.ts"
@@ -61,14 +62,18 @@ async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOption
     threads: used,
     deterministic: true,
     async createSession({ model, weights }) {
+      const blob = weights && (await weights.bytes())
       try {
         const session = await ort.InferenceSession.create(model, {
           executionProviders: ["wasm"],
-          ...(weights && { externalData: [{ path: weights.location, data: await weights.bytes() }] }),
+          ...(blob && { externalData: [{ path: weights.location, data: blob }] }),
         })
         return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
       } catch (cause) {
         throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
+      } finally {
+        // The engine has a copy of its own by now. Small blobs may be a part of a buffer that others use.
+        if (blob && blob.byteLength === blob.buffer.byteLength) freeNow(blob)
       }
     },
     async dispose() {},

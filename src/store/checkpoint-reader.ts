@@ -2,7 +2,7 @@
  * @module A base's tensors, from one safetensors file or from shards named by an index.
  */
 import { createHash } from "node:crypto"
-import { decodeUtf8 } from "../core/bytes.ts"
+import { decodeUtf8, freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { DType } from "../core/tensor.ts"
 import { asF32 } from "../formats/as-f32.ts"
@@ -13,6 +13,8 @@ import type { Folder } from "./folder.ts"
 /** A base's tensors by name. */
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
+  /** Every tensor that is read is the caller's own. */
+  readonly givesCopies: true
   /** A tensor as f32. @throws {EspalierError} `invalid_file` if there is none, or its dtype is no float. */
   readF32(name: string): Promise<Float32Array>
   /** Whether two tensors are the same, byte by byte. @throws {EspalierError} `invalid_file` if there is none of a name */
@@ -51,9 +53,13 @@ export async function openCheckpoint(folder: Folder): Promise<Checkpoint> {
   let hash: Promise<string> | null = null
   return {
     tensors: entries,
+    givesCopies: true,
     async readF32(name) {
       const { file, dtype, shape, start, end } = entryOf(name)
-      return asF32(tensorOf(dtype, shape, await folder.readRange(file, start, end)), name, file).data
+      const stored = tensorOf(dtype, shape, await folder.readRange(file, start, end))
+      const { data } = asF32(stored, name, file)
+      if (data !== stored.data) freeNow(stored.data)
+      return data
     },
     equal: (a, b) => sameBytes(folder, entryOf(a), entryOf(b)),
     hash() {

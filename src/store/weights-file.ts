@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto"
 import { open, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { bytesOf } from "../core/bytes.ts"
+import { bytesOf, freeNow } from "../core/bytes.ts"
 import { CODE_BLOCK, type CodeBits, quantizeCodes, transposed } from "../core/codes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { sizeOf } from "../core/tensor.ts"
@@ -60,6 +60,8 @@ export interface PackedWeights {
 export interface WeightSource {
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>
   readF32(name: string): Promise<Float32Array>
+  /** Whether every array that is read is the caller's own, which it may give back at once. @default {false} */
+  readonly givesCopies?: boolean
   hash(): Promise<string>
 }
 
@@ -87,7 +89,10 @@ export async function packWeights(
   if (cacheFolder === null) {
     const make = async (): Promise<Uint8Array> => {
       const blob = new Uint8Array(size)
-      for await (const { offset, bytes } of pieces(source, layout)) blob.set(bytes, offset)
+      for await (const { offset, bytes } of pieces(source, layout)) {
+        blob.set(bytes, offset)
+        if (source.givesCopies) freeNow(bytes)
+      }
       return blob
     }
     // A session copies what it is given. Kept here as well, the weights would be held twice for as long as the base is open;

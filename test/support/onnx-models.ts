@@ -32,7 +32,7 @@ export const linearWeights: FrozenWeights = {
   location: "weights.bin",
   size: blob.length,
   path: null,
-  bytes: async () => blob,
+  bytes: async () => blob.slice(),
 }
 
 /** The same, without its last bytes. */
