@@ -1,7 +1,7 @@
 /**
  * @module Pre-trains the embedded base and writes it as a Hugging Face folder with its model card and its curve.
  *
- * Usage: npm run make-base -- [--from folder] [--steps n,...] [--mean part,...] [--out folder] [--run folder] [--resume]
+ * Usage: npm run make-base -- [--steps n,...] [--mean part,...] [--out folder] [--run folder] [--resume]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -10,16 +10,15 @@ import { parseArgs } from "node:util"
 import type { BackendName } from "../src/runtime/runtime.ts"
 import type { TrainEvent } from "../src/train/events.ts"
 import { progressReporter } from "../src/train/progress.ts"
-import { curveEvery, joinedCurves, readCurve } from "./base/curve.ts"
+import { curveEvery, readCurve } from "./base/curve.ts"
 import type { Learned } from "./base/documents.ts"
 import { meanOfBases, writeBase } from "./base/folder.ts"
-import { continuedCard, modelCard } from "./base/model-card.ts"
+import { modelCard } from "./base/model-card.ts"
 import { bundled, CHECKPOINT_EVERY, pretraining } from "./base/pretraining.ts"
 import { bundledSuite, suiteFile } from "./make-suite.ts"
 
 const { values } = parseArgs({
   options: {
-    from: { type: "string" },
     steps: { type: "string", default: bundled.steps.join() },
     mean: { type: "string" },
     rows: { type: "string", default: String(bundled.rows) },
@@ -36,12 +35,11 @@ const { values } = parseArgs({
   },
 })
 if (values.help) {
-  console.log(`Usage: npm run make-base -- [--from folder] [--steps ${bundled.steps}] [--mean ${bundled.mean}] [--rows ${bundled.rows}] [--length ${bundled.length}]
+  console.log(`Usage: npm run make-base -- [--steps ${bundled.steps}] [--mean ${bundled.mean}] [--rows ${bundled.rows}] [--length ${bundled.length}]
                           [--learning-rate ${bundled.learningRate}] [--seed ${bundled.seed}] [--learned fading|answers|all]
                           [--out models/sprig] [--run adapters-out/sprig.run] [--backend native] [--threads 2] [--resume]
 
 The learning rate comes down towards the last step; of several, with commas, towards each, and rises again after it.
---from goes on with a finished base, over documents that repair what it can't do, instead of beginning with random weights.
 What is written is the mean of the weights at those steps, in the shares of --mean; without it the last.
 The base as it stands is in <run>/base at every evaluation; a run that was stopped goes on with --resume.`)
   process.exit(0)
@@ -50,7 +48,6 @@ const stops = values.steps.split(",").map(Number)
 const lastAlone = stops.map((_, i) => (i === stops.length - 1 ? 1 : 0))
 const own = values.steps === bundled.steps.join() ? bundled.mean : lastAlone
 const settings = {
-  from: values.from ?? null,
   steps: stops,
   mean: values.mean?.split(",").map(Number) ?? own,
   rows: Number(values.rows),
@@ -119,22 +116,18 @@ if (result.status === "interrupted") {
 }
 
 const curve = readCurve(await readFile(curveFile, "utf8"))
-const facts = {
+const card = modelCard({
   ...settings,
   parameters: pretrained.parameters,
   tokens: result.tokensSeen,
   engine: pretrained.engine,
   heldoutLoss: result.evaluations.at(-1)?.loss ?? null,
-}
-/** A file of the base that was gone on with. */
-const earlier = (file: string): Promise<string> => readFile(join(settings.from!, file), "utf8")
-const card = settings.from === null ? modelCard(facts) : continuedCard(await earlier("README.md"), facts)
-const whole = settings.from === null ? curve : joinedCurves(readCurve(await earlier("curve.jsonl")), curve)
+})
 const shares = new Map(steps.flatMap((step, i) => (mean[i] === 0 ? [] : [[stopFolder(step), mean[i]!] as const])))
 await writeBase(values.out, await meanOfBases(shares), pretrained.tokenizerJson, {
   "README.md": card,
   "suite.jsonl": suiteFile(bundledSuite),
-  "curve.jsonl": whole.map((point) => `${JSON.stringify(point)}\n`).join(""),
+  "curve.jsonl": curve.map((point) => `${JSON.stringify(point)}\n`).join(""),
 })
 await pretrained.dispose()
 console.log(`Wrote ${values.out}`)

@@ -52,21 +52,6 @@ export function alike({ random, split }: Draw, name: string): string {
   }
 }
 
-/** A name of which each syllable stands in one of these names, at the same place, and which may be one of them. */
-export function mingled({ random, split }: Draw, names: readonly string[]): string {
-  const parts = names.map((name) => {
-    const [, opening, middle, ending = ""] = shape().exec(name)!
-    return { opening: opening!, middles: middle!.match(/.../g)!, ending }
-  })
-  for (let tries = 0; ; tries++) {
-    const [first, second] = [random.pick(parts), random.pick(parts)]
-    const middle = second.middles.map((own) => (random.next() < 0.3 ? random.pick(random.pick(parts).middles) : own))
-    // Of few names every combination may be of the other split.
-    const stem = `${tries < 20 ? first.opening : random.pick(openings)}${middle.join("")}`
-    if (splitOf(stem) === split) return `${stem}${second.ending}`
-  }
-}
-
 /** A whole number of the draw's split: held-out numbers never stand in training as a count. */
 export function count({ random, split }: Draw, least = 2, most = 99): number {
   for (;;) {

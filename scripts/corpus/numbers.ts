@@ -68,5 +68,5 @@ const comparison = (d: Draw): CorpusDocument => tasks("comparison", d, 5, () => 
 
 export const numberFamilies: readonly Family[] = [
   { name: "sum", weight: 8, scored: true, make: sum },
-  { name: "comparison", weight: 5, again: 10, scored: true, make: comparison },
+  { name: "comparison", weight: 5, scored: true, make: comparison },
 ]

@@ -243,5 +243,5 @@ export const skillFamilies: readonly Family[] = [
   family("sentiment", 2, 3, sentimentTurn, 12),
   family("topic", 2, 4, topicTurn),
   family("case", 9, 6, caseTurn),
-  { name: "yes-no", weight: 6, again: 14, scored: true, make: yesNo },
+  { name: "yes-no", weight: 6, scored: true, make: yesNo },
 ]
