@@ -7,6 +7,9 @@
 export interface FirstTokenRun {
   readonly backend: string
   readonly token: string
+  /** Bytes of the frozen weights as the engine holds them, and the process's peak of resident memory. */
+  readonly weights: number
+  readonly peak: number
   readonly parts: readonly { readonly name: string; readonly ms: number; readonly cpuMs: number }[]
 }
 
@@ -43,7 +46,10 @@ if (import.meta.main) {
   const sequence = await decoder.open(null, ids.length + 1)
   const token = tokenizer!.decode([argmax(await sequence.append(ids))])
   mark("token")
-  console.log(JSON.stringify({ backend: `${runtime.name} (${runtime.detail})`, token, parts } satisfies FirstTokenRun))
+  const { peakMemory } = await import("./machine.ts")
+  const backendName = `${runtime.name} (${runtime.detail})`
+  const memory = { weights: base.weights.size, peak: peakMemory() }
+  console.log(JSON.stringify({ backend: backendName, token, ...memory, parts } satisfies FirstTokenRun))
   sequence.close()
   await decoder.dispose()
   await runtime.dispose()

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
 import { baseFolder, engineOptions } from "../../src/cli/shared-options.ts"
 import { defaultThreads } from "../../src/runtime/threads.ts"
+import { formatBytes } from "../../src/train/progress.ts"
 import type { FirstTokenRun } from "./first-token-run.ts"
 import { machine, machineLine } from "./machine.ts"
 import { type Summary, summarise } from "./stats.ts"
@@ -47,11 +48,14 @@ interface Figures {
   readonly backend: string
   readonly ms: Readonly<Record<string, Summary>>
   readonly cpuMs: Readonly<Record<string, Summary>>
+  /** Bytes of the frozen weights, and the peak of resident memory. */
+  readonly weights: number
+  readonly peak: Summary
 }
 
 export const firstTokenBench = defineCommand({
   name: "first-token",
-  summary: "Time of a fresh process to the first token, by its parts: medians.",
+  summary: "Time of a fresh process to the first token, by its parts, and its peak of memory: medians.",
   usage: "[options]",
   options,
   examples: [
@@ -114,7 +118,8 @@ function figuresOf(runs: readonly FirstTokenRun[]): Figures {
     const names = runs[0]!.parts.map(({ name }) => name)
     return { ...Object.fromEntries(names.map((name) => [name, of([name])])), load: of(LOAD), all: of(names) }
   }
-  return { backend: runs[0]!.backend, ms: summed("ms"), cpuMs: summed("cpuMs") }
+  const { backend, weights } = runs[0]!
+  return { backend, ms: summed("ms"), cpuMs: summed("cpuMs"), weights, peak: summarise(runs.map(({ peak }) => peak)) }
 }
 
 function report(figures: readonly Figures[], where: ReturnType<typeof machine>, runs: number, cold: boolean): string {
@@ -122,7 +127,7 @@ function report(figures: readonly Figures[], where: ReturnType<typeof machine>, 
     machineLine(where),
     `Medians of ${runs} processes${cold ? ", each with an empty cache" : ""}; in brackets the processor's time, all threads together`,
   ]
-  for (const { backend, ms, cpuMs } of figures) {
+  for (const { backend, ms, cpuMs, weights, peak } of figures) {
     lines.push("", backend)
     for (const [name, label] of Object.entries(labels)) {
       const { median, least, most } = ms[name]!
@@ -131,6 +136,10 @@ function report(figures: readonly Figures[], where: ReturnType<typeof machine>, 
         `  ${label.padEnd(32)}${median.toFixed(0).padStart(6)} ms  (${cpuMs[name]!.median.toFixed(0)} ms)${spread}`,
       )
     }
+    const ratio = (peak.median / weights).toFixed(2)
+    lines.push(
+      `  peak of resident memory ${formatBytes(peak.median)}, ${ratio} times the weights' ${formatBytes(weights)}`,
+    )
   }
   return `${lines.join("\n")}\n`
 }
