@@ -33,10 +33,9 @@ export function numberToF16(value: number): number {
 /** Every f16 as f32, made on first use: a table beats arithmetic on whole checkpoints. */
 let table: Float32Array | null = null
 
-/** f16 bits to f32. */
-export function f16ToF32(halves: Uint16Array): Float32Array {
+/** f16 bits to f32. @param out what to write into, of as many numbers */
+export function f16ToF32(halves: Uint16Array, out = new Float32Array(halves.length)): Float32Array {
   table ??= Float32Array.from({ length: 65536 }, (_, half) => f16ToNumber(half))
-  const out = new Float32Array(halves.length)
   for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]!]!
   return out
 }
@@ -48,11 +47,11 @@ export function f32ToF16(values: Float32Array): Uint16Array {
   return out
 }
 
-/** bf16 bits to f32: the upper half of its bits. */
-export function bf16ToF32(halves: Uint16Array): Float32Array {
-  const out = new Uint32Array(halves.length)
-  for (let i = 0; i < halves.length; i++) out[i] = halves[i]! << 16
-  return new Float32Array(out.buffer)
+/** bf16 bits to f32: the upper half of its bits. @param out what to write into, of as many numbers */
+export function bf16ToF32(halves: Uint16Array, out = new Float32Array(halves.length)): Float32Array {
+  const words = new Uint32Array(out.buffer, out.byteOffset, out.length)
+  for (let i = 0; i < halves.length; i++) words[i] = halves[i]! << 16
+  return out
 }
 
 /** f32 to bf16 bits. */

@@ -11,19 +11,23 @@ export function asF32(tensor: Tensor, name: string, file: string): Tensor<"f32">
   if (dtype === "f32") return tensor as Tensor<"f32">
   if (dtype === "f16") return { dtype: "f32", shape, data: f16ToF32(data as Uint16Array) }
   if (dtype === "bf16") return { dtype: "f32", shape, data: bf16ToF32(data as Uint16Array) }
-  throw new EspalierError(
-    "invalid_file",
-    `${file}: tensor ${name} has dtype ${dtype} where f32, f16 or bf16 was expected`,
-  )
+  throw noFloat(tensor, name, file)
 }
 
-/** @throws {EspalierError} `invalid_file` naming the tensor, if it holds NaN or an infinity. */
-export function assertFinite(data: Float32Array, name: string, file: string): void {
+/** What is wrong with a tensor of another dtype. */
+export const noFloat = ({ dtype }: Pick<Tensor, "dtype">, name: string, file: string): EspalierError =>
+  new EspalierError("invalid_file", `${file}: tensor ${name} has dtype ${dtype} where f32, f16 or bf16 was expected`)
+
+/**
+ * @param first the number of its first element, where `data` is a part of the tensor
+ * @throws {EspalierError} `invalid_file` naming the tensor, if it holds NaN or an infinity.
+ */
+export function assertFinite(data: Float32Array, name: string, file: string, first = 0): void {
   for (let i = 0; i < data.length; i++) {
     if (!Number.isFinite(data[i]))
       throw new EspalierError(
         "invalid_file",
-        `${file}: tensor ${name} holds ${data[i]} at element ${i}, where only finite numbers make sense`,
+        `${file}: tensor ${name} holds ${data[i]} at element ${first + i}, where only finite numbers make sense`,
       )
   }
 }

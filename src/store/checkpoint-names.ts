@@ -19,6 +19,7 @@ export function underNames(checkpoint: Checkpoint, tokenEmbedding: string): Chec
     ...checkpoint,
     tensors: new Map([...tensors].map(([name, tensor]) => [longer(name), tensor])),
     readF32: (name) => checkpoint.readF32(shorter(name)),
+    f32Parts: (name) => checkpoint.f32Parts(shorter(name)),
     equal: (a, b) => checkpoint.equal(shorter(a), shorter(b)),
   }
 }

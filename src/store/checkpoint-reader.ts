@@ -4,8 +4,9 @@
 import { createHash } from "node:crypto"
 import { decodeUtf8, freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
+import { bf16ToF32, f16ToF32 } from "../core/half.ts"
 import type { DType } from "../core/tensor.ts"
-import { asF32 } from "../formats/as-f32.ts"
+import { asF32, noFloat } from "../formats/as-f32.ts"
 import { parseShardIndex } from "../formats/hf-config.ts"
 import { headerLength, parseHeader, type TensorEntry, tensorOf } from "../formats/safetensors.ts"
 import type { Folder } from "./folder.ts"
@@ -17,6 +18,8 @@ export interface Checkpoint {
   readonly givesCopies: true
   /** A tensor as f32. @throws {EspalierError} `invalid_file` if there is none, or its dtype is no float. */
   readF32(name: string): Promise<Float32Array>
+  /** The same in parts, one after the other; each is there until the next is asked for. */
+  f32Parts(name: string): AsyncIterable<Float32Array>
   /** Whether two tensors are the same, byte by byte. @throws {EspalierError} `invalid_file` if there is none of a name */
   equal(a: string, b: string): Promise<boolean>
   /** sha256 in hex over all tensors (name, dtype, shape, bytes): the same however they are sharded. */
@@ -61,6 +64,7 @@ export async function openCheckpoint(folder: Folder): Promise<Checkpoint> {
       if (data !== stored.data) freeNow(stored.data)
       return data
     },
+    f32Parts: (name) => partsOf(folder, name, entryOf(name)),
     equal: (a, b) => sameBytes(folder, entryOf(a), entryOf(b)),
     hash() {
       hash ??= hashOf(folder, entries)
@@ -99,12 +103,36 @@ async function readShards(
   }
 }
 
+/** A tensor's numbers, read and made f32 in buffers that all parts share. */
+async function* partsOf(
+  folder: Folder,
+  name: string,
+  { file, dtype, shape, start, end }: Place,
+): AsyncGenerator<Float32Array> {
+  const buffer = new Uint8Array(Math.min(READ_AT_ONCE, end - start))
+  const wide = dtype === "f32" ? null : new Float32Array(buffer.length / 2)
+  for (let at = start; at < end; at += buffer.length) {
+    const bytes = await folder.readRange(file, at, Math.min(end, at + buffer.length), buffer)
+    // A folder in memory gives its own bytes, wherever they begin.
+    if (bytes.buffer !== buffer.buffer) buffer.set(bytes)
+    const count = bytes.length / (dtype === "f32" ? 4 : 2)
+    if (wide === null) yield new Float32Array(buffer.buffer, 0, count)
+    else if (dtype === "f16") yield f16ToF32(new Uint16Array(buffer.buffer, 0, count), wide.subarray(0, count))
+    else if (dtype === "bf16") yield bf16ToF32(new Uint16Array(buffer.buffer, 0, count), wide.subarray(0, count))
+    else throw noFloat({ dtype }, name, file)
+  }
+  freeNow(buffer)
+  if (wide) freeNow(wide)
+}
+
 async function sameBytes(folder: Folder, a: Place, b: Place): Promise<boolean> {
   const size = a.end - a.start
   if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join() || size !== b.end - b.start) return false
+  const buffers = [a, b].map(() => new Uint8Array(Math.min(READ_AT_ONCE, size)))
   for (let at = 0; at < size; at += READ_AT_ONCE) {
+    const end = Math.min(at + READ_AT_ONCE, size)
     const [mine, other] = await Promise.all(
-      [a, b].map(({ file, start }) => folder.readRange(file, start + at, start + Math.min(at + READ_AT_ONCE, size))),
+      [a, b].map(({ file, start }, i) => folder.readRange(file, start + at, start + end, buffers[i]!)),
     )
     for (let i = 0; i < mine!.length; i++) if (mine![i] !== other![i]) return false
   }
@@ -120,13 +148,15 @@ const READ_AT_ONCE = 8 * 2 ** 20
 async function hashOf(folder: Folder, entries: Entries): Promise<string> {
   const hash = createHash("sha256")
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
-  let held = { file: "", from: 0, to: 0, bytes: new Uint8Array(0) as Uint8Array }
+  // One buffer for all: what is read and thrown away would be resident until it is collected.
+  const buffer = new Uint8Array(READ_AT_ONCE)
+  let held = { file: "", from: 0, to: 0, bytes: buffer as Uint8Array }
   for (const [i, [name, { file, dtype, shape, start, end }]] of sorted.entries()) {
     hash.update(`${name}\0${dtype}\0${shape.join()}\0`)
     for (let at = start; at < end; ) {
       if (held.file !== file || at < held.from || at >= held.to) {
         const to = Math.min(at + READ_AT_ONCE, endOfRun(sorted, i))
-        held = { file, from: at, to, bytes: await folder.readRange(file, at, to) }
+        held = { file, from: at, to, bytes: await folder.readRange(file, at, to, buffer) }
       }
       const to = Math.min(end, held.to)
       hash.update(held.bytes.subarray(at - held.from, to - held.from))

@@ -15,8 +15,11 @@ export interface Folder {
   list(): Promise<string[]>
   size(file: string): Promise<number>
   read(file: string): Promise<Uint8Array>
-  /** Bytes [start, end). */
-  readRange(file: string, start: number, end: number): Promise<Uint8Array>
+  /**
+   * Bytes [start, end).
+   * @param into a buffer of at least as many bytes that they may come in, where a caller reads much and keeps nothing
+   */
+  readRange(file: string, start: number, end: number, into?: Uint8Array): Promise<Uint8Array>
 }
 
 /** The name of a file inside a folder. @throws {EspalierError} `invalid_request` for anything that could lead elsewhere. */
@@ -49,11 +52,11 @@ export function fsFolder(path: string): Folder {
       await statFile(file)
       return new Uint8Array(await readFile(at(file)).catch((cause) => Promise.reject(missing(file, cause))))
     },
-    async readRange(file, start, end) {
+    async readRange(file, start, end, into) {
       await statFile(file)
       const handle = await open(at(file), "r").catch((cause) => Promise.reject(missing(file, cause)))
       try {
-        const bytes = new Uint8Array(end - start)
+        const bytes = into ? into.subarray(0, end - start) : new Uint8Array(end - start)
         const read = await readAt(handle, bytes, start)
         if (read < bytes.length)
           throw new EspalierError("invalid_file", `${file} ended at byte ${start + read} where ${end} was expected`)

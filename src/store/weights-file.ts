@@ -62,6 +62,8 @@ export interface WeightSource {
   readF32(name: string): Promise<Float32Array>
   /** Whether every array that is read is the caller's own, which it may give back at once. @default {false} */
   readonly givesCopies?: boolean
+  /** The same in parts, one after the other; each is there until the next is asked for. @default as one part */
+  f32Parts?(name: string): AsyncIterable<Float32Array>
   hash(): Promise<string>
 }
 
@@ -89,9 +91,9 @@ export async function packWeights(
   if (cacheFolder === null) {
     const make = async (): Promise<Uint8Array> => {
       const blob = new Uint8Array(size)
-      for await (const { offset, bytes } of pieces(source, layout)) {
+      for await (const { offset, bytes, shared } of pieces(source, layout)) {
         blob.set(bytes, offset)
-        if (source.givesCopies) freeNow(bytes)
+        if (source.givesCopies && !shared) freeNow(bytes)
       }
       return blob
     }
@@ -183,19 +185,28 @@ function layOut(groups: readonly WeightGroup[], held: HeldWeights): { layout: Ma
   return { layout, size: at }
 }
 
-/** The blob's content, stretch by stretch. */
+/** The blob's content, stretch by stretch; each is there until the next is asked for, which a shared buffer comes in. */
 async function* pieces(source: WeightSource, layout: ReadonlyMap<string, WeightPlace>) {
   for (const [name, { offset, shape, held }] of layout) {
+    if (!held && source.f32Parts) {
+      let at = offset
+      for await (const part of source.f32Parts(name)) {
+        assertFinite(part, name, "The base", (at - offset) / 4)
+        yield { offset: at, bytes: bytesOf(part), shared: true }
+        at += part.byteLength
+      }
+      continue
+    }
     const data = await source.readF32(name)
     assertFinite(data, name, "The base")
     if (!held) {
-      yield { offset, bytes: bytesOf(data) }
+      yield { offset, bytes: bytesOf(data), shared: false }
       continue
     }
     const [rows, columns] = shape as [number, number]
     const matrix = quantizeCodes(held.transposed ? transposed(data, rows, columns) : data, held.bits)
-    yield { offset, bytes: matrix.codes }
-    yield { offset: held.scales.offset, bytes: bytesOf(matrix.scales) }
+    yield { offset, bytes: matrix.codes, shared: false }
+    yield { offset: held.scales.offset, bytes: bytesOf(matrix.scales), shared: false }
   }
 }
 

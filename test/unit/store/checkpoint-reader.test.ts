@@ -157,6 +157,26 @@ describe("packWeights()", () => {
     expect((error as Error).message).toContain("b: expected [2] but it is missing")
   })
 
+  test("packs a tensor that is read in parts as one that is read at once, whatever it is stored as", async () => {
+    const large = Float32Array.from({ length: 9 * 2 ** 18 }, (_, i) => (i % 251) - 100)
+    const groups = [{ name: "x", parts: [{ name: "x", shape: [large.length] }] }]
+    const tensors = {
+      f32: f32([large.length], large),
+      f16: { dtype: "f16", shape: [large.length], data: f32ToF16(large) },
+      bf16: { dtype: "bf16", shape: [large.length], data: f32ToBf16(large) },
+    } as const
+    for (const x of Object.values(tensors)) {
+      const checkpoint = await openCheckpoint(single({ pad: f32([1], [0]), x }))
+      const { weights } = await packWeights(checkpoint, groups, { cacheFolder: null })
+      expect(new Float32Array((await weights.bytes()).buffer, 0, large.length)).toEqual(large)
+    }
+    large[large.length - 1] = Number.NaN
+    const broken = await openCheckpoint(single({ x: f32([large.length], large) }))
+    await expect(packWeights(broken, groups, { cacheFolder: null })).rejects.toThrow(
+      `NaN at element ${large.length - 1}`,
+    )
+  })
+
   test("refuses a base that holds NaN, naming the tensor", async () => {
     expect(pack({ a, b: f32([2], [1, Number.NaN]) })).rejects.toThrow(/tensor b holds NaN at element 1/)
   })
