@@ -6,6 +6,7 @@
  * `<path>.lora_magnitude_vector` [out].
  */
 import * as v from "valibot"
+import { EspalierError } from "../src/core/errors.ts"
 import { f32 } from "../src/core/tensor.ts"
 import type { Form } from "../src/forms/form.ts"
 import type { GraphBuilder } from "../src/graph/builder.ts"
@@ -13,6 +14,7 @@ import type { Value } from "../src/graph/ir.ts"
 import { defineMethod } from "../src/method.ts"
 import type { LinearSite } from "../src/models/site.ts"
 import { factors, loraEntries, readLora, scaleOf, writeLora } from "./lora-settings.ts"
+import { tableParams } from "./table-lora.ts"
 
 /** The length of each output row of W + s B A, [1, out]; `weight` is [out, in], or [in, out] where transposed. */
 function lengths(g: GraphBuilder, site: LinearSite, weight: Value, a: Value, b: Value, scale: number): Value {
@@ -52,6 +54,8 @@ export const dora = defineMethod({
   config: v.strictObject(loraEntries),
   learningRate: 1e-3,
   params(site, c) {
+    if (tableParams(site, c).length > 0)
+      throw new EspalierError("unsupported", `DoRA on ${site.path} is not supported`, { param: "method.targets" })
     const pair = factors(site, c)
     if (!pair || site.kind !== "linear") return []
     return [

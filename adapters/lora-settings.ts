@@ -6,7 +6,7 @@ import { EspalierError } from "../src/core/errors.ts"
 import type { Init, InitTools, MethodEnv, ParameterSpec } from "../src/method.ts"
 import type { LinearSite, Site } from "../src/models/site.ts"
 import { principalPair } from "./pissa.ts"
-import { fromPattern, isTarget, matchesTargets, targetModules, targetsSchema } from "./targets.ts"
+import { fromPattern, isTarget, targetModules, targetsSchema } from "./targets.ts"
 
 const rank = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(8192))
 const alpha = v.pipe(v.number(), v.finite(), v.gtValue(0))
@@ -42,7 +42,8 @@ export type LoraSettings = Omit<v.InferOutput<typeof schema>, "init"> & {
   readonly init: (typeof starts)[number] | "pissa"
 }
 
-const rankOf = (path: string, c: LoraSettings): number => fromPattern(c.rankPattern, path, c.rank)
+/** The rank at one layer. */
+export const rankOf = (path: string, c: LoraSettings): number => fromPattern(c.rankPattern, path, c.rank)
 
 /** The factor on B A x at one layer. */
 export function scaleOf(path: string, c: LoraSettings): number {
@@ -50,21 +51,9 @@ export function scaleOf(path: string, c: LoraSettings): number {
   return fromPattern(c.alphaPattern, path, c.alpha) / (c.rsLora ? Math.sqrt(r) : r)
 }
 
-/**
- * A and B of a layer that is meant; null for any other site.
- * @throws {EspalierError} `unsupported` for the output layer and for an embedding, to which PEFT would add a LoRA.
- */
+/** A and B of a layer that is meant; null for any other site, the output layer among them: see table-lora.ts. */
 export function factors(site: Site, c: LoraSettings): [ParameterSpec<"lora_A">, ParameterSpec<"lora_B">] | null {
-  if (site.kind === "embedding" && namesEmbedding(site.path, c)) {
-    throw new EspalierError("unsupported", `LoRA on the embedding ${site.path} is not supported`, {
-      param: "method.targets",
-    })
-  }
-  if (!isTarget(site, c)) return null
-  if (site.role === "head")
-    throw new EspalierError("unsupported", "LoRA on the output layer lm_head is not supported", {
-      param: "method.targets",
-    })
+  if (!isTarget(site, c) || site.role === "head") return null
   const r = rankOf(site.path, c)
   const key = `base_model.model.${site.path}`
   const [a, b] = firstValues(site, r, c)
@@ -79,13 +68,6 @@ export function factors(site: Site, c: LoraSettings): [ParameterSpec<"lora_A">, 
     },
   ]
 }
-
-/** Whether targets mean an embedding by its own name: `all-linear` never does. */
-const namesEmbedding = (path: string, { targets, exclude }: LoraSettings): boolean =>
-  targets !== "all-linear" &&
-  targets !== "all" &&
-  matchesTargets(path, targets) &&
-  (exclude === null || !matchesTargets(path, exclude))
 
 function firstValues(site: LinearSite, r: number, c: LoraSettings): [Init, Init] {
   const { inFeatures, outFeatures } = site

@@ -10,18 +10,32 @@
  * With `loraBias` the second factor has a bias c: y = W x + s (B A x + c), as what is extracted from a full fine-tune of a
  * base with biases has.
  * With `bias` the base's own biases are trained beside it: those of the layers that have a LoRA, or all that there are.
+ * The token embedding and the output layer may have a LoRA as well (table-lora.ts), and modules beside it may be trained whole
+ * (whole-modules.ts).
  * PEFT layout: `<path>.lora_A.weight` [r, in], `<path>.lora_B.weight` [out, r], `<path>.lora_B.bias` [out]; a bias of the base
  * as `<path>.bias`, under a LoRA `<path>.base_layer.bias`.
  */
 import * as v from "valibot"
+import { EspalierError } from "../src/core/errors.ts"
 import { f32, type Tensor } from "../src/core/tensor.ts"
 import type { Form } from "../src/forms/form.ts"
 import type { Value } from "../src/graph/ir.ts"
-import { defineMethod, type ParameterSpec } from "../src/method.ts"
+import { defineMethod, type MethodEnv, type ParameterSpec } from "../src/method.ts"
 import type { LinearSite, NormSite, Site } from "../src/models/site.ts"
 import { factors, loraEntries, readLora, scaleOf, starts, writeLora } from "./lora-settings.ts"
 import { besideNegated, stackedRows } from "./pissa.ts"
+import { type TableName, tableForms, tableHead, tableLookUp, tableParams } from "./table-lora.ts"
 import { isTarget } from "./targets.ts"
+import {
+  readWhole,
+  type WholeName,
+  wholeEntries,
+  wholeForms,
+  wholeHead,
+  wholeLookUp,
+  wholeParams,
+  writeWhole,
+} from "./whole-modules.ts"
 
 const config = v.strictObject({
   ...loraEntries,
@@ -31,11 +45,12 @@ const config = v.strictObject({
   loraBias: v.optional(v.boolean(), false),
   /** Which of the base's biases are trained as well. */
   bias: v.optional(v.picklist(["none", "lora_only", "all"]), "none"),
+  ...wholeEntries,
 })
 type Config = v.InferOutput<typeof config>
 
 /** What the adapter file holds. */
-type Stored = "lora_A" | "lora_B" | "lora_B_bias" | "bias"
+type Stored = "lora_A" | "lora_B" | "lora_B_bias" | "bias" | TableName | WholeName
 /** PiSSA's factors as they began stay beside them. */
 type Name = Stored | "lora_A0" | "lora_B0"
 
@@ -61,7 +76,16 @@ const hasBias = (site: Site): site is LinearSite | NormSite =>
 /** a - b. */
 const difference = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x - b[i]!)
 
-function parameters(site: Site, c: Config): ParameterSpec<Stored>[] {
+function parameters(site: Site, c: Config, env: MethodEnv): ParameterSpec<Stored>[] {
+  // What is trained whole has no LoRA beside it, as in PEFT.
+  const whole = wholeParams(site, c, env)
+  if (whole.length > 0) return whole
+  const table = tableParams(site, c)
+  if (table.length > 0 && c.loraBias)
+    throw new EspalierError("unsupported", `A bias of the LoRA on ${site.path} is not supported`, {
+      param: "method.loraBias",
+    })
+  if (table.length > 0) return table
   const pair = factors(site, c)
   const bias = biasOf(site, c)
   if (!pair || site.kind !== "linear") return bias
@@ -77,8 +101,8 @@ export const lora = defineMethod({
   source: "https://arxiv.org/abs/2106.09685",
   config,
   learningRate: 1e-3,
-  params(site, c): ParameterSpec<Name>[] {
-    const given = parameters(site, c)
+  params(site, c, env): ParameterSpec<Name>[] {
+    const given = parameters(site, c, env)
     if (c.init !== "pissa") return given
     const first = given.flatMap((spec) =>
       spec.name === "lora_A" || spec.name === "lora_B"
@@ -88,8 +112,8 @@ export const lora = defineMethod({
     return [...given, ...first]
   },
   stored: {
-    params: (site, c) =>
-      parameters(site, c).map((spec) => {
+    params: (site, c, env) =>
+      parameters(site, c, env).map((spec) => {
         if (c.init !== "pissa") return spec
         const [rows, columns] = spec.shape as [number, number]
         if (spec.name === "lora_A") return { ...spec, shape: [2 * rows, columns] }
@@ -115,9 +139,15 @@ export const lora = defineMethod({
       const y = g.gemm(down, lora_B, { transB: true, alpha: scale, c: frozen })
       return lora_B_bias ? g.add(y, g.mul(lora_B_bias, scale)) : y
     },
-    norm: ({ x, base }, { bias }) => base(x, { bias }),
+    norm: ({ x, base }, { bias, whole, whole_bias }: Partial<Record<Name, Value>>) =>
+      base(x, { ...(whole && { weight: whole }), ...(whole_bias ? { bias: whole_bias } : bias && { bias }) }),
+    lookUp: (context, p: Partial<Record<Name, Value>>, c) => tableLookUp(context, p, c) ?? wholeLookUp(context, p, c),
+    head: (context, p: Partial<Record<Name, Value>>, c) => tableHead(context, p, c) ?? wholeHead(context, p, c),
   },
-  async finish(site, { lora_A, lora_B, lora_B_bias, bias }: Partial<Record<Stored, Tensor<"f32">>>, c, read) {
+  async finish(site, p: Partial<Record<Stored, Tensor<"f32">>>, c, read) {
+    const { lora_A, lora_B, lora_B_bias, bias } = p
+    const whole = [...wholeForms(site, p, c), ...(await tableForms(site, p, c, read))]
+    if (whole.length > 0) return whole
     if (site.kind !== "linear" && site.kind !== "norm") return []
     const { path } = site
     const scale = scaleOf(path, c)
@@ -134,9 +164,10 @@ export const lora = defineMethod({
   peft: {
     type: "LORA",
     matches: (json) => !json["use_dora"],
-    write: (c, env) => ({ ...writeLora(c, env, false), lora_bias: c.loraBias, bias: c.bias }),
+    write: (c, env) => ({ ...writeLora(c, env, false), ...writeWhole(c), lora_bias: c.loraBias, bias: c.bias }),
     read: (json) => ({
-      ...readLora({ ...json, lora_bias: false, bias: "none" }),
+      ...readLora({ ...json, lora_bias: false, bias: "none", modules_to_save: null, trainable_token_indices: null }),
+      ...readWhole(json),
       loraBias: json["lora_bias"] ?? false,
       bias: json["bias"] ?? "none",
     }),

@@ -10,7 +10,7 @@ import type { Form } from "./forms/form.ts"
 import type { GraphBuilder } from "./graph/builder.ts"
 import type { Value } from "./graph/ir.ts"
 import type { ModelConfig } from "./models/architecture.ts"
-import type { Hooks, LayerContext, ResidualContext } from "./models/hooks.ts"
+import type { HeadContext, Hooks, LayerContext, LookUpContext, ResidualContext } from "./models/hooks.ts"
 import type { EmbeddingSite, LinearSite, NormSite, PrefixSite, PromptSite, Site } from "./models/site.ts"
 
 /** What an initialisation may look at. */
@@ -92,11 +92,9 @@ export interface MethodHooks<C, N extends string> {
     p: Record<N, Value>,
     config: C,
   ): Value
-  head?(
-    context: { readonly g: GraphBuilder; readonly site: LinearSite; weight(): Value },
-    p: Record<N, Value>,
-    config: C,
-  ): Value
+  /** Null where the site's parameters leave look-ups as they are. */
+  lookUp?(context: LookUpContext, p: Record<N, Value>, config: C): Value | null
+  head?(context: HeadContext, p: Record<N, Value>, config: C): Value | null
   prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }, p: Record<N, Value>, config: C): Value
   prefix?(
     context: { readonly g: GraphBuilder; readonly site: PrefixSite; readonly layer: number },
@@ -324,6 +322,10 @@ function hooksOver<S extends v.GenericSchema, N extends string, M extends string
     embedding(context) {
       const p = bySite.get(siteKey(context.site))
       return p && hooks.embedding ? hooks.embedding(context, p, config) : null
+    },
+    lookUp(context) {
+      const p = bySite.get(siteKey(context.site))
+      return p && hooks.lookUp ? hooks.lookUp(context, p, config) : null
     },
     head(context) {
       const p = bySite.get(siteKey(context.site))

@@ -51,9 +51,10 @@ const kinds: Readonly<Record<Exclude<Form["form"], "lowrank">, string>> = {
   prefix: "puts keys and values before the text",
   bottleneck: "has networks between the layers",
   weights: "replaces whole weights",
+  table: "has a token embedding or an output layer of its own",
 }
 
-const fusible: ReadonlySet<Form["form"]> = new Set(["scale", "bias", "weights"])
+const fusible: ReadonlySet<Form["form"]> = new Set(["scale", "bias", "weights", "table"])
 
 /** The adapter's low-rank updates, where it has nothing else. @throws {EspalierError} `unsupported` saying what it has */
 export function lowrankOnly({ name, method, forms }: ExportAdapter, format: string): LowrankForm[] {

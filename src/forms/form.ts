@@ -63,8 +63,29 @@ export interface WeightsForm {
   readonly value: Tensor<"f32">
 }
 
+/**
+ * Rows of the token embedding, or of the output layer, in place of the base's; those of other tokens stay. Where one table is
+ * both in the base, this changes the one side alone.
+ */
+export interface TableForm {
+  readonly form: "table"
+  /** Where tokens are looked up, or where logits come from. */
+  readonly side: "input" | "output"
+  /** The tokens whose rows these are; null for the whole vocabulary. */
+  readonly ids: readonly number[] | null
+  readonly rows: Tensor<"f32"> // [tokens, hidden]
+}
+
 /** Any form. */
-export type Form = LowrankForm | ScaleForm | BiasForm | PromptForm | PrefixForm | BottleneckForm | WeightsForm
+export type Form =
+  | LowrankForm
+  | ScaleForm
+  | BiasForm
+  | PromptForm
+  | PrefixForm
+  | BottleneckForm
+  | WeightsForm
+  | TableForm
 
 /** An adapter that has been read and checked against its base: immutable. */
 export interface LoadedAdapter {

@@ -9,6 +9,7 @@ import type { Form } from "../forms/form.ts"
 import { addScaled, type Matrix, matrix, transpose } from "../linalg/matrix.ts"
 import type { LinearSite, NormSite } from "../models/site.ts"
 import { denseOf } from "./delta.ts"
+import { fuseTables } from "./fuse-tables.ts"
 import { frozenWeight } from "./linear-change.ts"
 import { mergeAdapters } from "./merge.ts"
 import { changedLayers, layerDeltas, wantedDelta } from "./merge-linear.ts"
@@ -87,6 +88,7 @@ async function fuseSum(
     })
   }
   for (const site of base.sites) if (site.kind === "norm") await fuseNorm(site, sources, base, weights)
+  await fuseTables(sources, base, weights)
   return { weights, report: report.finish() }
 }
 

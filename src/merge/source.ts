@@ -77,6 +77,12 @@ function kindOfOne(name: string, forms: readonly Form[]): MergeKind {
   const has = (form: Form["form"]): boolean => found.has(form)
   const only = (...allowed: Form["form"][]): boolean => [...found].every((form) => allowed.includes(form))
   if (found.size === 0) throw new EspalierError("invalid_request", `Adapter "${name}" is empty`)
+  if (has("table"))
+    throw new EspalierError(
+      "unsupported",
+      `Adapter "${name}" has a token embedding or an output layer of its own, which can't be merged`,
+      { hint: "Fuse it into the base with --fuse" },
+    )
   if (has("lowrank") && only("lowrank", "bias")) return "lowrank"
   if (only("scale")) return "scale"
   if (only("bias")) return "bias"

@@ -11,7 +11,7 @@ import { type Architecture, headWeight, type ModelConfig } from "./architecture.
 import { BaseWeights, type WeightLayout } from "./base-weights.ts"
 import { type RopeSettings, ropeTables } from "./blocks/rope-tables.ts"
 import type { Hooks, LayerContext, Replacement } from "./hooks.ts"
-import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site } from "./site.ts"
+import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site, TiedHeadSite } from "./site.ts"
 
 /**
  * Attention of one layer: given by training (whole rows) or decoding (over a cache). q, k, v are [B, T, heads * D]; where
@@ -97,9 +97,13 @@ export class Forward {
 
   /** Rows of the embedding table in force at a path, a hook's or the frozen one: i64 [...] to f32 [..., features]. */
   lookUp(path: string, indices: Value): Value {
+    const { g } = this
+    const frozen = (at: Value): Value => this.#frozen.rows(this.#frozen.find(`${path}.weight`), at)
+    const site = this.#site<EmbeddingSite>("embedding", path)
+    const rows = this.#options.hooks.lookUp?.({ g, site, indices, frozen })
+    if (rows) return rows
     const replaced = this.#table(path)
-    if (replaced) return this.g.gather(replaced, indices)
-    return this.#frozen.rows(this.#frozen.find(`${path}.weight`), indices)
+    return replaced ? g.gather(replaced, indices) : frozen(indices)
   }
 
   /**
@@ -284,9 +288,9 @@ export class Forward {
   /** The output layer's weight that a hook puts in place of the frozen one, or null. */
   #head(): Value | null {
     const { architecture, config, hooks } = this.#options
-    if (config.tiedHead) return this.#table(architecture.tokenEmbedding)
-    const weight = () => this.weight("lm_head.weight")
-    return hooks.head?.({ g: this.g, site: this.#site("linear", "lm_head"), weight }) ?? null
+    const site = this.#site<LinearSite | TiedHeadSite>(config.tiedHead ? "tied_head" : "linear", "lm_head")
+    const own = hooks.head?.({ g: this.g, site, weight: () => this.weight(this.#headName()) }) ?? null
+    return own ?? (config.tiedHead ? this.#table(architecture.tokenEmbedding) : null)
   }
 
   #headName = (): string => headWeight(this.#options.architecture, this.config)

@@ -78,7 +78,10 @@ function sites(config: ModelConfig): Site[] {
     )
   }
   all.push(norm("transformer.ln_f", "final", layers))
-  if (!config.tiedHead) {
+  if (config.tiedHead) {
+    const weight = "transformer.wte.weight"
+    all.push({ kind: "tied_head", path: "lm_head", weight, inFeatures: features, outFeatures: config.vocabSize })
+  } else {
     all.push({
       kind: "linear",
       path: "lm_head",

@@ -5,7 +5,7 @@
  */
 import type { GraphBuilder } from "../graph/builder.ts"
 import type { Value } from "../graph/ir.ts"
-import type { EmbeddingSite, LinearSite, NormSite, PrefixSite, PromptSite, ResidualSite } from "./site.ts"
+import type { EmbeddingSite, LinearSite, NormSite, PrefixSite, PromptSite, ResidualSite, TiedHeadSite } from "./site.ts"
 
 /** Weights in place of the frozen ones. */
 export interface Replacement {
@@ -42,6 +42,24 @@ export interface ResidualContext {
   readonly stream: Value
 }
 
+/** What a hook of a look-up gets. */
+export interface LookUpContext {
+  readonly g: GraphBuilder
+  readonly site: EmbeddingSite
+  /** i64 [...] */
+  readonly indices: Value
+  /** Rows of the frozen table: i64 [...] to f32 [..., features]. */
+  frozen(indices: Value): Value
+}
+
+/** What a hook of the output layer gets. */
+export interface HeadContext {
+  readonly g: GraphBuilder
+  readonly site: LinearSite | TiedHeadSite
+  /** The frozen weight [vocabulary, hidden]. */
+  weight(): Value
+}
+
 /** Hooks by kind of site; a missing one leaves the frozen computation as it is. */
 export interface Hooks {
   linear?(context: LayerContext<LinearSite>): Value
@@ -49,8 +67,13 @@ export interface Hooks {
   residual?(context: ResidualContext): Value
   /** The table [entries, features] to use in place of the frozen one, or null. */
   embedding?(context: { readonly g: GraphBuilder; readonly site: EmbeddingSite; weight(): Value }): Value | null
-  /** The output layer's weight [vocabulary, hidden] to use in place of an untied head's frozen one, or null. */
-  head?(context: { readonly g: GraphBuilder; readonly site: LinearSite; weight(): Value }): Value | null
+  /**
+   * Rows [..., features] of an embedding table to use where it is looked up, in place of those that `embedding` or the frozen
+   * table give, or null. An output layer that is tied to the table is not: see `head`.
+   */
+  lookUp?(context: LookUpContext): Value | null
+  /** The output layer's weight [vocabulary, hidden] to use in place of the frozen one, or null. */
+  head?(context: HeadContext): Value | null
   /** Virtual token embeddings [virtual tokens, hidden] to put before the first token, or null. */
   prompt?(context: { readonly g: GraphBuilder; readonly site: PromptSite }): Value | null
   /** Keys and values [virtual tokens, kvHeads, headDim] that every row starts with, or null. */

@@ -50,6 +50,16 @@ export interface EmbeddingSite {
   readonly tiedHead: boolean
 }
 
+/** The output layer of a base whose token embedding is also that: a method may give it weights of its own. */
+export interface TiedHeadSite {
+  readonly kind: "tied_head"
+  readonly path: "lm_head"
+  /** The checkpoint's name of the table. */
+  readonly weight: string
+  readonly inFeatures: number
+  readonly outFeatures: number
+}
+
 /** The one place before the first token where virtual token embeddings go. */
 export interface PromptSite {
   readonly kind: "prompt"
@@ -67,4 +77,4 @@ export interface PrefixSite {
 }
 
 /** Any site. */
-export type Site = LinearSite | NormSite | ResidualSite | EmbeddingSite | PromptSite | PrefixSite
+export type Site = LinearSite | NormSite | ResidualSite | EmbeddingSite | TiedHeadSite | PromptSite | PrefixSite

@@ -87,6 +87,13 @@ export function checkForms(base: Base, forms: readonly Form[], context: number):
         expect(form.name, form.value.shape, [norm.features])
         break
       }
+      case "table": {
+        const { vocabSize } = base.config
+        expect(`rows of the ${form.side}`, form.rows.shape, [form.ids?.length ?? vocabSize, hiddenSize])
+        const beyond = form.ids?.find((id) => id >= vocabSize)
+        if (beyond !== undefined) lines.push(`token ${beyond}: the base has ${vocabSize}`)
+        break
+      }
       default:
         form satisfies never
     }

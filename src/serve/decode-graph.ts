@@ -6,7 +6,8 @@
  * places i64 [B, kvHeads, T, 1] (the positions of the new tokens, for each head), take i64 [R] (of the B * T rows, those
  * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D], and what the variant's features feed
  * (`decode-hooks.ts`).
- * Outputs: logits [R, vocabulary] (or states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0, values of layer 0, keys of
+ * Where an adapter has rows of its own in the token embedding, token_add f32 [B, T, hidden] is added to what is looked up.
+ * Outputs: logits [R, vocabulary] (or, or also, states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0, values of layer 0, keys of
  * layer 1 and so on. The caches are read only, and their owner writes what is new into them: an engine that hands its
  * outputs out as copies would else copy whole caches for every token.
  */
@@ -23,14 +24,21 @@ import { type DecodeFeature, decodeHooks } from "./decode-hooks.ts"
 export interface DecodeVariant {
   /** Embeddings go in instead of token ids. */
   readonly embeds: boolean
-  /** Hidden states come out instead of logits. @default {false} */
-  readonly states?: boolean
+  /** Hidden states come out instead of logits, or beside them. @default {false} */
+  readonly states?: boolean | "also"
+  /** Something is added to the embeddings of tokens, by the input token_add. @default {false} */
+  readonly adds?: boolean
   readonly features: ReadonlySet<DecodeFeature>
 }
 
 /** A name for a variant: variants of one name are the same graph. */
-export const variantName = ({ embeds, states = false, features }: DecodeVariant): string =>
-  [embeds ? "embeds" : "ids", ...(states ? ["states"] : []), ...[...features].sort()].join("+")
+export const variantName = ({ embeds, states = false, adds = false, features }: DecodeVariant): string =>
+  [
+    embeds ? "embeds" : "ids",
+    ...(states ? [states === "also" ? "logits-states" : "states"] : []),
+    ...(adds ? ["adds"] : []),
+    ...[...features].sort(),
+  ].join("+")
 
 /** Whether attention over the cache rotates queries and keys itself: whole heads of sizes that its kernel takes. */
 const rotatesInside = ({ headDim, attentionCap }: ModelConfig, rope: RopeSettings, window: number | null): boolean =>
@@ -52,6 +60,7 @@ export function decodeGraph(
   const { architecture, config } = base
   const { heads, kvHeads, headDim, hiddenSize } = config
   const ids = variant.embeds ? null : g.input("input_ids", "i64", ["B", "T"])
+  const changes = variant.adds ? g.input("token_add", "f32", ["B", "T", hiddenSize]) : null
   const embeds = variant.embeds ? g.input("embeds", "f32", ["B", "T", hiddenSize]) : null
   const positions = g.input("position_ids", "i64", ["B", "T"])
   const last = g.input("last", "i32", ["B"])
@@ -89,7 +98,7 @@ export function decodeGraph(
     config,
     layout: base.layout,
     hooks: hooksOf(g),
-    embed: (lookUp) => embeds ?? lookUp(ids!),
+    embed: (lookUp) => embeds ?? (changes ? g.add(lookUp(ids!), changes) : lookUp(ids!)),
     positions,
     maxPositions,
     join: true,
@@ -99,7 +108,7 @@ export function decodeGraph(
   const hidden = architecture.forward(f, config)
   const rows = g.gather(hidden, g.input("take", "i64", ["R"]))
   if (variant.states) g.output("states", rows)
-  else g.output("logits", f.logits(rows))
+  if (variant.states !== true) g.output("logits", f.logits(rows))
   g.output("new_kv", g.concat(added, 0))
   return g.finish(`decode-${variantName(variant)}`)
 }

@@ -23,12 +23,12 @@ export type DecodeFeature =
   | "norm"
   | `bottleneck-${BottleneckForm["nonlinearity"]}`
 
-/** The features that serve forms. Forms that are keys, values or embeddings need none. */
+/** The features that serve forms. Forms that are keys, values, embeddings or output layers need none. */
 export function featuresOf(base: Base, forms: readonly Form[]): Set<DecodeFeature> {
   const roles = new Map(servedLinears(base).map(({ path, role }) => [path, role]))
   const features = new Set<DecodeFeature>()
   for (const form of forms) {
-    if (form.form === "prompt" || form.form === "prefix") continue
+    if (form.form === "prompt" || form.form === "prefix" || form.form === "table") continue
     if (form.form === "lowrank") features.add(`lowrank-${roles.get(form.path)!}`)
     else if (form.form === "bottleneck") features.add(`bottleneck-${form.nonlinearity}`)
     // Whole weights are served where they are norms'; the decoder refuses others.

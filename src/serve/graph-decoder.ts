@@ -13,6 +13,7 @@ import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
 import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { KvPool } from "./kv-pool.ts"
+import { headGraph, ownHead, type TokenChanges, tokenChanges } from "./own-tables.ts"
 import { BLOCK, PrefixCache } from "./prefix-cache.ts"
 import { RowBank } from "./row-bank.ts"
 
@@ -34,6 +35,9 @@ interface Bound extends BoundAdapter {
   readonly features: ReadonlySet<DecodeFeature>
   /** What it feeds, by feature. */
   readonly feeds: ReadonlyMap<DecodeFeature, RowFeeds>
+  /** What it adds to the embeddings of tokens, and its output layer [vocabulary, hidden]; null for the base's. */
+  readonly tokens: TokenChanges | null
+  readonly head: Tensor<"f32"> | null
   /** Keys and values of the virtual tokens, as {@link KvPool.read} gives them, once computed. */
   readonly prefix: Float32Array | null
 }
@@ -105,13 +109,13 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
   /**
    * One run over caches: `count` new positions for each of the `rows` sequences from a slot on.
-   * @returns the logits (or the hidden states) of the last position of each, or with `all` of every one
+   * @returns the logits (or the hidden states, or both) of the last position of each, or with `all` of every one
    */
   const run = async (
     variant: DecodeVariant,
     input: Record<string, Tensor>,
     { caches, slot, rows, count, all }: { caches: KvPool; slot: number; rows: number; count: number; all: boolean },
-  ): Promise<Float32Array> => {
+  ): Promise<{ readonly logits: Float32Array | null; readonly states: Float32Array | null }> => {
     const lengths = Array.from({ length: rows }, (_, row) => caches.length(slot + row))
     const positions = lengths.flatMap((length) => Array.from({ length: count }, (_, i) => length + i))
     const places = lengths.flatMap((_, row) =>
@@ -139,7 +143,31 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       take: i64([wanted.length], wanted),
     })
     caches.append(slot, rows, count, added!.data as Float32Array)
-    return (logits ?? states)!.data as Float32Array
+    const data = (tensor: Tensor | undefined) => (tensor ? (tensor.data as Float32Array) : null)
+    return { logits: data(logits), states: data(states) }
+  }
+
+  /** Made when an adapter first has an output layer of its own. */
+  let headSession: Promise<Session> | null = null
+  /** Logits [rows, vocabulary] of states by an adapter's own output layer. */
+  const logitsBy = async (weight: Tensor<"f32">, states: Float32Array): Promise<Float32Array> => {
+    headSession ??= runtime.createSession({
+      model: encodeModel(lower(headGraph(base), runtime.lowering)),
+      weights: null,
+    })
+    const rows = states.length / config.hiddenSize
+    const { logits } = await (await headSession).run({ states: f32([rows, config.hiddenSize], states), weight })
+    return logits!.data as Float32Array
+  }
+
+  /** What is added to the embeddings of these rows of tokens, as long as each other; nothing where no adapter changes any. */
+  const tokenInput = (rows: readonly { readonly bound: Bound | null; readonly tokens: readonly number[] }[]) => {
+    if (rows.every(({ bound }) => !bound?.tokens)) return {}
+    const [count, width] = [rows[0]!.tokens.length, config.hiddenSize]
+    const added = new Float32Array(rows.length * count * width)
+    for (const [row, { bound, tokens }] of rows.entries())
+      bound?.tokens?.addTo(added.subarray(row * count * width, (row + 1) * count * width), tokens)
+    return { token_add: f32([rows.length, count, width], added) }
   }
 
   /** What one sequence feeds, as a batch of one. */
@@ -202,7 +230,8 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       await readyFor(features)
       const virtualTokens = virtualTokensOf(forms)
       const prefix = virtualTokens > 0 ? await virtualCache(forms, features, feeds, virtualTokens) : null
-      return { hash, virtualTokens, features, feeds, prefix, dispose: async () => {} }
+      const [tokens, head] = [await tokenChanges(base, forms), await ownHead(base, forms)]
+      return { hash, virtualTokens, features, feeds, tokens, head, prefix, dispose: async () => {} }
     },
 
     async open(adapter, capacity): Promise<Sequence> {
@@ -222,11 +251,18 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
         const count = tokens.length
         checkRoom(sequence, count)
         pool.reserve(slots.length, sequence.length + count)
-        const input = { input_ids: i64([1, count], tokens), ...(bound && ownFeeds(bound.feeds)) }
-        const variant = { embeds: false, states, features: bound?.features ?? new Set<DecodeFeature>() }
+        const added = tokenInput([{ bound, tokens }])
+        const input = { input_ids: i64([1, count], tokens), ...added, ...(bound && ownFeeds(bound.feeds)) }
+        const variant = {
+          embeds: false,
+          states: states || Boolean(bound?.head),
+          adds: "token_add" in added,
+          features: bound?.features ?? new Set<DecodeFeature>(),
+        }
         const found = await run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
         sequence.appended(tokens)
-        return found
+        if (states) return found.states!
+        return bound?.head ? logitsBy(bound.head, found.states!) : found.logits!
       }
       const sequence: Slotted = {
         bound,
@@ -280,18 +316,21 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const features = await served(new Set(batch.flatMap(({ bound }) => [...(bound?.features ?? [])])))
       const tokens: number[] = []
       for (const [i, sequence] of sequences.entries()) tokens[sequence.slot] = rows[i]!.token
-      const input: Record<string, Tensor> = { input_ids: i64([count, 1], tokens) }
+      const added = tokenInput(batch.map(({ bound }, slot) => ({ bound, tokens: [tokens[slot]!] })))
+      const input: Record<string, Tensor> = { input_ids: i64([count, 1], tokens), ...added }
       for (const feature of features) {
         const none = await neutralFeeds(feature)
         Object.assign(input, bankOf(feature).feeds(batch.map(({ bound }) => bound?.feeds.get(feature) ?? none)))
       }
-      const logits = await run({ embeds: false, features }, input, {
-        caches: pool,
-        slot: 0,
-        rows: count,
-        count: 1,
-        all: false,
-      })
+      const states = batch.some(({ bound }) => bound?.head) && ("also" as const)
+      const variant = { embeds: false, states, adds: "token_add" in added, features }
+      const found = await run(variant, input, { caches: pool, slot: 0, rows: count, count: 1, all: false })
+      const logits = found.logits!
+      for (const [slot, { bound }] of batch.entries()) {
+        if (!bound?.head) continue
+        const own = found.states!.slice(slot * config.hiddenSize, (slot + 1) * config.hiddenSize)
+        logits.set(await logitsBy(bound.head, own), slot * config.vocabSize)
+      }
       for (const [i, sequence] of sequences.entries()) sequence.appended([rows[i]!.token])
       const { vocabSize } = config
       return sequences.map(({ slot }) => logits.subarray(slot * vocabSize, (slot + 1) * vocabSize))
@@ -299,6 +338,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
     async dispose() {
       for (const session of sessions.values()) await (await session).dispose()
+      if (headSession) await (await headSession).dispose()
       sessions.clear()
       known.clear()
     },

@@ -50,12 +50,13 @@ export async function takenFiles(from: string): Promise<Map<string, Uint8Array>>
   return files
 }
 
-/** Every weight of a base, in the checkpoint's order: the replaced ones, and the others as they are. */
+/** Every weight of a base, in the checkpoint's order: the replaced ones, the others as they are, and those that are new. */
 export async function wholeBase(
   base: Base,
   replaced: ReadonlyMap<string, Tensor<"f32">>,
 ): Promise<Map<string, Tensor<"f32">>> {
   const all = new Map<string, Tensor<"f32">>()
   for (const [name, { shape }] of base.layout) all.set(name, replaced.get(name) ?? f32(shape, await base.read(name)))
+  for (const [name, weight] of replaced) all.set(name, weight)
   return all
 }

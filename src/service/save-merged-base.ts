@@ -27,8 +27,11 @@ export async function saveFused(
 ): Promise<void> {
   const { base, sources, recipe } = result
   const names = sources.map(({ name, weight }) => `${name} * ${weight}`).join(" + ")
+  const weights = await wholeBase(base, fused.weights)
   await writeBaseFolder(path, {
-    weights: await wholeBase(base, fused.weights),
+    weights,
+    // Whatever the base's own file says: an output layer that is there counts.
+    ...(weights.has("lm_head.weight") && { settings: { tie_word_embeddings: false } }),
     facts: { ...mergeFacts({ ...result, forms: [], report: fused.report }), method: "fuse" },
     readme: `${base.name} with ${names} fused in by espalier (${recipe.method}). ${SERVE}`,
     from,

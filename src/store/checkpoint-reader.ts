@@ -107,7 +107,7 @@ async function readShards(
 async function* partsOf(
   folder: Folder,
   name: string,
-  { file, dtype, shape, start, end }: Place,
+  { file, dtype, start, end }: Place,
 ): AsyncGenerator<Float32Array> {
   const buffer = new Uint8Array(Math.min(READ_AT_ONCE, end - start))
   const wide = dtype === "f32" ? null : new Float32Array(buffer.length / 2)

@@ -42,8 +42,19 @@ test("requests of all methods and of the base, at once, say what each says alone
   const decoder = await graphDecoder({ runtime, base })
   const env = methodEnv(base, tokenizer, 1)
   const bound: (BoundAdapter | null)[] = [null]
-  for (const { name, prepare, peft } of methods.filter(({ peft }) => peft !== null)) {
-    const method = prepare(settings[name] ?? {})
+  const own = { save: ["lm_head", "norm"], tokens: [1, 2, 3, 40] }
+  const all = methods
+    .filter(({ peft }) => peft !== null)
+    .map((method) => ({ ...method, given: settings[method.name] ?? {} }))
+  // Beside them one with an output layer, norms and rows of the token embedding of its own, and one with LoRAs there.
+  const lora = all.find(({ name }) => name === "lora")!
+  const tables = [own, { targets: ["embed_tokens", "lm_head"] }].map((given, i) => ({
+    ...lora,
+    name: `tables ${i}`,
+    given,
+  }))
+  for (const { name, prepare, peft, given } of [...all, ...tables]) {
+    const method = prepare(given)
     const step = await graphStep({ runtime, base, method, env, maxLength: 8, maxLabelled: 8 })
     const draw = rng(2, name)
     for (let i = 0; i < step.values.length; i++) step.values[i]! += 0.2 * draw.normal()

@@ -191,7 +191,10 @@ function sites(config: LlamaLikeConfig): Site[] {
     )
   }
   all.push({ kind: "norm", path: "model.norm", role: "final", layer: layers, features, bias: false })
-  if (!config.tiedHead) {
+  if (config.tiedHead) {
+    const weight = "model.embed_tokens.weight"
+    all.push({ kind: "tied_head", path: "lm_head", weight, inFeatures: features, outFeatures: entries })
+  } else {
     all.push({
       kind: "linear",
       path: "lm_head",

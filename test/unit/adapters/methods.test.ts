@@ -92,9 +92,40 @@ describe("lora", () => {
     )
     expect((await method.finish(sites, tensors, noWeights))[0]).toMatchObject({ form: "lowrank", scale: 4 })
   })
-  test("refuses the output layer, unknown settings and targets that match nothing", () => {
-    expect(() => keys({ targets: ["lm_head"] })).toThrow(/lm_head is not supported/)
-    expect(() => keys({ targets: ["embed_tokens"] })).toThrow(/embedding model.embed_tokens is not supported/)
+  test("wants the token embedding's and the output layer's factors under PEFT's names, where targets name them", () => {
+    expect(keys({ rank: 2, targets: ["embed_tokens", "lm_head"] })).toEqual([
+      "base_model.model.model.embed_tokens.lora_embedding_A [2,32]",
+      "base_model.model.model.embed_tokens.lora_embedding_B [8,2]",
+      "base_model.model.lm_head.lora_A.weight [2,8]",
+      "base_model.model.lm_head.lora_B.weight [32,2]",
+    ])
+    // PEFT takes a module without a number for none of the chosen layers.
+    expect(() => keys({ targets: ["lm_head"], layers: [0] })).toThrow(/finds nothing to train/)
+    expect(() => keys({ targets: ["lm_head"], loraBias: true })).toThrow(/bias of the LoRA on lm_head/)
+    expect(() => keys({ targets: ["lm_head"], init: "pissa" })).toThrow(/PiSSA on lm_head/)
+  })
+  test("trains modules whole that PEFT's modules_to_save names by the ends of their paths", () => {
+    const found = keys({ rank: 2, targets: ["q_proj"], layers: [0], save: ["norm", "embed_tokens", "lm_head"] })
+    expect(found.filter((key) => !key.includes("lora_"))).toEqual([
+      "base_model.model.model.embed_tokens.weight [32,8]",
+      ...[0, 1].flatMap((layer) => [
+        `base_model.model.model.layers.${layer}.input_layernorm.weight [8]`,
+        `base_model.model.model.layers.${layer}.post_attention_layernorm.weight [8]`,
+      ]),
+      "base_model.model.model.norm.weight [8]",
+      "base_model.model.lm_head.weight [32,8]",
+    ])
+    for (const save of ["v_proj", "mlp", "layers.0"]) expect(() => keys({ save: [save] })).toThrow(/whole beside/)
+  })
+  test("trains rows of tokens under the keys of PEFT's trainable_token_indices", () => {
+    const rows = (tokens: unknown) => keys({ targets: ["q_proj"], tokens }).filter((key) => key.includes("token_"))
+    const key = (path: string, count: number) =>
+      `base_model.model.${path}.token_adapter.trainable_tokens_delta [${count},8]`
+    expect(rows([1, 5])).toEqual([key("model.embed_tokens", 2)])
+    expect(rows({ embed_tokens: [1, 5], lm_head: [3] })).toEqual([key("model.embed_tokens", 2), key("lm_head", 1)])
+    for (const wrong of [[32], [1, 1]]) expect(() => rows(wrong)).toThrow(/Expected tokens below 32, each of them once/)
+  })
+  test("refuses unknown settings and targets that match nothing", () => {
     expect(() => keys({ rnak: 4 })).toThrow(/method lora are wrong: rnak/)
     expect(() => keys({ rank: 0 })).toThrow(/rank/)
     expect(() => keys({ targets: ["c_attn"] })).toThrow(/finds nothing to train/)
@@ -120,6 +151,8 @@ describe("lora", () => {
       loraBias: true,
       bias: "lora_only",
       exclude: "model\\.layers\\.0\\..*",
+      save: ["lm_head"],
+      tokens: { embed_tokens: [1, 2] },
     }
     const json = lora.prepare(settings).writePeft(env)!
     expect(lora.peft!.read(json)).toEqual({ ...settings, targets: ["q_proj", "v_proj"] })
@@ -142,9 +175,20 @@ describe("lora", () => {
   test("refuses PEFT options that change what is computed", () => {
     const read = (option: object) => lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ...option })
     expect(() => lora.prepare(read({ bias: "some" }))).toThrow(/method lora are wrong: bias/)
-    for (const option of [{ modules_to_save: ["lm_head"] }, { use_qalora: true }, { kasa_config: { beta: 1 } }]) {
+    for (const option of [
+      { target_parameters: ["experts.gate_up_proj"] },
+      { use_qalora: true },
+      { kasa_config: { beta: 1 } },
+    ]) {
       expect(() => read(option)).toThrow(/is not supported/)
     }
+  })
+  test("refuses tables that PEFT would tie, and takes the word where none is trained", () => {
+    const read = (option: object) =>
+      lora.peft!.read({ r: 1, lora_alpha: 1, target_modules: ["q_proj"], ensure_weight_tying: true, ...option })
+    expect(read({ trainable_token_indices: [1] })).toMatchObject({ tokens: [1] })
+    for (const option of [{ modules_to_save: ["embed_tokens"] }, { target_modules: ["q_proj", "lm_head"] }])
+      expect(() => read(option)).toThrow(/ensure_weight_tying = true is not supported/)
   })
   test("refuses starts by which PEFT changes the base, and takes those that leave it alone", () => {
     const read = (init: unknown) => lora.peft!.read({ r: 1, target_modules: ["q_proj"], init_lora_weights: init })

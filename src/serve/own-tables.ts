@@ -1,0 +1,68 @@
+/**
+ * @module What an adapter has of its own in place of the base's token embedding and output layer (`TableForm`), as it is
+ * served: the embedding as what is added to the frozen rows of a sequence's tokens, so that sequences of any adapters share a
+ * run; the output layer as a small graph of its own after the run, with the weight as an input.
+ */
+import { f32, type Tensor } from "../core/tensor.ts"
+import type { Form, TableForm } from "../forms/form.ts"
+import { GraphBuilder } from "../graph/builder.ts"
+import type { GraphModel } from "../graph/ir.ts"
+import { headWeight } from "../models/architecture.ts"
+import type { Base } from "../models/base.ts"
+
+/** What is added to the embeddings of tokens. */
+export interface TokenChanges {
+  /** Adds the changes of a row of tokens to embeddings [tokens, hidden]. */
+  addTo(embeddings: Float32Array, tokens: readonly number[]): void
+}
+
+const tables = (forms: readonly Form[], side: TableForm["side"]): TableForm[] =>
+  forms.filter((form): form is TableForm => form.form === "table" && form.side === side)
+
+/** Changes of the token embedding, or null where an adapter leaves it alone. */
+export async function tokenChanges(base: Base, forms: readonly Form[]): Promise<TokenChanges | null> {
+  const own = tables(forms, "input")
+  if (own.length === 0) return null
+  const { hiddenSize, tokenScale } = base.config
+  const frozen = await base.read(`${base.architecture.tokenEmbedding}.weight`)
+  const changes = own.map(({ ids, rows }) => ({
+    /** The row of a token, which is -1 where it has none. */
+    rowOf: ids === null ? (token: number) => token : (token: number) => ids.indexOf(token),
+    data: rows.data.map((x, i) => {
+      const [row, column] = [Math.floor(i / hiddenSize), i % hiddenSize]
+      return tokenScale * (x - frozen[(ids?.[row] ?? row) * hiddenSize + column]!)
+    }),
+  }))
+  return {
+    addTo(embeddings, tokens) {
+      for (const { rowOf, data } of changes)
+        for (const [at, token] of tokens.entries()) {
+          const row = rowOf(token)
+          if (row < 0) continue
+          for (let i = 0; i < hiddenSize; i++) embeddings[at * hiddenSize + i]! += data[row * hiddenSize + i]!
+        }
+    },
+  }
+}
+
+/** An output layer [vocabulary, hidden] of its own, or null where an adapter leaves the base's alone. */
+export async function ownHead(base: Base, forms: readonly Form[]): Promise<Tensor<"f32"> | null> {
+  const own = tables(forms, "output")
+  if (own.length === 0) return null
+  const { hiddenSize, vocabSize } = base.config
+  const whole = own.find(({ ids }) => ids === null)
+  const data = whole ? whole.rows.data : (await base.read(headWeight(base.architecture, base.config))).slice()
+  for (const { ids, rows } of own)
+    for (const [row, id] of (ids ?? []).entries())
+      data.set(rows.data.subarray(row * hiddenSize, (row + 1) * hiddenSize), id * hiddenSize)
+  return f32([vocabSize, hiddenSize], data)
+}
+
+/** Logits [R, vocabulary] of states f32 [R, hidden] by a weight f32 [vocabulary, hidden]. */
+export function headGraph({ config }: Base): GraphModel {
+  const g = new GraphBuilder()
+  const states = g.input("states", "f32", ["R", config.hiddenSize])
+  const weight = g.input("weight", "f32", [config.vocabSize, config.hiddenSize])
+  g.output("logits", g.softCap(g.gemm(states, weight, { transB: true }), config.logitCap))
+  return g.finish("head")
+}
