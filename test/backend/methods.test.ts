@@ -134,7 +134,7 @@ async function served(
   method: Method,
   tensors: ReadonlyMap<string, Tensor<"f32">>,
 ) {
-  const base = bases[name]
+  const base = bases[name]!
   const env = methodEnv(base, null, 1)
   if (method.peft === null) {
     const folder = await mkdtemp(join(tmpdir(), "espalier-served-"))
