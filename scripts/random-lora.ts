@@ -8,7 +8,7 @@ import type { LoadedAdapter } from "../src/forms/form.ts"
 import type { Base } from "../src/models/base.ts"
 import { methodEnv } from "../src/presets/method-env.ts"
 import type { OpenBase } from "../src/presets/open-base.ts"
-import { servedLinears } from "../src/serve/decode-hooks.ts"
+import { servedLinears } from "../src/serve/lowrank-groups.ts"
 import { writeAdapterFolder } from "../src/store/adapter-folder.ts"
 
 /** What the factors are like. */

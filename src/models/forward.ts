@@ -152,13 +152,17 @@ export class Forward {
         if (!joined || input !== x || replacement.weight || replacement.bias)
           return this.#product(site, input, replacement)
         parts ??= this.g.split(
-          joined(x),
+          this.#whole(sites, x, joined(x)),
           1,
           sites.map((each) => each.outFeatures),
         )
         return parts[i]!
       }),
     )
+  }
+
+  #whole(sites: readonly LinearSite[], x: Value, whole: Value): Value {
+    return this.#options.hooks.joined?.({ g: this.g, sites, x, whole }) ?? whole
   }
 
   /** An RMSNorm, or a LayerNorm where the site has a bias, on flat rows [n, features of the site]. */

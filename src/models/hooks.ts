@@ -32,6 +32,17 @@ export interface LayerContext<S> {
   dropout(x: Value, p: number): Value
 }
 
+/** What a hook of several layers gets that are computed in one product. */
+export interface JoinedContext {
+  readonly g: GraphBuilder
+  /** In the order of their outputs. */
+  readonly sites: readonly LinearSite[]
+  /** The input of all, flat [N, in]. */
+  readonly x: Value
+  /** The frozen layers' outputs side by side, flat [N, out of all]. */
+  readonly whole: Value
+}
+
 /** What a hook of a residual branch gets. */
 export interface ResidualContext {
   readonly g: GraphBuilder
@@ -63,6 +74,11 @@ export interface HeadContext {
 /** Hooks by kind of site; a missing one leaves the frozen computation as it is. */
 export interface Hooks {
   linear?(context: LayerContext<LinearSite>): Value
+  /**
+   * Outputs in place of those of layers that were computed in one product, before they are cut apart: each layer's part is
+   * what its own hook's `base` then gives. Only where one asks for it on the layers' own input, and never in training.
+   */
+  joined?(context: JoinedContext): Value
   norm?(context: LayerContext<NormSite>): Value
   residual?(context: ResidualContext): Value
   /** The table [entries, features] to use in place of the frozen one, or null. */

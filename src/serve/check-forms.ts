@@ -4,7 +4,8 @@
 import { EspalierError } from "../core/errors.ts"
 import type { Form } from "../forms/form.ts"
 import type { Base } from "../models/base.ts"
-import { servedLinears, servedNorms, servedResiduals } from "./decode-hooks.ts"
+import { servedNorms, servedResiduals } from "./decode-hooks.ts"
+import { servedLinears } from "./lowrank-groups.ts"
 
 /** Positions that an adapter's virtual tokens take. */
 export function virtualTokensOf(forms: readonly Form[]): number {

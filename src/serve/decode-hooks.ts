@@ -7,17 +7,18 @@ import type { BottleneckForm, Form } from "../forms/form.ts"
 import type { GraphBuilder } from "../graph/builder.ts"
 import { parseDim, product } from "../graph/dim.ts"
 import type { Value } from "../graph/ir.ts"
-import { sideBySide } from "../merge/cat-forms.ts"
 import type { Base } from "../models/base.ts"
 import type { Hooks } from "../models/hooks.ts"
-import type { LinearRole, LinearSite, NormSite, ResidualSite } from "../models/site.ts"
+import type { LinearSite, NormSite, ResidualSite } from "../models/site.ts"
+import { groupFactors, type LowrankGroup, lowrankGroups, servedLinears } from "./lowrank-groups.ts"
 
 /**
- * A kind of nodes in the decoding graph. Factors on the linear layers of each role are a kind of their own, so that an
- * adapter of queries and values alone costs no products elsewhere; and so are bottlenecks of each nonlinearity.
+ * A kind of nodes in the decoding graph. Factors on layers that read the same input are a kind of their own
+ * (`lowrank-q+k+v`), so that an adapter of queries and values alone costs no products elsewhere; and so are bottlenecks of
+ * each nonlinearity.
  */
 export type DecodeFeature =
-  | `lowrank-${LinearRole}`
+  | `lowrank-${string}`
   | "scale"
   | "bias"
   | "norm"
@@ -25,7 +26,7 @@ export type DecodeFeature =
 
 /** The features that serve forms. Forms that are keys, values, embeddings or output layers need none. */
 export function featuresOf(base: Base, forms: readonly Form[]): Set<DecodeFeature> {
-  const roles = new Map(servedLinears(base).map(({ path, role }) => [path, role]))
+  const roles = new Map(lowrankGroups(base).flatMap(({ sites, roles }) => sites.map(({ path }) => [path, roles])))
   const features = new Set<DecodeFeature>()
   for (const form of forms) {
     if (form.form === "prompt" || form.form === "prefix" || form.form === "table") continue
@@ -38,10 +39,6 @@ export function featuresOf(base: Base, forms: readonly Form[]): Set<DecodeFeatur
 }
 
 const LOWRANK = "lowrank-"
-
-/** The linear layers that forms may sit on. */
-export const servedLinears = ({ architecture, config }: Base): LinearSite[] =>
-  architecture.sites(config).filter((site): site is LinearSite => site.kind === "linear" && site.role !== "head")
 
 /** The norms. */
 export const servedNorms = ({ architecture, config }: Base): NormSite[] =>
@@ -60,13 +57,17 @@ const nonlinearitiesOf = (features: ReadonlySet<DecodeFeature>): BottleneckForm[
 /**
  * Hooks for a set of features. Each sequence of a run has factors of its own, so every input has the batch for its first
  * axis. A linear layer computes out * (base(in * x) + (x A) B) + add, with A [B, in, r] and B [B, r, out] (its scale
- * multiplied in), in and out [B, 1, size] the vectors of `scale`, add the vector of `bias`.
+ * multiplied in), in and out [B, 1, size] the vectors of `scale`, add the vector of `bias`. A and B are those of all layers that
+ * read the same input.
  */
 export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<DecodeFeature>): Hooks {
   const has = (feature: DecodeFeature): boolean => features.has(feature)
   const input = (name: string, shape: readonly (number | string)[]): Value => g.input(name, "f32", ["B", ...shape])
-  // Sites are numbered, as each rank is a size of its own.
-  const rank = new Map(servedLinears(base).map(({ path }, i) => [path, `R${i}`]))
+  const groups = new Map<string, { readonly group: LowrankGroup; readonly rank: string }>()
+  // Groups are numbered, as each rank is a size of its own.
+  for (const [i, group] of lowrankGroups(base).entries())
+    if (has(`${LOWRANK}${group.roles}`))
+      for (const { path } of group.sites) groups.set(path, { group, rank: `R${i}` })
   const sizes = new Map(servedResiduals(base).map(({ path }, i) => [path, i]))
   /** Flat rows [B * T, n] with each sequence's own apart, and back; of heads that are normed, each is a row. */
   const apart = (x: Value): Value => g.reshape(x, ["B", product([parseDim(x.shape[0]!).coefficient, "T"]), x.shape[1]!])
@@ -74,17 +75,43 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   const times = (x: Value, name: string): Value => flat(g.mul(apart(x), input(name, [1, x.shape[1]!])))
   const plus = (x: Value, name: string): Value => flat(g.add(apart(x), input(name, [1, x.shape[1]!])))
   const hooks: Hooks = {}
-  const lowrank = [...features].some((feature) => feature.startsWith(LOWRANK))
-  if (lowrank || has("scale") || has("bias")) {
+  /** What a group's layers add to their outputs [N, out of all], by its name. */
+  const changes = new Map<string, Value>()
+  const changeOf = (path: string, x: Value): Value => {
+    const { group, rank } = groups.get(path)!
+    const { name, sites } = group
+    const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
+    const known = changes.get(name)
+    if (known) return known
+    const down = g.matmul(apart(x), input(`a.${name}`, [sites[0]!.inFeatures, rank]))
+    const change = flat(g.matmul(down, input(`b.${name}`, [rank, width])))
+    changes.set(name, change)
+    return change
+  }
+  /** Layers whose change is in what the product of several gave. */
+  const changed = new Set<string>()
+  /** One layer's part of its group's change. */
+  const ownChange = ({ path }: LinearSite, x: Value): Value => {
+    const { sites } = groups.get(path)!.group
+    const change = changeOf(path, x)
+    if (sites.length === 1) return change
+    const sizes = sites.map(({ outFeatures }) => outFeatures)
+    return g.split(change, 1, sizes)[sites.findIndex((site) => site.path === path)]!
+  }
+  if (groups.size > 0) {
+    hooks.joined = ({ sites, x, whole }) => {
+      const found = groups.get(sites[0]!.path)
+      if (!found || found.group.sites.length !== sites.length) return whole
+      for (const { path } of sites) changed.add(path)
+      return g.add(whole, changeOf(sites[0]!.path, x))
+    }
+  }
+  if (groups.size > 0 || has("scale") || has("bias")) {
     hooks.linear = ({ site, x, base: frozen }) => {
-      const { path, inFeatures, outFeatures } = site
+      const { path } = site
       if (site.role === "head") return frozen(x)
       let y = frozen(has("scale") ? times(x, `in.${path}`) : x)
-      if (has(`${LOWRANK}${site.role}`)) {
-        const r = rank.get(path)!
-        const down = g.matmul(apart(x), input(`a.${path}`, [inFeatures, r]))
-        y = g.add(y, flat(g.matmul(down, input(`b.${path}`, [r, outFeatures]))))
-      }
+      if (groups.has(path) && !changed.has(path)) y = g.add(y, ownChange(site, x))
       if (has("scale")) y = times(y, `out.${path}`)
       return has("bias") ? plus(y, `add.${path}`) : y
     }
@@ -141,10 +168,10 @@ function folded(size: number, vectors: readonly Float32Array[], first: number, f
 }
 
 /** A matrix [m, n] as [n, m]. */
-function transposed({ shape, data }: Tensor<"f32">, scale = 1): Tensor<"f32"> {
+function transposed({ shape, data }: Tensor<"f32">): Tensor<"f32"> {
   const [m, n] = shape as [number, number]
   const turned = new Float32Array(data.length)
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) turned[j * m + i] = scale * data[i * n + j]!
+  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) turned[j * m + i] = data[i * n + j]!
   return f32([n, m], turned)
 }
 
@@ -170,15 +197,14 @@ export async function decodeFeeds(base: Base, feature: DecodeFeature, forms: rea
   }
 }
 
-/** Factors of each layer of a role: of several forms one after the other, their scales multiplied into B. */
-function lowrankFeeds(base: Base, role: string, forms: readonly Form[]): RowFeeds {
+/** Factors of each group of layers of these roles. */
+function lowrankFeeds(base: Base, roles: string, forms: readonly Form[]): RowFeeds {
   const feeds: Record<string, Tensor<"f32">> = {}
-  for (const { path, role: itsRole, inFeatures, outFeatures } of servedLinears(base)) {
-    if (itsRole !== role) continue
-    const found = at(forms, "lowrank", path)
-    const joined = found.length > 0 ? sideBySide(found) : null
-    feeds[`a.${path}`] = joined ? transposed(joined.a) : f32([inFeatures, 1], filled(inFeatures, 0))
-    feeds[`b.${path}`] = joined ? transposed(joined.b, joined.scale) : f32([1, outFeatures], filled(outFeatures, 0))
+  for (const group of lowrankGroups(base)) {
+    if (group.roles !== roles) continue
+    const { a, b } = groupFactors(group, forms)
+    feeds[`a.${group.name}`] = a
+    feeds[`b.${group.name}`] = b
   }
   return feeds
 }

@@ -17,9 +17,9 @@ export const placedGraphs = (methods: readonly string[], fixtures: readonly stri
   ...methods.map((method) => `training:llama:${method}`),
   ...fixtures.map((fixture) => `training:${fixture}:lora`),
   ...fixtures.map((fixture) => `decoding:${fixture}:`),
-  "decoding:llama:lowrank-q,lowrank-v,lowrank-down",
+  "decoding:llama:lowrank-q+k+v,lowrank-down",
   "decoding:llama:scale,bias,norm,bottleneck-relu",
-  "decoding:gemma2:lowrank-q,lowrank-o,lowrank-up",
+  "decoding:gemma2:lowrank-q+k+v,lowrank-o,lowrank-gate+up",
 ]
 
 /**
