@@ -66,8 +66,7 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   const groups = new Map<string, { readonly group: LowrankGroup; readonly rank: string }>()
   // Groups are numbered, as each rank is a size of its own.
   for (const [i, group] of lowrankGroups(base).entries())
-    if (has(`${LOWRANK}${group.roles}`))
-      for (const { path } of group.sites) groups.set(path, { group, rank: `R${i}` })
+    if (has(`${LOWRANK}${group.roles}`)) for (const { path } of group.sites) groups.set(path, { group, rank: `R${i}` })
   const sizes = new Map(servedResiduals(base).map(({ path }, i) => [path, i]))
   /** Flat rows [B * T, n] with each sequence's own apart, and back; of heads that are normed, each is a row. */
   const apart = (x: Value): Value => g.reshape(x, ["B", product([parseDim(x.shape[0]!).coefficient, "T"]), x.shape[1]!])

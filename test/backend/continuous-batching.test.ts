@@ -13,9 +13,9 @@ import type { Base } from "../../src/models/base.ts"
 import type { LinearRole } from "../../src/models/site.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
-import { servedLinears } from "../../src/serve/lowrank-groups.ts"
 import type { BoundAdapter, Sequence } from "../../src/serve/decoder.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
+import { servedLinears } from "../../src/serve/lowrank-groups.ts"
 import { writeTinyBase } from "../support/tiny-base.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-batching-"))
