@@ -56,7 +56,7 @@ const nonlinearitiesOf = (features: ReadonlySet<DecodeFeature>): BottleneckForm[
 
 /**
  * Hooks for a set of features. Each sequence of a run has factors of its own, so every input has the batch for its first
- * axis. A linear layer computes out * (base(in * x) + (x A) B) + add, with A [B, in, r] and B [B, r, out] (its scale
+ * axis. A linear layer computes out * (base(in * x) + (x A^T) B) + add, with A [B, r, in] and B [B, r, out] (its scale
  * multiplied in), in and out [B, 1, size] the vectors of `scale`, add the vector of `bias`. A and B are those of all layers that
  * read the same input.
  */
@@ -82,7 +82,7 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
     const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
     const known = changes.get(name)
     if (known) return known
-    const down = g.matmul(apart(x), input(`a.${name}`, [sites[0]!.inFeatures, rank]))
+    const down = g.matmul(apart(x), input(`a.${name}`, [rank, sites[0]!.inFeatures]), { transB: true })
     const change = flat(g.matmul(down, input(`b.${name}`, [rank, width])))
     changes.set(name, change)
     return change

@@ -1,7 +1,7 @@
 /**
  * @module Low-rank updates of layers that read the same input, side by side: [q, k, v] and [gate, up] have two products
  * and one addition between them in place of six and three, at each layer and token. A of a group is the layers' own one
- * after the other, B has each one's in its rows and columns and zeros elsewhere.
+ * after the other, as files have them; B is turned around, with each one's in its rows and columns and zeros elsewhere.
  */
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { Form, LowrankForm } from "../forms/form.ts"
@@ -44,7 +44,7 @@ const groupOf = (sites: readonly LinearSite[]): LowrankGroup => ({
 })
 
 /**
- * What forms amount to at a group: A [in, rank] and B [rank, out of all], scales multiplied into B, the rank that of all
+ * What forms amount to at a group: A [rank, in] and B [rank, out of all], scales multiplied into B, the rank that of all
  * forms together; zeros of rank 1 without any.
  */
 export function groupFactors({ sites }: LowrankGroup, forms: readonly Form[]): { a: Tensor<"f32">; b: Tensor<"f32"> } {
@@ -59,20 +59,20 @@ export function groupFactors({ sites }: LowrankGroup, forms: readonly Form[]): {
   )
   const inFeatures = sites[0]!.inFeatures
   const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
-  const a = new Float32Array(inFeatures * rank)
+  const a = new Float32Array(rank * inFeatures)
   const b = new Float32Array(rank * width)
   let [row, column] = [0, 0]
   for (const [i, { outFeatures }] of sites.entries()) {
     const update = updates[i]
     if (update) {
       const own = update.a.shape[0]!
-      turned(update.a, { into: a, width: rank, at: row, scale: 1 })
+      a.set(update.a.data, row * inFeatures)
       turned(update.b, { into: b, width, at: row * width + column, scale: update.scale })
       row += own
     }
     column += outFeatures
   }
-  return { a: f32([inFeatures, rank], a), b: f32([rank, width], b) }
+  return { a: f32([rank, inFeatures], a), b: f32([rank, width], b) }
 }
 
 /** Writes a matrix [m, n] as [n, m] into a wider one, from an element on. */
@@ -81,5 +81,5 @@ function turned(
   { into, width, at, scale }: { into: Float32Array; width: number; at: number; scale: number },
 ): void {
   const [m, n] = shape as [number, number]
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) into[at + j * width + i] = scale * data[i * n + j]!
+  for (let j = 0; j < n; j++) for (let i = 0; i < m; i++) into[at + j * width + i] = scale * data[i * n + j]!
 }

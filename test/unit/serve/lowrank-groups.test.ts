@@ -35,6 +35,13 @@ const lora = (path: string, rank: number, out: number): LowrankForm => ({
 const times = (x: readonly number[], { shape, data }: Tensor<"f32">): number[] =>
   Array.from({ length: shape[1]! }, (_, j) => x.reduce((sum, xi, i) => sum + xi * data[i * shape[1]! + j]!, 0))
 
+/** A matrix [m, n] as [n, m]. */
+const turned = ({ shape: [m, n], data }: Tensor<"f32">) =>
+  f32(
+    [n!, m!],
+    Float32Array.from(data, (_, i) => data[(i % m!) * n! + Math.floor(i / m!)]!),
+  )
+
 /** scale B A x. */
 const alone = (x: readonly number[], { a, b, scale }: LowrankForm): number[] => {
   const rank = a.shape[0]!
@@ -50,15 +57,15 @@ test("factors of a group give each layer its own update, and none to a layer wit
   const [q, v, more] = [lora("q", 2, 5), lora("v", 3, 3), lora("v", 1, 3)]
   const { a, b } = groupFactors(group, [q, v, more])
   expect([a.shape, b.shape]).toEqual([
-    [4, 6],
+    [6, 4],
     [6, 10],
   ])
-  const found = times(times(x, a), b)
+  const found = times(times(x, turned(a)), b)
   const both = alone(x, v).map((y, i) => y + alone(x, more)[i]!)
   for (const [i, y] of [...alone(x, q), 0, 0, ...both].entries()) expect(found[i]).toBeCloseTo(y, 5)
 })
 
 test("without forms a group adds nothing", () => {
   const { a, b } = groupFactors(group, [])
-  expect([a.shape, b.shape, [...a.data, ...b.data].every((x) => x === 0)]).toEqual([[4, 1], [1, 10], true])
+  expect([a.shape, b.shape, [...a.data, ...b.data].every((x) => x === 0)]).toEqual([[1, 4], [1, 10], true])
 })
