@@ -2,6 +2,7 @@
  * @module A decoder that is watched: how long each step takes beside the run of the graph itself, in which of them an adapter
  * came to sit in a row, how long streams stand still for a bind, and how many sessions were built.
  */
+import type { LoadedAdapter } from "../../src/forms/form.ts"
 import type { Runtime, Session } from "../../src/runtime/runtime.ts"
 import type { BoundAdapter, Decoder, Sequence } from "../../src/serve/decoder.ts"
 
@@ -9,7 +10,7 @@ import type { BoundAdapter, Decoder, Sequence } from "../../src/serve/decoder.ts
 export interface Seen {
   /** Each step's time outside of the graph's run. */
   readonly steps: { readonly beside: number; readonly rows: number; readonly swapped: number }[]
-  /** Time that nothing else could be computed in, for each bind. */
+  /** The longest time that nothing else could be computed in, for each bind. */
   readonly binds: number[]
   /** Sessions built so far. */
   sessions: number
@@ -46,13 +47,24 @@ export function watched(inner: Runtime, clock: () => number = () => performance.
   const watch = (decoder: Decoder): Decoder => {
     /** Which adapter each sequence is on. */
     const adapterOf = new WeakMap<Sequence, BoundAdapter>()
+    /** The longest part of what was done ahead of a bind. */
+    const parts = new WeakMap<LoadedAdapter, number>()
     let before = new Set<Sequence>()
     return {
       info: decoder.info,
+      async prepare(adapter, breathe) {
+        let [began, longest] = [clock(), 0]
+        await decoder.prepare?.(adapter, async () => {
+          longest = Math.max(longest, clock() - began)
+          await breathe()
+          began = clock()
+        })
+        parts.set(adapter, Math.max(longest, clock() - began))
+      },
       async bind(adapter) {
         const began = clock()
         const bound = await decoder.bind(adapter)
-        seen.binds.push(clock() - began)
+        seen.binds.push(Math.max(parts.get(adapter) ?? 0, clock() - began))
         return bound
       },
       async open(adapter, capacity) {

@@ -3,6 +3,7 @@
  * requests, text or sampling; the scheduler knows nothing of graphs.
  */
 import type { LoadedAdapter } from "../forms/form.ts"
+import type { Breathe } from "./breathe.ts"
 
 /** What the scheduler needs to know of the base. */
 export interface DecoderInfo {
@@ -62,6 +63,12 @@ export interface StepRow {
 /** One frozen base that decodes sequences, each with its own adapter or none. Calls must not overlap. */
 export interface Decoder {
   readonly info: DecoderInfo
+  /**
+   * Does ahead what of binding an adapter needs no engine, and lets others go first between its parts. Unlike the other calls
+   * it may overlap with them.
+   * @throws {EspalierError} `adapter_mismatch`
+   */
+  prepare?(adapter: LoadedAdapter, breathe: Breathe): Promise<void>
   /** Checks an adapter's forms against the base and prepares it. @throws {EspalierError} `adapter_mismatch` */
   bind(adapter: LoadedAdapter): Promise<BoundAdapter>
   /** Opens an empty sequence. @param capacity the most positions it will hold, at most `contextLength` */

@@ -9,6 +9,7 @@ import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { toolForm } from "../text/tool-form.ts"
 import { type AdapterBinder, createAdapterTable, type NamedHold } from "./adapter-table.ts"
+import { createBreathe } from "./breathe.ts"
 import { createConstraints } from "./constrain/constraint.ts"
 import type { Decoder } from "./decoder.ts"
 import { embed } from "./embedding.ts"
@@ -48,9 +49,14 @@ const MOST_EMBEDDING = 4096
 /** An engine in this thread. */
 export function createEngine(parts: EngineParts): EngineApi {
   const { decoder, tokenizer } = parts
+  const breathe = parts.scheduler?.breathe ?? createBreathe()
   const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
   const binder: AdapterBinder = {
-    bind: (adapter) => scheduler.exclusive(() => decoder.bind(adapter)),
+    async bind(adapter) {
+      // Streams go on meanwhile.
+      await decoder.prepare?.(adapter, breathe)
+      return scheduler.exclusive(() => decoder.bind(adapter))
+    },
     dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
   }
   const table = createAdapterTable(binder, parts.maxAdapters ?? 256, parts.now ?? Date.now)

@@ -8,6 +8,7 @@ import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
+import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
 import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
 import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
@@ -188,6 +189,19 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     return own
   }
 
+  /** Checks an adapter and lays out what it feeds. @param breathe called between two features */
+  const feedsOf = async ({ forms }: LoadedAdapter, breathe?: Breathe): Promise<Bound["feeds"]> => {
+    checkForms(base, forms, context)
+    const feeds = new Map<DecodeFeature, RowFeeds>()
+    for (const feature of featuresOf(base, forms)) {
+      await breathe?.()
+      feeds.set(feature, await decodeFeeds(base, feature, forms))
+    }
+    return feeds
+  }
+  /** What was laid out ahead of a bind. */
+  const prepared = new WeakMap<LoadedAdapter, Bound["feeds"]>()
+
   /** Keys and values of an adapter's virtual tokens: computed once, then copied into each sequence. */
   const virtualCache = async (
     forms: readonly Form[],
@@ -232,11 +246,15 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   return {
     info: { vocabSize: config.vocabSize, contextLength: context, hiddenSize: config.hiddenSize },
 
-    async bind({ forms, hash }: LoadedAdapter): Promise<Bound> {
-      checkForms(base, forms, context)
-      const features = featuresOf(base, forms)
-      const feeds = new Map<DecodeFeature, RowFeeds>()
-      for (const feature of features) feeds.set(feature, await decodeFeeds(base, feature, forms))
+    async prepare(adapter, breathe) {
+      prepared.set(adapter, await feedsOf(adapter, breathe))
+    },
+
+    async bind(adapter: LoadedAdapter): Promise<Bound> {
+      const { forms, hash } = adapter
+      const feeds = prepared.get(adapter) ?? (await feedsOf(adapter))
+      prepared.delete(adapter)
+      const features = new Set(feeds.keys())
       await readyFor(features)
       const virtualTokens = virtualTokensOf(forms)
       const prefix = virtualTokens > 0 ? await virtualCache(forms, features, feeds, virtualTokens) : null
