@@ -55,10 +55,13 @@ export function planServing({
   const position = 2 * layers * kvHeads * headDim * 4
   const stored = resident > 0 ? 4 * sumOf(parametersOf(method.stored(env)).map(({ shape }) => sizeOf(shape))) : 0
   const cache = position * length
+  // A table that is the output layer as well lies in the file's pages for the one and repacked for the other.
+  const { vocabSize, hiddenSize, tiedHead } = base.config
+  const twice = backend === "native" && !repacks && tiedHead ? 4 * vocabSize * hiddenSize : 0
   const parts: MemoryPart[] = [
     {
       name: "weights",
-      bytes: sessions * memory.weights * constants.weightCopies * (repacks ? constants.repacked : 1),
+      bytes: sessions * (memory.weights * constants.weightCopies * (repacks ? constants.repacked : 1) + twice),
     },
     // As read from the file, and as it is fed, with its scale multiplied in; virtual tokens as keys and values.
     { name: "adapters", bytes: resident * (2 * stored + position * method.virtualTokens) },
