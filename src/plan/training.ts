@@ -3,7 +3,7 @@
  * the base's shapes.
  */
 import { sizeOf } from "../core/tensor.ts"
-import type { MethodEnv, PreparedMethod } from "../method.ts"
+import { inGraph, type MethodEnv, type PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { paddedRows, stepSizes } from "../train/step-sizes.ts"
 import { parametersOf, trainGraph } from "../train/train-graph.ts"
@@ -57,6 +57,8 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const count = (frozen: boolean) =>
     all.filter((spec) => (spec.frozen ?? false) === frozen).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const trainable = count(false)
+  // Kept and moved with what is trained, and no part of it: what AdaLoRA remembers of its importance.
+  const remembered = all.filter((spec) => !inGraph(spec)).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
 
   const { piece, chunks, bucket } = stepSizes("fused", base.config, { maxLength: length, maxLabelled: labelled })
   const rowsAtOnce = rowsOfPiece(rows, length, piece)
@@ -91,7 +93,13 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     { name: "checkpoint", bytes: checkpoints ? (evaluates ? 4 : 3) * values : 0 },
     { name: "engine", bytes: constants.process + constants.perNode * sumOf(graphs.map(({ nodes }) => nodes)) },
   ]
-  return { method: method.name, trainable, rowsAtOnce, parts, total: sumOf(parts.map(({ bytes }) => bytes)) }
+  return {
+    method: method.name,
+    trainable: trainable - remembered,
+    rowsAtOnce,
+    parts,
+    total: sumOf(parts.map(({ bytes }) => bytes)),
+  }
 }
 
 /** Rows of the largest piece that `cutBatch` makes of a batch. */

@@ -61,6 +61,14 @@ describe("planTraining()", () => {
     expect(partOf(bare, "checkpoint") + partOf(bare, "evaluation")).toBe(0)
   })
 
+  test("what AdaLoRA remembers takes memory and is not trained", () => {
+    const shared = { rank: 4, initRank: 6 }
+    const values = 2 * (6 * (64 + 64 + 2 * (64 + 32) + 64 + 64 + 2 * (64 + 128) + 128 + 64) + 7 * 6)
+    const parts = plan("adalora", shared)
+    expect(parts.trainable).toBe(values)
+    expect(partOf(parts, "optimizer")).toBeGreaterThan(2 * 4 * values)
+  })
+
   test("maps the frozen weights once for each session, and none of them where all are trained", () => {
     const weights = 4 * (512 * 64 + 2 * (64 * 64 * 2 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64) + 64)
     expect(partOf(plan("lora"), "weights")).toBe(2 * weights)
