@@ -36,8 +36,11 @@ export function transpose({ rows, columns, data }: Matrix): Matrix {
 export function multiply(a: Matrix, b: Matrix): Matrix {
   if (a.columns !== b.rows) throw new TypeError(`Can't multiply [${a.rows}, ${a.columns}] by [${b.rows}, ${b.columns}]`)
   const out = zeros(a.rows, b.columns)
-  const [left, right, sum] = [a.data, b.data, out.data]
-  const [n, inner] = [b.columns, a.columns]
+  const left = a.data
+  const right = b.data
+  const sum = out.data
+  const n = b.columns
+  const inner = a.columns
   const fours = inner - (inner % 4)
   for (let i = 0; i < a.rows; i++) {
     const from = i * inner
@@ -48,13 +51,18 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
       const f1 = left[from + k + 1]!
       const f2 = left[from + k + 2]!
       const f3 = left[from + k + 3]!
-      let at = k * n
-      for (let j = 0; j < n; j++, at++)
-        sum[to + j]! += f0 * right[at]! + f1 * right[at + n]! + f2 * right[at + 2 * n]! + f3 * right[at + 3 * n]!
+      const b0 = k * n
+      const b1 = b0 + n
+      const b2 = b1 + n
+      const b3 = b2 + n
+      for (let j = 0; j < n; j++)
+        sum[to + j] =
+          sum[to + j]! + f0 * right[b0 + j]! + f1 * right[b1 + j]! + f2 * right[b2 + j]! + f3 * right[b3 + j]!
     }
     for (let k = fours; k < inner; k++) {
       const factor = left[from + k]!
-      for (let j = 0; j < n; j++) sum[to + j]! += factor * right[k * n + j]!
+      const row = k * n
+      for (let j = 0; j < n; j++) sum[to + j] = sum[to + j]! + factor * right[row + j]!
     }
   }
   return out
