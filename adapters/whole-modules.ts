@@ -19,10 +19,23 @@ import type { Site } from "../src/models/site.ts"
 
 const ids = v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1))
 
+const name = v.pipe(v.string(), v.minLength(1))
+
 /** Settings of methods that have it. */
 export const wholeEntries = {
   /** Modules that are trained whole: every one whose path ends so, as `norm`, `embed_tokens` or `lm_head`. */
-  save: v.optional(v.nullable(v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1))), null),
+  save: v.optional(
+    v.nullable(
+      v.union([
+        v.pipe(v.array(name), v.minLength(1)),
+        v.pipe(
+          name,
+          v.transform((one) => [one]),
+        ),
+      ]),
+    ),
+    null,
+  ),
   /** Tokens whose rows of the token embedding are trained; or by the name of a table, those of each. */
   tokens: v.optional(v.nullable(v.union([ids, v.record(v.string(), ids)])), null),
 }

@@ -116,6 +116,7 @@ describe("lora", () => {
       "base_model.model.lm_head.weight [32,8]",
     ])
     for (const save of ["v_proj", "mlp", "layers.0"]) expect(() => keys({ save: [save] })).toThrow(/whole beside/)
+    expect(keys({ save: "lm_head" })).toEqual(keys({ save: ["lm_head"] }))
   })
   test("trains rows of tokens under the keys of PEFT's trainable_token_indices", () => {
     const rows = (tokens: unknown) => keys({ targets: ["q_proj"], tokens }).filter((key) => key.includes("token_"))
