@@ -7,14 +7,29 @@
  */
 import * as v from "valibot"
 import { EspalierError } from "../src/core/errors.ts"
-import { f32 } from "../src/core/tensor.ts"
+import { f32, type Tensor } from "../src/core/tensor.ts"
 import type { Form } from "../src/forms/form.ts"
 import type { GraphBuilder } from "../src/graph/builder.ts"
 import type { Value } from "../src/graph/ir.ts"
-import { defineMethod } from "../src/method.ts"
+import { defineMethod, type ParameterSpec } from "../src/method.ts"
 import type { LinearSite } from "../src/models/site.ts"
 import { factors, loraEntries, readLora, scaleOf, writeLora } from "./lora-settings.ts"
 import { tableParams } from "./table-lora.ts"
+import {
+  readWhole,
+  type WholeName,
+  wholeEntries,
+  wholeForms,
+  wholeHead,
+  wholeLookUp,
+  wholeNorm,
+  wholeParams,
+  writeWhole,
+} from "./whole-modules.ts"
+
+type Factor = "lora_A" | "lora_B" | "magnitude"
+/** Modules beside it that are trained whole have their own. */
+type Name = Factor | WholeName
 
 /** The length of each output row of W + s B A, [1, out]; `weight` is [out, in], or [in, out] where transposed. */
 function lengths(g: GraphBuilder, site: LinearSite, weight: Value, a: Value, b: Value, scale: number): Value {
@@ -51,9 +66,11 @@ export const dora = defineMethod({
   name: "dora",
   summary: "LoRA that learns direction and length of each weight row apart: a little better at low ranks, slower",
   source: "https://arxiv.org/abs/2402.09353",
-  config: v.strictObject(loraEntries),
+  config: v.strictObject({ ...loraEntries, ...wholeEntries }),
   learningRate: 1e-3,
-  params(site, c) {
+  params(site, c, env): ParameterSpec<Name>[] {
+    const whole = wholeParams(site, c, env)
+    if (whole.length > 0) return whole
     if (tableParams(site, c).length > 0)
       throw new EspalierError("unsupported", `DoRA on ${site.path} is not supported`, { param: "method.targets" })
     const pair = factors(site, c)
@@ -90,9 +107,14 @@ export const dora = defineMethod({
       const added = g.add(g.mul(without(base(input)), g.sub(ratio, 1)), g.mul(update, ratio))
       return g.add(whole, added)
     },
+    norm: ({ x, base }, p) => base(x, wholeNorm(p)),
+    lookUp: wholeLookUp,
+    head: wholeHead,
   },
-  async finish(site, { lora_A, lora_B, magnitude }, c, read) {
-    if (site.kind !== "linear") return []
+  async finish(site, p: Partial<Record<Name, Tensor<"f32">>>, c, read) {
+    const { lora_A, lora_B, magnitude } = p
+    const whole = wholeForms(site, p, c)
+    if (whole.length > 0 || site.kind !== "linear" || !lora_A || !lora_B || !magnitude) return whole
     const { path } = site
     const scale = scaleOf(path, c)
     const weight = await read(`${path}.weight`)
@@ -113,7 +135,10 @@ export const dora = defineMethod({
   peft: {
     type: "LORA",
     matches: (json) => json["use_dora"] === true,
-    write: (c, env) => writeLora(c, env, true),
-    read: readLora,
+    write: (c, env) => ({ ...writeLora(c, env, true), ...writeWhole(c) }),
+    read: (json) => ({
+      ...readLora({ ...json, modules_to_save: null, trainable_token_indices: null }),
+      ...readWhole(json),
+    }),
   },
 })

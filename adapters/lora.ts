@@ -33,6 +33,7 @@ import {
   wholeForms,
   wholeHead,
   wholeLookUp,
+  wholeNorm,
   wholeParams,
   writeWhole,
 } from "./whole-modules.ts"
@@ -139,8 +140,8 @@ export const lora = defineMethod({
       const y = g.gemm(down, lora_B, { transB: true, alpha: scale, c: frozen })
       return lora_B_bias ? g.add(y, g.mul(lora_B_bias, scale)) : y
     },
-    norm: ({ x, base }, { bias, whole, whole_bias }: Partial<Record<Name, Value>>) =>
-      base(x, { ...(whole && { weight: whole }), ...(whole_bias ? { bias: whole_bias } : bias && { bias }) }),
+    norm: ({ x, base }, p: Partial<Record<Name, Value>>) =>
+      base(x, { ...(p.bias && { bias: p.bias }), ...wholeNorm(p) }),
     lookUp: (context, p: Partial<Record<Name, Value>>, c) => tableLookUp(context, p, c) ?? wholeLookUp(context, p, c),
     head: (context, p: Partial<Record<Name, Value>>, c) => tableHead(context, p, c) ?? wholeHead(context, p, c),
   },

@@ -143,6 +143,12 @@ type WholeValues = Partial<Record<WholeName, Value>>
 
 const idsConstant = (g: GraphBuilder, ids: readonly number[]): Value => g.constant(i64([ids.length], ids))
 
+/** What stands in place of a norm's weight and bias. */
+export const wholeNorm = ({ whole, whole_bias }: WholeValues): { readonly weight?: Value; readonly bias?: Value } => ({
+  ...(whole && { weight: whole }),
+  ...(whole_bias && { bias: whole_bias }),
+})
+
 /** What is looked up in a table whose rows are trained, or null. */
 export function wholeLookUp(
   { g, site, indices, frozen }: LookUpContext,

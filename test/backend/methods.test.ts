@@ -37,7 +37,10 @@ const settings: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { rank: 3, alpha: 4, init: "pissa", alphaPattern: { q_proj: 2 }, rankPattern: { q_proj: 2 } },
     { rank: 2, init: "pissa", rsLora: true, loraBias: true, bias: "all" },
   ],
-  dora: [{ rank: 3 }],
+  dora: [
+    { rank: 3 },
+    { rank: 2, save: ["lm_head", "norm", "ln_f"], tokens: Array.from({ length: 90 }, (_, i) => i + 3) },
+  ],
   adalora: [{ rank: 2, initRank: 3, orthogonality: 0 }],
   vera: [{ rank: 6 }],
   prompt_tuning: [{ virtualTokens: 3 }],
