@@ -144,14 +144,18 @@ function mask(
 
 /** The importance of each triplet of a layer: that of its E, and the means over its row of A and its column of B. */
 function tripletScores(layer: string, of: (layer: string, name: Name) => Float32Array, r: number): Float64Array {
-  const score = (name: Trained, i: number): number =>
-    of(layer, `${name}.importance`)[i]! * of(layer, `${name}.uncertainty`)[i]!
+  // Looked up once: this goes through every value that is trained, in every update.
+  const scoresOf = (name: Trained) => {
+    const [importance, uncertainty] = [of(layer, `${name}.importance`), of(layer, `${name}.uncertainty`)]
+    return (i: number): number => importance[i]! * uncertainty[i]!
+  }
+  const [scoreA, scoreB, scoreE] = [scoresOf("A"), scoresOf("B"), scoresOf("E")]
   const [inputs, outputs] = [of(layer, "A").length / r, of(layer, "B").length / r]
   return Float64Array.from({ length: r }, (_, k) => {
     let [a, b] = [0, 0]
-    for (let i = 0; i < inputs; i++) a += score("A", k * inputs + i)
-    for (let o = 0; o < outputs; o++) b += score("B", o * r + k)
-    return score("E", k) + a / inputs + b / outputs
+    for (let i = 0; i < inputs; i++) a += scoreA(k * inputs + i)
+    for (let o = 0; o < outputs; o++) b += scoreB(o * r + k)
+    return scoreE(k) + a / inputs + b / outputs
   })
 }
 

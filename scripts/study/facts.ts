@@ -49,7 +49,7 @@ export async function studyFacts({
   const data = (part: string): string => `models/sprig/retrieval/${part}.json.jsonl`
   say("form against fact: an adapter that answers in JSON ...")
   const out = join(folder, "json")
-  const recipe = ["--epochs", "4", "--learning-rate", "0.003", "--no-score", "--retention", "off"]
+  const recipe = ["--epochs", "1", "--learning-rate", "0.003", "--no-score", "--retention", "off"]
   await espalier("train", "--data", data("train"), ...recipe, "--out", out)
   say("form against fact: with documents and without ...")
   const asked = ["--rag", "--adapter", `json=${out}`, "--form", "json", "--limit", String(questions)]

@@ -14,6 +14,7 @@ const meanings: Readonly<Record<MemoryPart["name"], string>> = {
   optimizer: "AdamW's two moments",
   activations: "the most that a run of the graph holds at once",
   evaluation: "the same of the graph that evaluates",
+  scoring: "a decoder that is asked while the run is open",
   "kv-cache": "keys and values of each sequence, and the engine's copy",
   inputs: "tokens, labels, masks of dropout",
   checkpoint: "while one is written",

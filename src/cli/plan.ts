@@ -3,6 +3,7 @@
  */
 import { methods } from "../../adapters/mod.ts"
 import { EspalierError } from "../core/errors.ts"
+import { BUCKET } from "../data/batch.ts"
 import type { Method } from "../method.ts"
 import { calibrations } from "../plan/calibration.ts"
 import { type Choice, type Proposal, propose } from "../plan/propose.ts"
@@ -131,10 +132,21 @@ function jobOf(values: Values): Job {
     adapters,
     sequences,
     title: `Base: ${base.name} (${modelType}, ${layers} layers, hidden ${hiddenSize})`,
-    train: (choice) => planTraining({ ...prepare(choice), rows: choice.rows, divergence: values.kl === true }),
+    train: (choice) =>
+      planTraining({
+        ...prepare(choice),
+        ...{ rows: choice.rows, lengths: paddedLengths(choice.length), divergence: values.kl === true },
+        command: true,
+      }),
     serve: (choice) => planServing({ ...prepare(choice), adapters, sequences }),
   }
 }
+
+/** Lengths that batches may have whose longest row is of this one. */
+const paddedLengths = (longest: number): number[] => [
+  ...Array.from({ length: Math.floor((longest - 1) / BUCKET) }, (_, i) => (i + 1) * BUCKET),
+  longest,
+]
 
 function planAll(job: Job, values: Values, io: Io): number {
   const own = (method: Method) => (method.name === job.wanted.method.name ? job.wanted.settings : {})

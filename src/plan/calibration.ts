@@ -9,6 +9,8 @@ const MB = 2 ** 20
 export interface Calibration {
   /** Runtime, program and engine, before any graph. */
   readonly process: number
+  /** What `espalier train` has beside: tokenizer and templates, its check of gradients, what scoring has left behind. */
+  readonly command: number
   /** For each node of a session's graph: the engine's records, and what building the graph leaves behind. */
   readonly perNode: number
   /** What the engine's allocator has touched, for each byte of values that are needed at the peak. */
@@ -28,6 +30,9 @@ export const calibrations: Readonly<Record<"native" | "wasm", Calibration>> = {
     // Runs of five shapes, from 243 to 371 MiB: what was left beside all that is counted, 77 to 86 MiB. Of it 64 lie in
     // files (the runtime's program 38, the engine's 26).
     process: 80 * MB,
+    // Runs of 30 updates by 13 methods over the embedded base (docs/memory.md): from 14 to 51 MB more than the same run in a
+    // process that does nothing else. Of it some 20 are there without any scoring.
+    command: 28 * MB,
     // The first session of 1,061 nodes: from 12 to 39 MiB of anonymous memory.
     perNode: 20_000,
     // Values of 55.7, 81.7, 95.4 and 110.6 MiB at the peak, as the engine's profile counts them and as they are reckoned
@@ -45,6 +50,7 @@ export const calibrations: Readonly<Record<"native" | "wasm", Calibration>> = {
   // is trained, both ways, as well.
   wasm: {
     process: 103 * MB,
+    command: 28 * MB,
     perNode: 20_000,
     arena: 1.05,
     weightCopies: 2,

@@ -11,6 +11,7 @@ export const partNames = [
   "optimizer",
   "activations",
   "evaluation",
+  "scoring",
   "kv-cache",
   "inputs",
   "checkpoint",

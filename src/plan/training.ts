@@ -10,6 +10,7 @@ import { parametersOf, trainGraph } from "../train/train-graph.ts"
 import { type Calibration, calibrations } from "./calibration.ts"
 import { graphMemory } from "./graph-memory.ts"
 import { type MemoryPart, sumOf } from "./parts.ts"
+import { planServing } from "./serving.ts"
 
 /** What a run is planned for. */
 export interface TrainingPlanOptions {
@@ -21,6 +22,11 @@ export interface TrainingPlanOptions {
   readonly rows: number
   /** Tokens of the longest row, virtual tokens aside. */
   readonly length: number
+  /**
+   * Padded lengths of batches. Of shorter rows more are computed at once, so that the peak need not be where rows are longest.
+   * @default {length} alone
+   */
+  readonly lengths?: readonly number[]
   /** The most labelled positions of a batch. @default all but one of each row */
   readonly labelled?: number
   /** Whether held-out rows are evaluated and the best values kept. @default {true} */
@@ -29,6 +35,10 @@ export interface TrainingPlanOptions {
   readonly checkpoints?: boolean
   /** Whether the divergence from the frozen base counts in the loss: a second forward pass. @default {false} */
   readonly divergence?: boolean
+  /** Whether answers are scored while the run's sessions are open, as between the tasks of a curriculum. @default {false} */
+  readonly scoresBetween?: boolean
+  /** Whether `espalier train` runs it, with all that it has beside the run. @default {false} */
+  readonly command?: boolean
   readonly backend: "native" | "wasm"
 }
 
@@ -50,6 +60,7 @@ export interface TrainingPlan {
  */
 export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const { base, method, env, rows, length, evaluates = true, checkpoints = true, divergence = false, backend } = options
+  const { command = false, scoresBetween = false } = options
   const labelled = options.labelled ?? rows * (length - 1)
   const constants: Calibration = calibrations[backend]
   const sites = method.parameters(env)
@@ -61,14 +72,17 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
   const remembered = all.filter((spec) => !inGraph(spec)).reduce((sum, { shape }) => sum + sizeOf(shape), 0)
 
   const { piece, chunks, bucket } = stepSizes("fused", base.config, { maxLength: length, maxLabelled: labelled })
-  const rowsAtOnce = rowsOfPiece(rows, length, piece)
-  const most = paddedRows(Math.min(labelled, rowsAtOnce * (length - 1)), bucket)
   const memoryOf = (withGradients: boolean) => {
     const { graph, virtualTokens } = trainGraph({
       ...{ base, method, sites, maxLength: length, chunks, withGradients },
       divergence: divergence && withGradients,
     })
-    return graphMemory(graph, { B: rowsAtOnce, T: length, S: virtualTokens + length, N: most / chunks })
+    const each = (options.lengths ?? [length]).map((T) => {
+      const B = rowsOfPiece(rows, T, piece)
+      const most = paddedRows(Math.min(labelled, B * (T - 1)), bucket)
+      return { rowsAtOnce: B, ...graphMemory(graph, { B, T, S: virtualTokens + T, N: most / chunks }) }
+    })
+    return each.reduce((most, one) => (one.activations > most.activations ? one : most))
   }
   const training = memoryOf(true)
   const evaluation = evaluates ? memoryOf(false) : null
@@ -82,17 +96,25 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     { name: "weights", bytes: constants.weightCopies * sumOf(graphs.map(({ weights }) => weights)) },
     // The values, and those of the best evaluation.
     { name: "trainables", bytes: (evaluates ? 2 : 1) * values + 4 * count(true) + constants.feedCopies * values },
-    // The sum over a batch's pieces, one piece's, and the engine's copy of that.
-    { name: "gradients", bytes: 3 * values },
+    // The sum over a batch's pieces, one piece's, and the engine's copy of that; what is only remembered has none of its own.
+    { name: "gradients", bytes: 3 * values - 8 * remembered },
     // AdamW's two moments.
     { name: "optimizer", bytes: 2 * values },
     { name: "activations", bytes: constants.arena * training.activations },
     { name: "evaluation", bytes: constants.arena * (evaluation?.activations ?? 0) },
+    { name: "scoring", bytes: scoresBetween ? besideProcess(options) : 0 },
     { name: "inputs", bytes: fed },
     // Written from one buffer: values, both moments, the best values.
     { name: "checkpoint", bytes: checkpoints ? (evaluates ? 4 : 3) * values : 0 },
-    { name: "engine", bytes: constants.process + constants.perNode * sumOf(graphs.map(({ nodes }) => nodes)) },
+    {
+      name: "engine",
+      bytes:
+        constants.process +
+        (command ? constants.command : 0) +
+        constants.perNode * sumOf(graphs.map(({ nodes }) => nodes)),
+    },
   ]
+  const { rowsAtOnce } = training
   return {
     method: method.name,
     trainable: trainable - remembered,
@@ -100,6 +122,12 @@ export function planTraining(options: TrainingPlanOptions): TrainingPlan {
     parts,
     total: sumOf(parts.map(({ bytes }) => bytes)),
   }
+}
+
+/** What a decoder takes that answers one question after the other, in a process that is there already. */
+function besideProcess({ base, method, env, length, backend }: TrainingPlanOptions): number {
+  const { total } = planServing({ base, method, env, adapters: 1, sequences: 1, length, backend })
+  return total - calibrations[backend].process
 }
 
 /** Rows of the largest piece that `cutBatch` makes of a batch. */

@@ -171,7 +171,8 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
 
   const trained = [...tasks.flatMap((task) => task.train), ...(replay?.examples ?? [])]
   const sets = [trained, ...tasks.map((task) => task.heldout)]
-  const length = Math.ceil(Math.max(...sets.flat().map(({ ids }) => ids.length)) / BUCKET) * BUCKET
+  const lengths = [...new Set(sets.flat().map(({ ids }) => Math.ceil(ids.length / BUCKET) * BUCKET))]
+  const length = Math.max(...lengths)
   const labelled = Math.max(...sets.map((examples) => mostLabelled(examples, batchSize)))
   const step = await graphStep({
     runtime,
@@ -224,10 +225,12 @@ export async function openTrainingRun(options: TrainingRunOptions): Promise<Trai
     plan(steps) {
       if (runtime.name === "webgpu") return null
       return planTraining({
-        ...{ base, method, env, length, labelled, backend: runtime.name },
+        ...{ base, method, env, length, lengths, labelled, backend: runtime.name },
         rows: Math.min(batchSize, Math.max(trained.length, ...tasks.map((task) => task.heldout.length))),
         evaluates: tasks.some((task) => task.heldout.length > 0),
         divergence: settings.kl != null,
+        command: true,
+        scoresBetween: isSequential,
         checkpoints: steps > (settings.train.checkpointEvery ?? Infinity),
       })
     },

@@ -29,7 +29,9 @@ export async function withAnswerer<T>(
   use: (answerer: Answerer) => Promise<T>,
 ): Promise<T> {
   const isOwnBase = trained !== null && trained.method.peftType === null
-  const decoder = await graphDecoder({ runtime, base: isOwnBase ? await retrained(base, trained) : base })
+  // Each question comes once: prompts that were kept would only be in training's way, which may follow.
+  const asked = isOwnBase ? await retrained(base, trained) : base
+  const decoder = await graphDecoder({ runtime, base: asked, prefixCacheBytes: 0 })
   try {
     const adapter = trained && !isOwnBase ? await decoder.bind(await loadedAdapterOf(trained)) : null
     try {

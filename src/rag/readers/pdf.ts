@@ -8,8 +8,8 @@ import type { ReadPage } from "./page.ts"
 export async function readPdf(bytes: Uint8Array): Promise<ReadPage> {
   const { extractText, getDocumentProxy, getMeta } = await import("unpdf")
   try {
-    // The parser takes the buffer away from whoever gives it.
-    const document = await getDocumentProxy(bytes.slice(), { verbosity: 0 })
+    // The parser takes the buffer away from whoever gives it, and refuses Node's own kind of bytes, whose slice is no copy.
+    const document = await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0 })
     const { text } = await extractText(document, { mergePages: false })
     const { info } = await getMeta(document)
     const title = (info as Readonly<Record<string, unknown>>)["Title"]

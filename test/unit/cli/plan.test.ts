@@ -45,6 +45,7 @@ describe("espalier plan", () => {
       "optimizer",
       "activations",
       "evaluation",
+      "scoring",
       "inputs",
       "checkpoint",
       "engine",

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { methods } from "../../../adapters/mod.ts"
 import { llama } from "../../../src/models/llama.ts"
 import { baseShape } from "../../../src/plan/base-shape.ts"
+import { calibrations } from "../../../src/plan/calibration.ts"
 import { partNames } from "../../../src/plan/parts.ts"
 import { planServing } from "../../../src/plan/serving.ts"
 import { planTraining, type TrainingPlan } from "../../../src/plan/training.ts"
@@ -84,6 +85,40 @@ describe("planTraining()", () => {
     const many = [64, 128].map((rows) => plan("lora", {}, { rows, length: 256 }))
     expect(many.map(({ rowsAtOnce }) => rowsAtOnce)).toEqual([16, 16])
     expect(partOf(many[0]!, "activations")).toBe(partOf(many[1]!, "activations"))
+  })
+
+  test("reckons with the batches that are largest at once, which need not be those of the longest rows", () => {
+    // Of 4,096 positions at once: 12 rows of 320 tokens, all 16 of 256.
+    const of = (lengths: readonly number[]) => plan("lora", {}, { rows: 16, length: 320, lengths })
+    expect([of([320]), of([256, 320])].map(({ rowsAtOnce }) => rowsAtOnce)).toEqual([8, 16])
+    expect(partOf(of([256, 320]), "activations")).toBeGreaterThan(partOf(of([320]), "activations"))
+    expect(of([32, 64, 256, 320]).total).toBe(of([256, 320]).total)
+  })
+
+  test("has a decoder beside it where answers are scored between tasks", () => {
+    const scoring = partOf(plan("lora", {}, { scoresBetween: true }), "scoring")
+    const serving = planServing({
+      base,
+      env,
+      method: prepared("lora"),
+      adapters: 1,
+      sequences: 1,
+      length: 32,
+      backend: "native",
+    })
+    expect(scoring).toBe(serving.total - calibrations.native.process)
+    expect(partOf(plan("lora"), "scoring")).toBe(0)
+  })
+
+  test("counts no gradients of what is only remembered", () => {
+    const { trainable, parts } = plan("adalora")
+    // Importance and uncertainty of each value are summed up like the rest, and that is all.
+    expect(partOf({ parts }, "gradients") / (4 * trainable)).toBeCloseTo(3 + 2, 1)
+  })
+
+  test("a run by the command has the command beside it", () => {
+    const beside = plan("lora", {}, { command: true }).total - plan("lora").total
+    expect(beside).toBe(calibrations.native.command)
   })
 
   test("counts masks of dropout, a byte for each element of each layer's input", () => {

@@ -254,4 +254,4 @@ test("both indexes find the same, as relevant, and in the same order where the w
   } finally {
     await temporary.remove()
   }
-})
+}, 60_000)

@@ -60,4 +60,4 @@ test("are those of a plain search, in a collection and in all, with a filter and
   }
   // It would be right and useless if it always looked at everything in the end.
   expect(shortened).toBeGreaterThan(100)
-})
+}, 60_000)

@@ -36,6 +36,10 @@ describe("documents out of files", () => {
   test("a PDF has its text and its title", async () => {
     const [document] = await readDocuments(pdf("The mayor of Tal is Mira Voss."), { name: "a.pdf", id: "a" })
     expect(document).toEqual({ id: "a", title: "Of towns", text: "The mayor of Tal is Mira Voss.", metadata: {} })
+    // As files are read.
+    const file = Buffer.from(pdf("The mayor of Tal is Mira Voss."))
+    expect(await readDocuments(file, { name: "a.pdf", id: "a" })).toEqual([document!])
+    expect(file.length).toBeGreaterThan(500)
   })
 
   test("what is no PDF is said to be none", async () => {
