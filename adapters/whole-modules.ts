@@ -45,10 +45,7 @@ type Whole = v.InferOutput<typeof schema>
 /** Parameters at a site. */
 export type WholeName = "whole" | "whole_bias" | "token_rows"
 
-/** What a site is that may be trained whole, or whose rows may be. */
-const isTable = (site: Site): boolean => sideOf(site) !== null
-
-/** Whether a table is the token embedding or the output layer; null for any other site. */
+/** Whether a site is the token embedding or the output layer; null for any other. */
 export function sideOf(site: Site): "input" | "output" | null {
   if (site.kind === "embedding") return site.role === "tokens" ? "input" : null
   return site.kind === "tied_head" || (site.kind === "linear" && site.role === "head") ? "output" : null
@@ -83,7 +80,7 @@ export function wholeParams(site: Site, c: Whole, env: MethodEnv): ParameterSpec
     })
     return [spec("whole", "weight"), ...(site.bias ? [spec("whole_bias", "bias")] : [])]
   }
-  if (!isTable(site))
+  if (sideOf(site) === null)
     throw new EspalierError("unsupported", `Training ${site.path} whole beside an adapter is not supported`, {
       hint: "Norms, the token embedding and the output layer are. --method selective trains whole layers, as a base of its own",
       param: "method.save",
@@ -99,7 +96,7 @@ export const tableWeight = (site: Site): string => (site.kind === "tied_head" ? 
 function tokenParams(site: Site, c: Whole, env: MethodEnv): ParameterSpec<WholeName>[] {
   const ids = tokensOf(site, c)
   if (!ids) return []
-  const { config, tokenEmbedding } = env
+  const { config } = env
   const wrong = ids.find((id, i) => id >= config.vocabSize || ids.indexOf(id) < i)
   if (wrong !== undefined)
     throw new EspalierError(
@@ -108,8 +105,8 @@ function tokenParams(site: Site, c: Whole, env: MethodEnv): ParameterSpec<WholeN
       { param: "method.tokens" },
     )
   // One table that is both has one set of rows, unless its output layer was given other tokens.
-  const shared = site.kind === "tied_head" && ids === inputTokens(c)
-  const path = shared ? tokenEmbedding.replace(/\.weight$/, "") : site.path
+  const shared = site.kind === "tied_head" && ids === inputTokens(embeddingOf(site), c)
+  const path = shared ? embeddingOf(site) : site.path
   return [
     {
       name: "token_rows",
@@ -120,10 +117,13 @@ function tokenParams(site: Site, c: Whole, env: MethodEnv): ParameterSpec<WholeN
   ]
 }
 
+/** The path of the token embedding, from a site of it or of the output layer that is tied to it. */
+const embeddingOf = (site: Site): string => tableWeight(site).replace(/\.weight$/, "")
+
 /** Tokens of the token embedding. */
-function inputTokens({ tokens }: Whole): readonly number[] | null {
+function inputTokens(path: string, { tokens }: Whole): readonly number[] | null {
   if (tokens === null || Array.isArray(tokens)) return tokens
-  return Object.entries(tokens).find(([name]) => name !== HEAD)?.[1] ?? null
+  return Object.entries(tokens).find(([name]) => path.endsWith(name))?.[1] ?? null
 }
 
 const HEAD = "lm_head"
@@ -132,10 +132,10 @@ const HEAD = "lm_head"
 function tokensOf(site: Site, c: Whole): readonly number[] | null {
   const side = sideOf(site)
   if (side === null || c.tokens === null) return null
-  const input = inputTokens(c)
-  if (side === "input") return input
   const own = Array.isArray(c.tokens) ? null : (c.tokens[HEAD] ?? null)
-  if (site.kind !== "tied_head") return own
+  if (side === "output" && site.kind !== "tied_head") return own
+  const input = inputTokens(embeddingOf(site), c)
+  if (side === "input") return input
   return own === null || own.join() === input?.join() ? input : own
 }
 

@@ -124,6 +124,7 @@ describe("lora", () => {
       `base_model.model.${path}.token_adapter.trainable_tokens_delta [${count},8]`
     expect(rows([1, 5])).toEqual([key("model.embed_tokens", 2)])
     expect(rows({ embed_tokens: [1, 5], lm_head: [3] })).toEqual([key("model.embed_tokens", 2), key("lm_head", 1)])
+    expect(rows({ wte: [1] })).toEqual([])
     for (const wrong of [[32], [1, 1]]) expect(() => rows(wrong)).toThrow(/Expected tokens below 32, each of them once/)
   })
   test("refuses unknown settings and targets that match nothing", () => {
