@@ -2,6 +2,7 @@
  * @module The decoder over runtime sessions. Binding an adapter prepares tensors to be fed; no session is ever made for
  * an adapter, only for a variant of the graph.
  */
+import { freeNow } from "../core/bytes.ts"
 import { f32, i32, i64, type Tensor } from "../core/tensor.ts"
 import type { Form, LoadedAdapter } from "../forms/form.ts"
 import { lower } from "../graph/lower/lower.ts"
