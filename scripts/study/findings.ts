@@ -31,9 +31,13 @@ const points = (part: number): string => `${(100 * part).toFixed(1)} points`
 const most = <T>(items: readonly T[], by: (item: T) => number): T =>
   items.reduce((best, item) => (by(item) > by(best) ? item : best))
 
+/** Methods whose parameters stand before the text and in no layer's weights. */
+const SOFT = ["prompt_tuning", "p_tuning", "prefix_tuning"]
+
 /** Every finding, in the order of the page. */
 export const findingsOf = (figures: StudyFigures): Finding[] => [
   ...ofMethods(figures),
+  ...ofPrompts(figures),
   ofRates(figures),
   ...ofTasks(figures),
   ...ofForgetting(figures),
@@ -77,6 +81,20 @@ function ofMethods({ methods: { before, methods } }: StudyFigures): Finding[] {
       verdict:
         forgetsMore.length === 0 ? "borne out" : forgetsMore.length < others.length / 3 ? "in part" : "contradicted",
       figures: `\`full\` keeps ${percent(full.suite)} of the suite, from ${percent(before.suite)}; ${forgetsMore.length === 0 ? "no method keeps less" : `${named(forgetsMore)} keep less`}. Each at the lowest rate of its three that learned the task best.`,
+    },
+  ]
+}
+
+function ofPrompts({ methods: { methods } }: StudyFigures): Finding[] {
+  const soft = methods.filter(({ method }) => SOFT.includes(method))
+  const others = methods.filter((each) => !soft.includes(each))
+  if (soft.length === 0 || others.length === 0) return []
+  const [kept, keptByOthers] = [soft, others].map((all) => mean(all.map((each) => each.suite))) as [number, number]
+  return [
+    {
+      claim: "What leaves every weight as it is forgets the least",
+      verdict: kept > keptByOthers + NEAR ? "borne out" : kept < keptByOthers - NEAR ? "contradicted" : "in part",
+      figures: `with ${named(soft)} before the text the base keeps ${list(soft.map(({ suite }) => percent(suite)))} of its suite, with the other methods ${percent(keptByOthers)} on the mean. Weights that stay are no use while something stands before every text; taken away, it leaves the base as it was, as any adapter does.`,
     },
   ]
 }

@@ -143,6 +143,8 @@ describe("findings are what the figures say, whichever way they fall", () => {
     ["Few parameters save memory", {}, "in part"],
     ["Full fine-tuning forgets", {}, "borne out"],
     ["Full fine-tuning forgets", methods({ ...lora, suite: 0.5 }, full), "contradicted"],
+    ["What leaves every weight", methods(lora, full, { ...lora, method: "prompt_tuning", suite: 0.5 }), "contradicted"],
+    ["What leaves every weight", methods(lora, full, { ...lora, method: "p_tuning", suite: 0.8 }), "borne out"],
     ["How much is forgotten", {}, "contradicted"],
     ["Tasks learned together", {}, "borne out"],
     ["Tasks learned together", { tasks: { ...figures.tasks, mixed: [0.6, 0.6] } }, "contradicted"],
