@@ -94,7 +94,7 @@ function ofPrompts({ methods: { methods } }: StudyFigures): Finding[] {
     {
       claim: "What leaves every weight as it is forgets the least",
       verdict: kept > keptByOthers + NEAR ? "borne out" : kept < keptByOthers - NEAR ? "contradicted" : "in part",
-      figures: `with ${named(soft)} before the text the base keeps ${list(soft.map(({ suite }) => percent(suite)))} of its suite, with the other methods ${percent(keptByOthers)} on the mean. Weights that stay are no use while something stands before every text; taken away, it leaves the base as it was, as any adapter does.`,
+      figures: `with ${named(soft)} before the text the base keeps ${list(soft.map(({ suite }) => percent(suite)))} of its suite, with the other methods ${percent(keptByOthers)} on the mean. (Taken off, any adapter but a base of its own leaves the base as it was.)`,
     },
   ]
 }
