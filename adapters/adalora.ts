@@ -13,7 +13,7 @@ import type { GraphBuilder } from "../src/graph/builder.ts"
 import type { Value } from "../src/graph/ir.ts"
 import { defineMethod, type ParameterSpec, type UpdateContext } from "../src/method.ts"
 import type { Site } from "../src/models/site.ts"
-import { isTransposed, layersOf, refuseForeign } from "./lora-settings.ts"
+import { excludedBy, isTransposed, layersOf, refuseForeign } from "./lora-settings.ts"
 import { isTarget, targetModules, targetsSchema } from "./targets.ts"
 
 const part = v.pipe(v.number(), v.minValue(0), v.maxValue(1))
@@ -28,6 +28,8 @@ const config = v.strictObject({
   dropout: v.optional(part, 0),
   targets: v.optional(targetsSchema, "all-linear"),
   layers: v.optional(v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0)))), null),
+  /** Layers that stay as they are although `targets` names them. */
+  exclude: v.optional(v.nullable(targetsSchema), null),
   /** The part of the run before ranks are taken away. */
   warmup: v.optional(part, 0.1),
   /** The part of the run at its end in which ranks stay as they are. */
@@ -269,7 +271,7 @@ export const adalora = defineMethod({
       beta2: c.beta2,
       bias: "none",
       deltaT: c.every,
-      exclude_modules: null,
+      exclude_modules: c.exclude,
       fan_in_fan_out: isTransposed(sites),
       init_lora_weights: true,
       init_r: c.initRank,
@@ -293,7 +295,7 @@ export const adalora = defineMethod({
       use_rslora: false,
     }),
     read(json) {
-      refuseForeign(json, { bias: "none", modules_to_save: null, exclude_modules: null })
+      refuseForeign(json, { bias: "none", modules_to_save: null })
       return {
         rank: json["target_r"] ?? 8,
         initRank: json["init_r"] ?? 12,
@@ -301,6 +303,7 @@ export const adalora = defineMethod({
         dropout: json["lora_dropout"] ?? 0,
         targets: json["target_modules"],
         layers: layersOf(json),
+        exclude: excludedBy(json),
         rankPattern: unnamed(json["rank_pattern"] ?? {}),
         beta1: json["beta1"] ?? 0.85,
         beta2: json["beta2"] ?? 0.85,

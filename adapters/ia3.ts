@@ -8,12 +8,14 @@ import * as v from "valibot"
 import { f32 } from "../src/core/tensor.ts"
 import { defineMethod } from "../src/method.ts"
 import type { LinearSite, Site } from "../src/models/site.ts"
-import { isTransposed, refuseForeign } from "./lora-settings.ts"
+import { excludedBy, isTransposed, refuseForeign } from "./lora-settings.ts"
 import { endsOf, matchesTargets, targetsSchema } from "./targets.ts"
 
 const config = v.strictObject({
   /** Layers that are scaled; null for keys, values and the feed-forward's last layer, whatever they are called. */
   targets: v.optional(v.nullable(targetsSchema), null),
+  /** Layers that stay as they are although `targets` names them. */
+  exclude: v.optional(v.nullable(targetsSchema), null),
   /** Those of them whose input is scaled, none where empty; null for the feed-forward's last layer. */
   feedForward: v.optional(v.nullable(v.union([v.pipe(v.array(v.string()), v.maxLength(0)), targetsSchema])), null),
 })
@@ -21,9 +23,10 @@ type Config = v.InferOutput<typeof config>
 
 const ROLES: readonly LinearSite["role"][] = ["k", "v", "qkv", "down"]
 
-const isScaled = (site: Site, { targets }: Config): site is LinearSite =>
+const isScaled = (site: Site, { targets, exclude }: Config): site is LinearSite =>
   site.kind === "linear" &&
   site.role !== "head" &&
+  (exclude === null || !matchesTargets(site.path, exclude)) &&
   (targets === null ? ROLES.includes(site.role) : matchesTargets(site.path, targets))
 
 const scalesInput = (site: LinearSite, { feedForward }: Config): boolean =>
@@ -71,8 +74,12 @@ export const ia3 = defineMethod({
       }
     },
     read(json) {
-      refuseForeign(json, { modules_to_save: null, exclude_modules: null })
-      return { targets: json["target_modules"], feedForward: json["feedforward_modules"] ?? null }
+      refuseForeign(json, { modules_to_save: null })
+      return {
+        targets: json["target_modules"],
+        exclude: excludedBy(json),
+        feedForward: json["feedforward_modules"] ?? null,
+      }
     },
   },
 })

@@ -7,17 +7,21 @@
 import * as v from "valibot"
 import { defineMethod, type ParameterSpec } from "../src/method.ts"
 import type { NormSite, Site } from "../src/models/site.ts"
-import { refuseForeign } from "./lora-settings.ts"
+import { excludedBy, refuseForeign } from "./lora-settings.ts"
 import { endsOf, matchesTargets, targetsSchema } from "./targets.ts"
 
 const config = v.strictObject({
   /** Norms by the end of their path or a regular expression; null for all. */
   targets: v.optional(v.nullable(targetsSchema), null),
+  /** Norms that stay as they are although `targets` names them. */
+  exclude: v.optional(v.nullable(targetsSchema), null),
 })
 type Config = v.InferOutput<typeof config>
 
-const isMeant = (site: Site, { targets }: Config): site is NormSite =>
-  site.kind === "norm" && (targets === null || matchesTargets(site.path, targets))
+const isMeant = (site: Site, { targets, exclude }: Config): site is NormSite =>
+  site.kind === "norm" &&
+  (targets === null || matchesTargets(site.path, targets)) &&
+  (exclude === null || !matchesTargets(site.path, exclude))
 
 const copy = (name: "weight" | "bias", { path, features }: NormSite): ParameterSpec<"weight" | "bias"> => ({
   name,
@@ -53,8 +57,8 @@ export const lnTuning = defineMethod({
       task_type: "CAUSAL_LM",
     }),
     read(json) {
-      refuseForeign(json, { modules_to_save: null, exclude_modules: null })
-      return { targets: json["target_modules"] }
+      refuseForeign(json, { modules_to_save: null })
+      return { targets: json["target_modules"], exclude: excludedBy(json) }
     },
   },
 })

@@ -179,7 +179,7 @@ export function layersOf(json: Readonly<Record<string, unknown>>): unknown {
 }
 
 /** `exclude_modules` as a setting: an empty list excludes nothing. */
-function excludedBy(json: Readonly<Record<string, unknown>>): unknown {
+export function excludedBy(json: Readonly<Record<string, unknown>>): unknown {
   const excluded = json["exclude_modules"] ?? null
   return Array.isArray(excluded) && excluded.length === 0 ? null : excluded
 }

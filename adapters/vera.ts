@@ -10,13 +10,15 @@ import { f32, type Tensor } from "../src/core/tensor.ts"
 import type { Value } from "../src/graph/ir.ts"
 import { defineMethod, type Init, type MethodEnv } from "../src/method.ts"
 import type { LinearSite, Site } from "../src/models/site.ts"
-import { isTransposed, layersOf, refuseForeign } from "./lora-settings.ts"
+import { excludedBy, isTransposed, layersOf, refuseForeign } from "./lora-settings.ts"
 import { isTarget, targetModules, targetsSchema } from "./targets.ts"
 
 const config = v.strictObject({
   rank: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65536)), 256),
   targets: v.optional(targetsSchema, "all-linear"),
   layers: v.optional(v.nullable(v.array(v.pipe(v.number(), v.integer(), v.minValue(0)))), null),
+  /** Layers that stay as they are although `targets` names them. */
+  exclude: v.optional(v.nullable(targetsSchema), null),
   /** Where the inner vector d begins; b begins at zero. */
   dInitial: v.optional(v.pipe(v.number(), v.finite()), 0.1),
   dropout: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0),
@@ -83,7 +85,7 @@ export const vera = defineMethod({
       auto_mapping: null,
       bias: "none",
       d_initial: c.dInitial,
-      exclude_modules: null,
+      exclude_modules: c.exclude,
       fan_in_fan_out: isTransposed(sites),
       init_weights: true,
       layers_pattern: null,
@@ -98,11 +100,12 @@ export const vera = defineMethod({
       vera_dropout: c.dropout,
     }),
     read(json) {
-      refuseForeign(json, { bias: "none", modules_to_save: null, exclude_modules: null, save_projection: true })
+      refuseForeign(json, { bias: "none", modules_to_save: null, save_projection: true })
       return {
         rank: json["r"],
         targets: json["target_modules"],
         layers: layersOf(json),
+        exclude: excludedBy(json),
         dInitial: json["d_initial"] ?? 0.1,
         dropout: json["vera_dropout"] ?? 0,
       }

@@ -233,6 +233,23 @@ test("virtual tokens beside whole modules are refused", () => {
   }
 })
 
+test("PEFT's exclude_modules is read by every method that names modules, and what is written means the same", () => {
+  const json = { r: 2, lora_alpha: 2, init_r: 2, target_modules: ["q_proj", "k_proj"], exclude_modules: ["q_proj"] }
+  const norms = { target_modules: ["input_layernorm", "norm"], exclude_modules: ".*\\.0\\..*" }
+  for (const name of ["lora", "dora", "adalora", "vera", "ia3", "ln_tuning"]) {
+    const method = methods.find((each) => each.name === name)!
+    const prepared = method.prepare(method.peft!.read(name === "ln_tuning" ? norms : json))
+    const paths = prepared.parameters(env).map(({ site }) => site.path)
+    expect(paths).toEqual(
+      name === "ln_tuning"
+        ? ["model.layers.1.input_layernorm", "model.norm"]
+        : [0, 1].map((layer) => `model.layers.${layer}.self_attn.k_proj`),
+    )
+    const again = method.prepare(method.peft!.read(prepared.writePeft(env)!))
+    expect(again.parameters(env).map(({ site }) => site.path)).toEqual(paths)
+  }
+})
+
 test("full trains every weight of the base", () => {
   const full = methods.find(({ name }) => name === "full")!
   const wanted = llama.weights(config).flatMap(({ parts }) => parts.map(({ name, shape }) => `${name} [${shape}]`))
