@@ -42,6 +42,8 @@ docs/study.md, its charts and its figures; about 20 minutes on two cores. One th
 --render writes the page anew from the figures that are there.`)
   process.exit(0)
 }
+/** A learning rate of LoRA that learns quickly and forgets quickly: several tasks are learned at it, too. */
+const FAST = 0.003
 /** Of each kind, for form against fact. */
 const FACT_QUESTIONS = 60
 const say = (text: string): void => void process.stderr.write(`${text}\n`)
@@ -69,7 +71,10 @@ async function measured(): Promise<StudyFigures> {
     suite_items: items,
     rate,
     methods,
-    tasks: await studyTasks({ tasks: [other, task, third], rate, ...setting }),
+    tasks: [
+      await studyTasks({ tasks: [other, task, third], rate, ...setting }),
+      await studyTasks({ tasks: [other, task, third], rate: FAST, ...setting }),
+    ],
     forgetting: await studyForgetting(setting),
     merging: await once("merging", () => studyMerging({ tasks: [task, other], rate, folder, say })),
     facts: await once("facts", () => studyFacts({ questions: FACT_QUESTIONS, folder, say })),

@@ -137,13 +137,14 @@ async function studyVariants({ task, folder, once, say }: Setting, lora: MethodF
   const rate = String(lora.rates[lora.kept]!.learning_rate)
   const found: VariantFigures[] = []
   for (const [name, options] of variants) {
-    const measure = async (): Promise<VariantFigures> => {
+    const out = join(folder, `variant-${found.length}`)
+    const all = [...onTask(task), "--learning-rate", rate, ...options]
+    const trained = await once(`variant ${name} at ${rate}`, () => {
       say(`LoRA, ${name} ...`)
-      const out = join(folder, `variant-${found.length}`)
-      const all = [...onTask(task), "--learning-rate", rate, ...options]
-      return { name, options, memory: await memoryOf(`${out}-memory`, ...all), ...(await training(out, ...all)) }
-    }
-    found.push(await once(`variant ${name} at ${rate}`, measure))
+      return training(out, ...all)
+    })
+    const memory = await once(`variant ${name} memory`, () => memoryOf(`${out}-memory`, ...all))
+    found.push({ name, options, ...trained, memory })
   }
   return found
 }

@@ -26,7 +26,8 @@ export interface StudyFigures {
   /** LoRA's learning rate in the parts after the methods' own. */
   readonly rate: number
   readonly methods: MethodsFigures
-  readonly tasks: TasksFigures
+  /** At LoRA's own rate, and at a fast one. */
+  readonly tasks: readonly [TasksFigures, TasksFigures]
   readonly forgetting: readonly ForgettingFigures[]
   readonly merging: readonly MergeFigures[]
   readonly facts: FactsFigures
@@ -111,7 +112,7 @@ function page(figures: StudyFigures): string {
     ...findingsOf(figures).map(({ claim, verdict, figures: text }) => `- **${claim}**: ${verdict}. ${sentence(text)}`),
     "",
     ...methodsSection(figures),
-    ...tasksSection(figures.tasks, figures.rate),
+    ...tasksSection(figures.tasks),
     ...forgettingSection(task, figures.forgetting),
     ...mergingSection(figures.merging, figures.rate),
     ...factsSection(figures.facts),
@@ -190,26 +191,28 @@ function methodsSection({ task, suite_items, methods: { before, methods, variant
 const optionsText = (options: readonly string[]): string => (options.length > 0 ? `\`${options.join(" ")}\`` : "")
 
 /** Several tasks by one adapter. */
-function tasksSection(
-  { tasks, before, mixed, sequential, backward_transfer, forgetting }: TasksFigures,
-  rate: number,
-): string[] {
+function tasksSection(all: readonly TasksFigures[]): string[] {
+  const { tasks, before } = all[0]!
   const row = (name: string, scores: readonly number[]): string => `| ${name} | ${scores.map(percent).join(" | ")} |`
   const mean = (scores: readonly number[]): number => scores.reduce((sum, score) => sum + score, 0) / scores.length
   return [
     "## Several tasks",
     "",
-    `One LoRA for ${tasks.length} tasks at a rate of ${rateText(rate)}, ${EPOCHS} passes: rows of all in every batch (\`--mixture equal\`), or one task after another`,
-    "(`--order sequential`). Held-out answers exactly right:",
+    `One LoRA for ${tasks.length} tasks in ${EPOCHS} passes: rows of all in every batch (\`--mixture equal\`), or one task after another (\`--order`,
+    "sequential`), at the rate that was kept above and at a fast one. Held-out answers exactly right:",
     "",
     `| | ${tasks.map((task) => `\`${task}\``).join(" | ")} |`,
     `|---|${tasks.map(() => "---|").join("")}`,
     row("before", before),
-    row("at once", mixed),
-    ...sequential.map((scores, i) => row(`in a row, after \`${tasks[i]}\``, scores)),
+    ...all.flatMap(({ rate, mixed, sequential }) => [
+      row(`at once, ${rateText(rate)}`, mixed),
+      ...sequential.map((scores, i) => row(`in a row, ${rateText(rate)}, after \`${tasks[i]}\``, scores)),
+    ]),
     "",
-    `In a row, backward transfer is ${(100 * backward_transfer).toFixed(1)} points and forgetting ${(100 * forgetting).toFixed(1)} (of each earlier task, its best score less its last).`,
-    `Mean over the tasks at the end: ${percent(mean(mixed))} at once, ${percent(mean(sequential.at(-1)!))} in a row.`,
+    ...all.map(
+      ({ rate, mixed, sequential, backward_transfer, forgetting }) =>
+        `- At ${rateText(rate)}: ${percent(mean(mixed))} of all at once, ${percent(mean(sequential.at(-1)!))} in a row, with a backward transfer of ${(100 * backward_transfer).toFixed(1)} points and forgetting of ${(100 * forgetting).toFixed(1)} (of each earlier task, its best score less its last).`,
+    ),
     "",
   ]
 }

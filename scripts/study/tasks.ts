@@ -10,6 +10,8 @@ import { EPOCHS } from "./training.ts"
 /** Both orders on the same tasks. */
 export interface TasksFigures {
   readonly tasks: readonly string[]
+  /** LoRA's learning rate. */
+  readonly rate: number
   /** Held-out answers exactly right, from 0 to 1, by task. */
   readonly before: readonly number[]
   readonly mixed: readonly number[]
@@ -39,19 +41,20 @@ export async function studyTasks({
   const given = tasks.flatMap((task) => ["--task", `${task}=examples/data/${task}.train.jsonl`])
   // Both have the same seed and as many passes.
   const recipe = [...given, "--epochs", String(EPOCHS), "--learning-rate", String(rate), "--retention", "off"]
-  const mixed = await once("tasks at once", async () => {
-    say("several tasks, at once ...")
-    const options = ["--mixture", "equal", "--out", join(folder, "mixed")]
+  const mixed = await once(`tasks at once at ${rate}`, async () => {
+    say(`several tasks at once, at ${rate} ...`)
+    const options = ["--mixture", "equal", "--out", join(folder, `mixed-${rate}`)]
     const { tasks: found } = await espalier<{ readonly tasks: readonly TaskFigures[] }>("train", ...recipe, ...options)
     return { before: found.map(({ score }) => score!.before), after: found.map(({ score }) => score!.after) }
   })
-  const curriculum = await once("tasks in a row", async () => {
-    say("several tasks, one after another ...")
-    const options = ["--order", "sequential", "--out", join(folder, "sequential")]
+  const curriculum = await once(`tasks in a row at ${rate}`, async () => {
+    say(`several tasks one after another, at ${rate} ...`)
+    const options = ["--order", "sequential", "--out", join(folder, `sequential-${rate}`)]
     return (await espalier<{ readonly curriculum: CurriculumFigures }>("train", ...recipe, ...options)).curriculum
   })
   return {
     tasks,
+    rate,
     before: mixed.before,
     mixed: mixed.after,
     sequential: curriculum.matrix,
