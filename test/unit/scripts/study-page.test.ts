@@ -105,7 +105,7 @@ test("the page has every figure that was measured, and charts beside it", () => 
   const charts = ["score", "retention", "rates", "parameters"].map((name) => `study/${name}.svg`)
   expect([...files.keys()]).toEqual(["study.md", ...charts])
   for (const row of [
-    "on 2026-01-02 over the embedded base (abcdef012345)",
+    "ended on 2026-01-02, over the embedded base (abcdef012345)",
     "The frozen base: 10.0 % right, suite 90.0 %, perplexity 2.00.",
     "| `lora` | 3e-3 | 12.3k | 49.4 kB | 300 MB | 270 MB | -10.0 % | 1234 | 61 s | 100.0 % | 70.0 % | 2.10 |",
     "| `full` | 3e-3 | 2.0M | 8.0 MB | 400 MB | |  | 1234 | 61 s | 95.0 % | 60.0 % | 2.10 |",
