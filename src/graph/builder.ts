@@ -44,6 +44,7 @@ import {
   zeros,
 } from "./ops/movement.ts"
 import { addRmsNorm, layerNorm, rmsNorm } from "./ops/norm.ts"
+import { placeRows } from "./ops/place-rows.ts"
 import { reduceSum, softmax } from "./ops/reduce.ts"
 import { rope } from "./ops/rope.ts"
 import { type RowAttentionAttrs, rowAttention } from "./ops/row-attention.ts"
@@ -257,6 +258,11 @@ export class GraphBuilder {
   }
   cachedAttention(inputs: readonly Value[], attrs: CachedAttentionAttrs): readonly Value[] {
     return this.apply(cachedAttention, inputs, attrs)
+  }
+
+  /** A cache with new rows at their positions: see {@link placeRows}. */
+  placeRows(cache: Value, rows: Value, positions: Value): Value {
+    return this.apply(placeRows, [cache, rows, positions], {})[0]!
   }
 
   /**

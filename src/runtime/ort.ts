@@ -6,7 +6,7 @@ import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "o
 import { freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { DType, Tensor } from "../core/tensor.ts"
-import type { Session } from "./runtime.ts"
+import type { DeviceTensor, Feed, Session } from "./runtime.ts"
 
 const ortTypes: Record<Exclude<DType, "bf16">, OrtTensor.Type> = {
   f32: "float32",
@@ -48,26 +48,42 @@ const bitsOf = (data: OrtTensor["data"]): Uint16Array => {
   return new Uint16Array(buffer, byteOffset, length)
 }
 
+/** ONNX Runtime's tensor on a device as ours. */
+export function onDevice(name: string, tensor: OrtTensor): DeviceTensor {
+  const dtype = dtypes.get(tensor.type)
+  if (!dtype) throw new TypeError(`Output ${name} has dtype ${tensor.type}, which this version doesn't know`)
+  return { dtype, shape: tensor.dims, handle: tensor, dispose: () => tensor.dispose() }
+}
+
+const feedOf = (Tensor: TensorConstructor, name: string, feed: Feed): OrtTensor =>
+  "handle" in feed ? (feed.handle as OrtTensor) : toOrt(Tensor, name, feed)
+
 /** How outputs reach the tensors they are to be written into. */
 export interface OrtSessionOptions {
   readonly Tensor: TensorConstructor
   /** Whether the engine writes into given tensors itself; where it can't, results are copied. */
   readonly writesInPlace: boolean
+  /** Outputs that stay in the engine's memory. @default none */
+  readonly keep?: readonly string[]
 }
 
 /** Wraps an ONNX Runtime session. */
-export function ortSession(session: InferenceSession, { Tensor, writesInPlace }: OrtSessionOptions): Session {
+export function ortSession(
+  session: InferenceSession,
+  { Tensor, writesInPlace, keep = [] }: OrtSessionOptions,
+): Session {
+  const returned = session.outputNames.filter((name) => !keep.includes(name))
   let running: Promise<unknown> | null = null
   let open = true
   return {
-    async run(feeds, into = {}) {
+    async run(feeds, into = {}, kept) {
       if (!open) throw new TypeError("The session is disposed")
       if (running) throw new TypeError("A run of this session is under way: runs must not overlap")
       const inputs: Record<string, OrtTensor> = {}
       for (const name of session.inputNames) {
         const feed = feeds[name]
         if (!feed) throw new TypeError(`Input ${name} got no tensor`)
-        inputs[name] = toOrt(Tensor, name, feed)
+        inputs[name] = feedOf(Tensor, name, feed)
       }
       const fetches: Record<string, OrtTensor | null> = {}
       for (const name of session.outputNames) {
@@ -81,8 +97,13 @@ export function ortSession(session: InferenceSession, { Tensor, writesInPlace }:
       running = run
       try {
         const found = await run
+        for (const name of keep) {
+          const tensor = onDevice(name, found[name]!)
+          if (kept) kept.set(name, tensor)
+          else tensor.dispose()
+        }
         return Object.fromEntries(
-          session.outputNames.map((name) => [name, received(name, found[name]!, into[name], writesInPlace)]),
+          returned.map((name) => [name, received(name, found[name]!, into[name], writesInPlace)]),
         )
       } catch (cause) {
         throw new EspalierError("internal", `The engine refused the run: ${engineMessage(cause)}`, { cause })

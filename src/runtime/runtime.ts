@@ -2,7 +2,7 @@
  * @module The one interface to an ONNX engine. It takes bytes and weights and knows no graph: what the bytes compute is
  * `src/graph`'s business. A backend is one file beside this one and exports a {@link Backend}.
  */
-import type { Tensor } from "../core/tensor.ts"
+import type { DType, Tensor } from "../core/tensor.ts"
 
 /** Which lowering of a graph a runtime wants: see `src/graph/lower`. */
 export type Lowering = "fused" | "standard"
@@ -27,6 +27,19 @@ export interface FrozenWeights {
   bytes(): Promise<Uint8Array>
 }
 
+/** A tensor in an engine's own memory, as a GPU's: fed to any session of the runtime that made it, and never read here. */
+export interface DeviceTensor {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  /** What the engine knows it by. */
+  readonly handle: object
+  /** Gives its memory back. */
+  dispose(): void
+}
+
+/** What an input of a session may be fed. */
+export type Feed = Tensor | DeviceTensor
+
 /** What a session is made of. */
 export interface SessionSpec {
   /** A serialised ONNX ModelProto. */
@@ -38,6 +51,8 @@ export interface SessionSpec {
    * @default {false}
    */
   readonly prepack?: boolean
+  /** Outputs that stay in the engine's memory, for a runtime that has {@link Runtime.upload}. @default none */
+  readonly keep?: readonly string[]
 }
 
 /** One compiled graph. Calls of `run` must not overlap. */
@@ -47,9 +62,15 @@ export interface Session {
    * @param feeds a tensor for each input of the model
    * @param into tensors that outputs are to be written into, by output name (they may be feeds of the same run, as a KV
    *   cache is). A backend that can't write in place copies the result there instead.
-   * @returns every output by name; those of `into` are the tensors given.
+   * @param kept gets the outputs that the session keeps in the engine's memory, by name; each is then the caller's to
+   *   dispose. Left out, they are disposed
+   * @returns every other output by name; those of `into` are the tensors given.
    */
-  run(feeds: Readonly<Record<string, Tensor>>, into?: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>>
+  run(
+    feeds: Readonly<Record<string, Feed>>,
+    into?: Readonly<Record<string, Tensor>>,
+    kept?: Map<string, DeviceTensor>,
+  ): Promise<Record<string, Tensor>>
   /** Gives back the session's memory. Calling it twice is harmless. */
   dispose(): Promise<void>
 }
@@ -70,6 +91,8 @@ export interface Runtime {
    */
   readonly integerProducts?: boolean
   createSession(spec: SessionSpec): Promise<Session>
+  /** Lays an f32 tensor into the engine's own memory, where it has one apart from ours. */
+  upload?(tensor: Tensor<"f32">): Promise<DeviceTensor>
   dispose(): Promise<void>
 }
 

@@ -2,9 +2,10 @@
  * @module The `webgpu` backend: onnxruntime-node's `webgpu` provider on Bun and Node, onnxruntime-web's where
  * `navigator.gpu` is. It takes the standard lowering, whose operators this provider computes right in both directions.
  */
+import type { InferenceSession } from "onnxruntime-common"
 import { EspalierError } from "../core/errors.ts"
 import { onnxruntimeNode } from "./onnxruntime-node.ts"
-import { engineMessage, ortSession } from "./ort.ts"
+import { engineMessage, onDevice, ortSession, toOrt } from "./ort.ts"
 import type { Backend, Runtime } from "./runtime.ts"
 
 /** Whether this is a page or worker with WebGPU of its own. */
@@ -47,25 +48,41 @@ export const webgpu: Backend = {
         })
     }
     const ort = web ? await webEngine(engineUrl) : await onnxruntimeNode()
+    const settings = { executionProviders: ["webgpu"], logSeverityLevel: 3 as const }
+    // What lays tensors into the GPU's memory: neither way hands out the device itself.
+    let uploading: Promise<InferenceSession> | null = null
     return {
       name: "webgpu",
       detail: web ? "onnxruntime-web, WebGPU of this runtime" : "onnxruntime-node, WebGPU by Dawn",
       lowering: "standard",
       threads: 1,
       deterministic: false,
-      async createSession({ model, weights }) {
+      async upload(tensor) {
+        uploading ??= ort.InferenceSession.create(identityModel(), {
+          ...settings,
+          preferredOutputLocation: "gpu-buffer",
+        })
+        const { y } = await (await uploading).run({ x: toOrt(ort.Tensor, "x", tensor) })
+        return onDevice("y", y!)
+      },
+      async createSession({ model, weights, keep = [] }) {
         try {
           const session = await ort.InferenceSession.create(model, {
-            executionProviders: ["webgpu"],
-            logSeverityLevel: 3,
+            ...settings,
+            ...(keep.length > 0 && {
+              preferredOutputLocation: Object.fromEntries(keep.map((name) => [name, "gpu-buffer" as const])),
+            }),
             ...(weights && { externalData: [{ path: weights.location, data: await weights.bytes() }] }),
           })
-          return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
+          return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false, keep })
         } catch (cause) {
           throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
         }
       },
-      async dispose() {},
+      async dispose() {
+        await (await uploading)?.release()
+        uploading = null
+      },
     }
   },
 }
@@ -78,9 +95,8 @@ async function webEngine(engineUrl: string | undefined) {
   return ort
 }
 
-/** A ModelProto of one Identity node over f32 [1], opset 18. */
+/** A ModelProto of one Identity node over f32 of any shape, opset 18. */
 const identityModel = (): Uint8Array =>
-  Uint8Array.from(
-    atob("CAoSCGVzcGFsaWVyOjkKEgoBeBIBeRoAIghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEBI="),
-    (c) => c.charCodeAt(0),
+  Uint8Array.from(atob("CAo6KwoQCgF4EgF5IghJZGVudGl0eRIBZ1oJCgF4EgQKAggBYgkKAXkSBAoCCAFCBAoAEBI="), (c) =>
+    c.charCodeAt(0),
   )

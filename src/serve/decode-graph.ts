@@ -7,9 +7,10 @@
  * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D], and what the variant's features feed
  * (`decode-hooks.ts`).
  * Where an adapter has rows of its own in the token embedding, token_add f32 [B, T, hidden] is added to what is looked up.
- * Outputs: logits [R, vocabulary] (or, or also, states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0, values of layer 0, keys of
- * layer 1 and so on. The caches are read only, and their owner writes what is new into them: an engine that hands its
- * outputs out as copies would else copy whole caches for every token.
+ * Outputs: logits [R, vocabulary] (or, or also, states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0,
+ * values of layer 0, keys of layer 1 and so on. The caches are read only, and their owner writes what is new into them: an
+ * engine that hands its outputs out as copies would else copy whole caches for every token. For one that keeps outputs in its
+ * own memory the variant `caches` gives them out as well, with what is new in them: present_k.<layer> and present_v.<layer>.
  */
 import { GraphBuilder } from "../graph/builder.ts"
 import type { GraphModel, Value } from "../graph/ir.ts"
@@ -28,17 +29,37 @@ export interface DecodeVariant {
   readonly states?: boolean | "also"
   /** Something is added to the embeddings of tokens, by the input token_add. @default {false} */
   readonly adds?: boolean
+  /** The caches come out as well, with what is new in them. @default {false} */
+  readonly caches?: boolean
   readonly features: ReadonlySet<DecodeFeature>
 }
 
 /** A name for a variant: variants of one name are the same graph. */
-export const variantName = ({ embeds, states = false, adds = false, features }: DecodeVariant): string =>
+export const variantName = ({
+  embeds,
+  states = false,
+  adds = false,
+  caches = false,
+  features,
+}: DecodeVariant): string =>
   [
     embeds ? "embeds" : "ids",
     ...(states ? [states === "also" ? "logits-states" : "states"] : []),
     ...(adds ? ["adds"] : []),
+    ...(caches ? ["caches"] : []),
     ...[...features].sort(),
   ].join("+")
+
+/** A layer's cache among a graph's inputs or outputs. */
+export const cacheName = (when: "past" | "present", kind: "k" | "v", layer: number): string =>
+  `${when}_${kind}.${layer}`
+
+/** The outputs of a graph with `caches` that are caches. */
+export const presentNames = ({ layers }: Pick<ModelConfig, "layers">): string[] =>
+  Array.from({ length: layers }, (_, layer) => [
+    cacheName("present", "k", layer),
+    cacheName("present", "v", layer),
+  ]).flat()
 
 /** Whether attention over the cache rotates queries and keys itself: whole heads of sizes that its kernel takes. */
 const rotatesInside = ({ headDim, attentionCap }: ModelConfig, rope: RopeSettings, window: number | null): boolean =>
@@ -71,13 +92,15 @@ export function decodeGraph(
   const attend =
     (f: Forward): Attend =>
     (layer, q, k, v, whole) => {
-      const cache = (kind: string) => g.input(`past_${kind}.${layer}`, "f32", ["B", kvHeads, "P", headDim])
+      const [pastK, pastV] = (["k", "v"] as const).map((kind) =>
+        g.input(cacheName("past", kind, layer), "f32", ["B", kvHeads, "P", headDim]),
+      ) as [Value, Value]
       const { rope, window } = config.attention[layer]!
       const inside = rope && rotatesInside(config, rope, window) ? f.ropeTables(rope) : null
       const tables = inside ? [inside.cos, inside.sin] : []
       const packed = inside !== null && Boolean(whole)
       const own = packed ? [whole!] : [...[q, k].map((x) => (inside ? x : f.rotated(layer, x))), v]
-      const inputs = [...own, cache("k"), cache("v"), last, total, places, positions, ...tables]
+      const inputs = [...own, pastK, pastV, last, total, places, positions, ...tables]
       const attrs = {
         heads,
         kvHeads,
@@ -89,6 +112,10 @@ export function decodeGraph(
       }
       const [y, keys, values] = g.cachedAttention(inputs, attrs)
       added.push(keys!, values!)
+      if (variant.caches) {
+        g.output(cacheName("present", "k", layer), g.placeRows(pastK, keys!, positions))
+        g.output(cacheName("present", "v", layer), g.placeRows(pastV, values!, positions))
+      }
       return y!
     }
 

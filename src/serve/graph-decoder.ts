@@ -8,12 +8,13 @@ import type { Form, LoadedAdapter } from "../forms/form.ts"
 import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
-import type { Runtime, Session } from "../runtime/runtime.ts"
+import type { DeviceTensor, Feed, Runtime, Session } from "../runtime/runtime.ts"
 import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
-import { type DecodeVariant, decodeGraph, variantName } from "./decode-graph.ts"
+import { type DecodeVariant, decodeGraph, presentNames, variantName } from "./decode-graph.ts"
 import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
+import { type CacheRows, DeviceMemory, type FeedOwner } from "./device-memory.ts"
 import { KvPool } from "./kv-pool.ts"
 import { headGraph, ownHead, type TokenChanges, tokenChanges } from "./own-tables.ts"
 import { BLOCK, PrefixCache } from "./prefix-cache.ts"
@@ -43,6 +44,8 @@ interface Bound extends BoundAdapter {
   readonly features: ReadonlySet<DecodeFeature>
   /** What it feeds, by feature. */
   readonly feeds: ReadonlyMap<DecodeFeature, RowFeeds>
+  /** The same as a batch of one. */
+  readonly alone: Readonly<Record<string, Tensor<"f32">>>
   /** What it adds to the embeddings of tokens, and its output layer [vocabulary, hidden]; null for the base's. */
   readonly tokens: TokenChanges | null
   readonly head: Tensor<"f32"> | null
@@ -67,7 +70,10 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   const sessions = new Map<string, Promise<Session>>()
   /** Bytes of weights that sessions hold repacked. */
   let repacked = 0
-  const sessionOf = (variant: DecodeVariant): Promise<Session> => {
+  const device = runtime.upload ? new DeviceMemory((tensor) => runtime.upload!(tensor), config.layers) : null
+  const keep = device ? presentNames(config) : []
+  const sessionOf = (wanted: DecodeVariant): Promise<Session> => {
+    const variant = { ...wanted, caches: device !== null }
     const name = variantName(variant)
     let session = sessions.get(name)
     if (!session) {
@@ -77,7 +83,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const prepack = integerProducts || (isDecoding && repacked + base.weights.size <= REPACKED_BYTES)
       if (prepack) repacked += base.weights.size
       const model = encodeModel(lower(decodeGraph(base, variant, context, integerProducts), runtime.lowering))
-      session = runtime.createSession({ model, weights: base.weights, prepack })
+      session = runtime.createSession({ model, weights: base.weights, prepack, keep })
       sessions.set(name, session)
     }
     return session
@@ -125,8 +131,8 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
    */
   const run = async (
     variant: DecodeVariant,
-    input: Record<string, Tensor>,
-    { caches, slot, rows, count, all }: { caches: KvPool; slot: number; rows: number; count: number; all: boolean },
+    input: Record<string, Feed>,
+    { caches, slot, rows, count, all }: CacheRows & { count: number; all: boolean },
   ): Promise<{ readonly logits: Float32Array | null; readonly states: Float32Array | null }> => {
     const lengths = Array.from({ length: rows }, (_, row) => caches.length(slot + row))
     const positions = lengths.flatMap((length) => Array.from({ length: count }, (_, i) => length + i))
@@ -138,26 +144,33 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       : lengths.map((_, row) => (row + 1) * count - 1)
     const ends = lengths.map((length) => length + count)
     const session = await sessionOf(variant)
+    const place = { caches, slot, rows }
+    const present = new Map<string, DeviceTensor>()
     const {
       logits,
       states,
       new_kv: added,
-    } = await session.run({
-      ...input,
-      ...caches.views(slot, rows),
-      position_ids: i64([rows, count], positions),
-      places: i64([rows, config.kvHeads, count, 1], places),
-      last: i32(
-        [rows],
-        ends.map((end) => end - 1),
-      ),
-      total: i32([1], [Math.max(...ends)]),
-      take: i64([wanted.length], wanted),
-    })
+    } = await session.run(
+      {
+        ...input,
+        ...(device?.pastOf(place) ?? caches.views(slot, rows)),
+        position_ids: i64([rows, count], positions),
+        places: i64([rows, config.kvHeads, count, 1], places),
+        last: i32(
+          [rows],
+          ends.map((end) => end - 1),
+        ),
+        total: i32([1], [Math.max(...ends)]),
+        take: i64([wanted.length], wanted),
+      },
+      {},
+      present,
+    )
     const kept = added!.data as Float32Array
     caches.append(slot, rows, count, kept)
     // Left to the collector, what every step leaves makes it run between steps.
     freeNow(kept)
+    device?.hold(place, present)
     const data = (tensor: Tensor | undefined) => (tensor ? (tensor.data as Float32Array) : null)
     return { logits: data(logits), states: data(states) }
   }
@@ -185,13 +198,11 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     return { token_add: f32([rows.length, count, width], added) }
   }
 
-  /** What one sequence feeds, as a batch of one. */
-  const ownFeeds = (feeds: ReadonlyMap<DecodeFeature, RowFeeds>): Record<string, Tensor> => {
-    const own: Record<string, Tensor> = {}
-    for (const matrices of feeds.values())
-      for (const [name, { shape, data }] of Object.entries(matrices)) own[name] = f32([1, ...shape], data)
-    return own
-  }
+  /** Feeds where the engine reads them best. */
+  const laid = async (
+    owner: FeedOwner,
+    feeds: Readonly<Record<string, Tensor<"f32">>>,
+  ): Promise<Readonly<Record<string, Feed>>> => device?.feeds(owner, feeds) ?? feeds
 
   /** Checks an adapter and lays out what it feeds. @param breathe called between two features */
   const feedsOf = async ({ forms }: LoadedAdapter, breathe?: Breathe): Promise<Bound["feeds"]> => {
@@ -210,7 +221,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   const virtualCache = async (
     forms: readonly Form[],
     features: DecodeVariant["features"],
-    feeds: ReadonlyMap<DecodeFeature, RowFeeds>,
+    feeds: Readonly<Record<string, Tensor<"f32">>>,
     count: number,
   ): Promise<Float32Array> => {
     const caches = new KvPool(config, context)
@@ -221,7 +232,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     for (const form of forms) {
       if (form.form !== "prompt") continue
       const [tokens, hidden] = form.embeddings.shape as [number, number]
-      const input = { embeds: f32([1, tokens, hidden], form.embeddings.data), ...ownFeeds(feeds) }
+      const input = { embeds: f32([1, tokens, hidden], form.embeddings.data), ...(await laid("sequence", feeds)) }
       await run({ embeds: true, features }, input, { caches, slot: 0, rows: 1, count: tokens, all: false })
     }
     return caches.read(0, 0, count)
@@ -261,9 +272,10 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const features = new Set(feeds.keys())
       await readyFor(features)
       const virtualTokens = virtualTokensOf(forms)
-      const prefix = virtualTokens > 0 ? await virtualCache(forms, features, feeds, virtualTokens) : null
+      const alone = asBatch(feeds)
+      const prefix = virtualTokens > 0 ? await virtualCache(forms, features, alone, virtualTokens) : null
       const [tokens, head] = [await tokenChanges(base, forms), await ownHead(base, forms)]
-      return { hash, virtualTokens, features, feeds, tokens, head, prefix, dispose: async () => {} }
+      return { hash, virtualTokens, features, feeds, alone, tokens, head, prefix, dispose: async () => {} }
     },
 
     async open(adapter, capacity): Promise<Sequence> {
@@ -284,7 +296,11 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
         checkRoom(sequence, count)
         pool.reserve(slots.length, sequence.length + count)
         const added = tokenInput([{ bound, tokens }])
-        const input = { input_ids: i64([1, count], tokens), ...added, ...(bound && ownFeeds(bound.feeds)) }
+        const input = {
+          input_ids: i64([1, count], tokens),
+          ...added,
+          ...(bound && (await laid("sequence", bound.alone))),
+        }
         const variant = {
           embeds: false,
           states: states || Boolean(bound?.head),
@@ -349,10 +365,11 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const tokens: number[] = []
       for (const [i, sequence] of sequences.entries()) tokens[sequence.slot] = rows[i]!.token
       const added = tokenInput(batch.map(({ bound }, slot) => ({ bound, tokens: [tokens[slot]!] })))
-      const input: Record<string, Tensor> = { input_ids: i64([count, 1], tokens), ...added }
+      const input: Record<string, Feed> = { input_ids: i64([count, 1], tokens), ...added }
       for (const feature of features) {
         const none = await neutralFeeds(feature)
-        Object.assign(input, bankOf(feature).feeds(batch.map(({ bound }) => bound?.feeds.get(feature) ?? none)))
+        const rows = bankOf(feature).feeds(batch.map(({ bound }) => bound?.feeds.get(feature) ?? none))
+        Object.assign(input, await laid("batch", rows))
       }
       const states = batch.some(({ bound }) => bound?.head) && ("also" as const)
       const variant = { embeds: false, states, adds: "token_add" in added, features }
@@ -369,12 +386,21 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     },
 
     async dispose() {
+      device?.clear()
       for (const session of sessions.values()) await (await session).dispose()
       if (headSession) await (await headSession).dispose()
       sessions.clear()
       known.clear()
     },
   }
+}
+
+/** What one sequence feeds, as a batch of one. */
+function asBatch(feeds: ReadonlyMap<DecodeFeature, RowFeeds>): Record<string, Tensor<"f32">> {
+  const batch: Record<string, Tensor<"f32">> = {}
+  for (const matrices of feeds.values())
+    for (const [name, { shape, data }] of Object.entries(matrices)) batch[name] = f32([1, ...shape], data)
+  return batch
 }
 
 const covers = <T>(all: ReadonlySet<T>, some: ReadonlySet<T>): boolean => [...some].every((each) => all.has(each))

@@ -29,6 +29,7 @@ export class KvPool {
   #caches: Float32Array[] = []
   /** Positions filled, by slot. */
   #lengths: number[] = []
+  #changes = 0
 
   constructor(shape: KvShape, maxPositions: number) {
     this.#shape = shape
@@ -38,6 +39,11 @@ export class KvPool {
   /** Bytes held. */
   get bytes(): number {
     return this.#caches.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+
+  /** How often anything in here was changed: copies are as good as new while this stays. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** Positions filled in a slot. */
@@ -57,6 +63,7 @@ export class KvPool {
     const isAmple = this.#positions > AMPLE * blocks
     const newPositions = blocks > this.#positions || isAmple ? blocks : this.#positions
     if (newSlots === this.#slots && newPositions === this.#positions) return
+    this.#changes++
     for (let i = 0; i < 2 * layers; i++) {
       const cache = new Float32Array(newSlots * kvHeads * newPositions * headDim)
       const old = this.#caches[i]
@@ -93,6 +100,7 @@ export class KvPool {
    * @param added [layers * 2 * count, kvHeads, tokens, headDim], as the decoding graph gives it
    */
   append(slot: number, count: number, tokens: number, added: Float32Array): void {
+    this.#changes++
     const { kvHeads, headDim } = this.#shape
     const size = tokens * headDim
     let from = 0
@@ -122,12 +130,14 @@ export class KvPool {
 
   /** Empties a slot. */
   clear(slot: number): void {
+    this.#changes++
     this.#erase(slot, this.length(slot))
     this.#lengths[slot] = 0
   }
 
   /** Lets two slots change places. */
   swap(a: number, b: number): void {
+    this.#changes++
     const { kvHeads, headDim } = this.#shape
     const [filled, other] = [this.length(a), this.length(b)]
     const longer = Math.max(filled, other) * headDim
@@ -148,6 +158,7 @@ export class KvPool {
 
   /** Gives all memory back. */
   release(): void {
+    this.#changes++
     this.#slots = 0
     this.#positions = 0
     this.#caches = []

@@ -5,11 +5,13 @@ import { expect, test } from "bun:test"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { methods } from "../../adapters/mod.ts"
+import { openBase } from "../../src/presets/open-base.ts"
 import { native } from "../../src/runtime/native.ts"
 import { webgpu } from "../../src/runtime/webgpu.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
 import { codedFixture } from "../support/coded-bases.ts"
+import { decodingScenario } from "../support/decoding-scenario.ts"
 import { loraGradients, loraWithDropout } from "../support/lora-step.ts"
 import { expectOnGpu, placedGraphs, placements, readPlacements } from "../support/placement.ts"
 
@@ -63,6 +65,21 @@ const dropoutCase = (): void =>
     expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
   }, 120_000)
 
+/** Caches and adapters stay on the GPU between runs; Gemma 2's attention is made of other operators. */
+const decodingCase = (fixture: string): void =>
+  test(`webgpu decodes sequences that come and go, on adapters, as the CPU does: ${fixture}`, async () => {
+    const folder = join(import.meta.dir, "..", "fixtures", "parity", fixture, "base")
+    const { base } = await openBase(folder, { cacheFolder: null })
+    const results = []
+    for (const backend of [native, webgpu]) {
+      const runtime = await backend.open({ threads: 1 })
+      results.push(await decodingScenario(runtime, base))
+      await runtime.dispose()
+    }
+    const [wanted, found] = results as [Float32Array, Float32Array]
+    expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
+  }, 120_000)
+
 /** All methods and all architectures: one log of one process. */
 const placementCase = (): void =>
   test("webgpu computes everything but sizes on the GPU, in training by each method and in decoding of each architecture", async () => {
@@ -96,5 +113,6 @@ if (found.ok) {
   runtimeCases(webgpu)
   codesCase()
   dropoutCase()
+  for (const fixture of ["llama", "gemma2"]) decodingCase(fixture)
   placementCase()
 } else test.skipIf(true)(`the webgpu backend: ${found.reason}`, () => {})

@@ -12,7 +12,10 @@ import { runParity } from "../../../src/eval/parity.ts"
 import { diskParityCase, writeParityHere } from "../../../src/eval/parity-case.ts"
 import { checkGradients } from "../../../src/presets/check-gradients.ts"
 import { openBaseFolder } from "../../../src/presets/open-base.ts"
+import { wasm } from "../../../src/runtime/wasm.ts"
 import { webgpu } from "../../../src/runtime/webgpu.ts"
+import { fsFolder } from "../../../src/store/folder.ts"
+import { decodingScenario } from "../../support/decoding-scenario.ts"
 import { expectOnGpu, placedGraphs, placements } from "../../support/placement.ts"
 import { grantedOf } from "./permissions.ts"
 
@@ -49,6 +52,20 @@ for (const method of ["lora", "ia3"])
     assert.deepEqual(wrong, [])
     assert.ok(right >= 6, `Only ${right} checks were made`)
   })
+
+test("sequences come and go, on adapters, with caches on the GPU, as WebAssembly decodes them", async () => {
+  const folder = fsFolder(placeOf("test/fixtures/parity/llama/base"))
+  const { base } = await openBaseFolder(folder, folder.name, { cacheFolder: null })
+  const results: Float32Array[] = []
+  for (const backend of [wasm, webgpu]) {
+    const runtime = await backend.open({ threads: 1 })
+    results.push(await decodingScenario(runtime, base))
+    await runtime.dispose()
+  }
+  const [wanted, found] = results as [Float32Array, Float32Array]
+  assert.equal(found.length, wanted.length)
+  assert.ok(found.every((x, i) => Math.abs(x - wanted[i]!) < 1e-4))
+})
 
 test("everything but sizes is computed on the GPU", async () => {
   const graphs = placedGraphs(["lora", "prefix_tuning", "full"], ["llama", "gpt2", "gemma2"])
