@@ -5,18 +5,17 @@
 import { freeNow } from "../core/bytes.ts"
 import { f32, i32, i64, type Tensor } from "../core/tensor.ts"
 import type { Form, LoadedAdapter } from "../forms/form.ts"
-import { lower } from "../graph/lower/lower.ts"
-import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
-import type { DeviceTensor, Feed, Runtime, Session } from "../runtime/runtime.ts"
+import type { DeviceTensor, Feed, Runtime } from "../runtime/runtime.ts"
 import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
-import { type DecodeVariant, decodeGraph, presentNames, variantName } from "./decode-graph.ts"
+import type { DecodeVariant } from "./decode-graph.ts"
 import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
+import { DecodeSessions } from "./decode-sessions.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { type CacheRows, DeviceMemory, type FeedOwner } from "./device-memory.ts"
 import { KvPool } from "./kv-pool.ts"
-import { headGraph, ownHead, type TokenChanges, tokenChanges } from "./own-tables.ts"
+import { ownHead, type TokenChanges, tokenChanges } from "./own-tables.ts"
 import { BLOCK, PrefixCache } from "./prefix-cache.ts"
 import { RowBank } from "./row-bank.ts"
 
@@ -32,13 +31,6 @@ export interface GraphDecoderOptions {
 
 const PREFIX_CACHE_BYTES = 64 * 1024 * 1024
 const LONGEST_CONTEXT = 8192
-/**
- * Weights that sessions may hold repacked for their kernels, together: each has a copy of its own then, where it would
- * else read the one mapped file. Codes are always repacked, as their kernels want it. SmolLM2-135M's shape in f32: 8 rows
- * take 39 ms of products in place of 68.
- */
-const REPACKED_BYTES = 2 * 1024 ** 3
-
 /** What an adapter amounts to at serving time. */
 interface Bound extends BoundAdapter {
   readonly features: ReadonlySet<DecodeFeature>
@@ -67,41 +59,9 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   const { runtime, base, contextLength } = options
   const { config } = base
   const context = Math.min(contextLength ?? Math.min(config.contextLength, LONGEST_CONTEXT), config.contextLength)
-  const sessions = new Map<string, Promise<Session>>()
-  /** Bytes of weights that sessions hold repacked. */
-  let repacked = 0
   const device = runtime.upload ? new DeviceMemory((tensor) => runtime.upload!(tensor), config.layers) : null
-  const keep = device ? presentNames(config) : []
-  const sessionOf = (wanted: DecodeVariant): Promise<Session> => {
-    const variant = { ...wanted, caches: device !== null }
-    const name = variantName(variant)
-    let session = sessions.get(name)
-    if (!session) {
-      // What runs once for an adapter (its virtual tokens), or once for a text (its states), does without repacked weights.
-      const isDecoding = !variant.embeds && variant.states !== true
-      const integerProducts = base.quantization !== undefined && runtime.integerProducts === true && !variant.embeds
-      const prepack = integerProducts || (isDecoding && repacked + base.weights.size <= REPACKED_BYTES)
-      if (prepack) repacked += base.weights.size
-      const model = encodeModel(lower(decodeGraph(base, variant, context, integerProducts), runtime.lowering))
-      session = runtime.createSession({ model, weights: base.weights, prepack, keep })
-      sessions.set(name, session)
-    }
-    return session
-  }
-  /** Features by which tokens can be decoded, those whose session is there already. */
-  const ready: ReadonlySet<DecodeFeature>[] = []
-  const readyFor = async (features: ReadonlySet<DecodeFeature>): Promise<void> => {
-    await sessionOf({ embeds: false, features })
-    if (!ready.some((each) => each.size === features.size && covers(each, features))) ready.push(features)
-  }
-  await readyFor(new Set())
-
-  /** The least that is ready and serves all of these: a mix that nobody foresaw need not wait for a session of its own. */
-  const served = async (features: ReadonlySet<DecodeFeature>): Promise<ReadonlySet<DecodeFeature>> => {
-    const fit = ready.filter((each) => covers(each, features)).sort((a, b) => a.size - b.size)
-    if (fit.length === 0) await readyFor(features)
-    return fit[0] ?? features
-  }
+  const sessions = new DecodeSessions({ runtime, base, context, keepsCaches: device !== null })
+  await sessions.readyFor(new Set())
 
   /** What a sequence feeds that has no adapter of a feature. */
   const neutral = new Map<DecodeFeature, Promise<RowFeeds>>()
@@ -143,7 +103,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       ? Array.from({ length: rows * count }, (_, i) => i)
       : lengths.map((_, row) => (row + 1) * count - 1)
     const ends = lengths.map((length) => length + count)
-    const session = await sessionOf(variant)
+    const session = await sessions.of(variant)
     const place = { caches, slot, rows }
     const present = new Map<string, DeviceTensor>()
     const {
@@ -175,16 +135,10 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     return { logits: data(logits), states: data(states) }
   }
 
-  /** Made when an adapter first has an output layer of its own. */
-  let headSession: Promise<Session> | null = null
   /** Logits [rows, vocabulary] of states by an adapter's own output layer. */
   const logitsBy = async (weight: Tensor<"f32">, states: Float32Array): Promise<Float32Array> => {
-    headSession ??= runtime.createSession({
-      model: encodeModel(lower(headGraph(base), runtime.lowering)),
-      weights: null,
-    })
     const rows = states.length / config.hiddenSize
-    const { logits } = await (await headSession).run({ states: f32([rows, config.hiddenSize], states), weight })
+    const { logits } = await (await sessions.ofHead()).run({ states: f32([rows, config.hiddenSize], states), weight })
     return logits!.data as Float32Array
   }
 
@@ -270,7 +224,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const feeds = prepared.get(adapter) ?? (await feedsOf(adapter))
       prepared.delete(adapter)
       const features = new Set(feeds.keys())
-      await readyFor(features)
+      await sessions.readyFor(features)
       const virtualTokens = virtualTokensOf(forms)
       const alone = asBatch(feeds)
       const prefix = virtualTokens > 0 ? await virtualCache(forms, features, alone, virtualTokens) : null
@@ -361,7 +315,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       pool.reserve(slots.length, 1 + Math.max(...sequences.map(({ length }) => length)))
       gather(sequences)
       const batch = slots.slice(0, count) as Slotted[]
-      const features = await served(new Set(batch.flatMap(({ bound }) => [...(bound?.features ?? [])])))
+      const features = await sessions.serving(new Set(batch.flatMap(({ bound }) => [...(bound?.features ?? [])])))
       const tokens: number[] = []
       for (const [i, sequence] of sequences.entries()) tokens[sequence.slot] = rows[i]!.token
       const added = tokenInput(batch.map(({ bound }, slot) => ({ bound, tokens: [tokens[slot]!] })))
@@ -387,9 +341,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
     async dispose() {
       device?.clear()
-      for (const session of sessions.values()) await (await session).dispose()
-      if (headSession) await (await headSession).dispose()
-      sessions.clear()
+      await sessions.dispose()
       known.clear()
     },
   }
@@ -402,8 +354,6 @@ function asBatch(feeds: ReadonlyMap<DecodeFeature, RowFeeds>): Record<string, Te
     for (const [name, { shape, data }] of Object.entries(matrices)) batch[name] = f32([1, ...shape], data)
   return batch
 }
-
-const covers = <T>(all: ReadonlySet<T>, some: ReadonlySet<T>): boolean => [...some].every((each) => all.has(each))
 
 /** A prefix's keys and values, in the order of {@link KvPool.append}; null where there is none. */
 function prefixRows(

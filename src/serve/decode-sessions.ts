@@ -1,0 +1,95 @@
+/**
+ * @module The sessions of a decoder: one for each variant of the graph, made when it is first asked for, and never for an
+ * adapter.
+ */
+import { lower } from "../graph/lower/lower.ts"
+import { encodeModel } from "../graph/onnx/write.ts"
+import type { Base } from "../models/base.ts"
+import type { Runtime, Session } from "../runtime/runtime.ts"
+import { type DecodeVariant, decodeGraph, presentNames, variantName } from "./decode-graph.ts"
+import type { DecodeFeature } from "./decode-hooks.ts"
+import { headGraph } from "./own-tables.ts"
+
+/**
+ * Weights that sessions may hold repacked for their kernels, together: each has a copy of its own then, where it would
+ * else read the one mapped file. Codes are always repacked, as their kernels want it. SmolLM2-135M's shape in f32: 8 rows
+ * take 39 ms of products in place of 68.
+ */
+const REPACKED_BYTES = 2 * 1024 ** 3
+
+/** What sessions are made of. */
+export interface SessionSource {
+  readonly runtime: Runtime
+  readonly base: Base
+  /** The most positions of a sequence. */
+  readonly context: number
+  /** Whether new keys and values stay where the runtime computes. */
+  readonly keepsCaches: boolean
+}
+
+/** Sessions of one decoder. */
+export class DecodeSessions {
+  readonly #source: SessionSource
+  readonly #sessions = new Map<string, Promise<Session>>()
+  /** Features by which tokens can be decoded: those whose session is there already. */
+  readonly #ready: ReadonlySet<DecodeFeature>[] = []
+  /** Bytes of weights that sessions hold repacked. */
+  #repacked = 0
+  #head: Promise<Session> | null = null
+
+  constructor(source: SessionSource) {
+    this.#source = source
+  }
+
+  /** The session of a variant. */
+  of(wanted: DecodeVariant): Promise<Session> {
+    const { base, runtime, context, keepsCaches } = this.#source
+    const variant = { ...wanted, caches: keepsCaches }
+    const name = variantName(variant)
+    const known = this.#sessions.get(name)
+    if (known) return known
+    // What runs once for an adapter (its virtual tokens), or once for a text (its states), does without repacked weights.
+    const isDecoding = !variant.embeds && variant.states !== true
+    const integerProducts = base.quantization !== undefined && runtime.integerProducts === true && !variant.embeds
+    const prepack = integerProducts || (isDecoding && this.#repacked + base.weights.size <= REPACKED_BYTES)
+    if (prepack) this.#repacked += base.weights.size
+    const model = encodeModel(lower(decodeGraph(base, variant, context, integerProducts), runtime.lowering))
+    const keep = keepsCaches ? presentNames(base.config) : []
+    const session = runtime.createSession({ model, weights: base.weights, prepack, keep })
+    this.#sessions.set(name, session)
+    return session
+  }
+
+  /** The session that gives logits by an adapter's own output layer; made when an adapter first has one. */
+  ofHead(): Promise<Session> {
+    const { base, runtime } = this.#source
+    this.#head ??= runtime.createSession({
+      model: encodeModel(lower(headGraph(base), runtime.lowering)),
+      weights: null,
+    })
+    return this.#head
+  }
+
+  /** Has the session made by which tokens of adapters with these features are decoded. */
+  async readyFor(features: ReadonlySet<DecodeFeature>): Promise<void> {
+    await this.of({ embeds: false, features })
+    const isKnown = this.#ready.some((each) => each.size === features.size && covers(each, features))
+    if (!isKnown) this.#ready.push(features)
+  }
+
+  /** The least that is ready and serves all of these: a mix that nobody foresaw need not wait for a session of its own. */
+  async serving(features: ReadonlySet<DecodeFeature>): Promise<ReadonlySet<DecodeFeature>> {
+    const fit = this.#ready.filter((each) => covers(each, features)).sort((a, b) => a.size - b.size)
+    if (fit.length === 0) await this.readyFor(features)
+    return fit[0] ?? features
+  }
+
+  /** Gives everything back. */
+  async dispose(): Promise<void> {
+    for (const session of this.#sessions.values()) await (await session).dispose()
+    if (this.#head) await (await this.#head).dispose()
+    this.#sessions.clear()
+  }
+}
+
+const covers = <T>(all: ReadonlySet<T>, some: ReadonlySet<T>): boolean => [...some].every((each) => all.has(each))
