@@ -95,15 +95,24 @@ export function samplesText(before: readonly Answered[], after: readonly Answere
     .join("")
 }
 
-/** What to type next. */
-export function nextSteps(
-  out: string,
-  base: string | undefined,
-  { ownBase, heldBack }: { readonly ownBase: boolean; readonly heldBack: boolean },
-): string {
+/** What a trained adapter or base is used by. */
+export interface NextSteps {
+  /** Whether a whole base was written, and no adapter. */
+  readonly ownBase: boolean
+  /** Whether it is held back from serving. */
+  readonly heldBack: boolean
+  /** The environment: scripts of package.json, by npm or Bun, are told of by `npm_lifecycle_event`. */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** What to type next, as what ran was typed: by a script of package.json in a clone, by the command's own name elsewhere. */
+export function nextSteps(out: string, base: string | undefined, { ownBase, heldBack, env }: NextSteps): string {
   const baseFlag = base ? ` --base ${base}` : ""
   const chosen = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${out}`
   const served = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${basename(out)}=${out}`
-  const serve = `npm run serve --${served}${heldBack ? " --force" : ""}`
-  return `Try it:    npm run espalier -- chat${chosen}\nServe it:  ${serve}\n`
+  const isScript = env["npm_lifecycle_event"] !== undefined
+  const [chat, serve] = isScript
+    ? ["npm run espalier -- chat", "npm run serve --"]
+    : ["espalier chat", "espalier serve"]
+  return `Try it:    ${chat}${chosen}\nServe it:  ${serve}${served}${heldBack ? " --force" : ""}\n`
 }

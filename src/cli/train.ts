@@ -186,7 +186,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   say(`Trained in ${formatDuration(result.durationMs)}; peak memory ${formatBytes(peak)}${beside}\n`)
   const shown = values.out ?? join("adapters-out", basename(out))
   say(
-    `Saved to ${shown}\n\n${nextSteps(shown, values.base, { ownBase: prepared.peftType === null, heldBack: isHeldBack })}`,
+    `Saved to ${shown}\n\n${nextSteps(shown, values.base, { ownBase: prepared.peftType === null, heldBack: isHeldBack, env: io.env })}`,
   )
   if (isHeldBack)
     say(

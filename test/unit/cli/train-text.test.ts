@@ -1,0 +1,23 @@
+import { expect, test } from "bun:test"
+import { nextSteps } from "../../../src/cli/train-text.ts"
+
+const adapter = { ownBase: false, heldBack: false, env: {} }
+
+test("nextSteps() names the command by itself where no script of package.json ran it", () => {
+  expect(nextSteps("adapters-out/card", undefined, adapter)).toBe(
+    "Try it:    espalier chat --adapter adapters-out/card\nServe it:  espalier serve --adapter card=adapters-out/card\n",
+  )
+})
+
+test("nextSteps() names the scripts of a clone, and that what is held back takes --force", () => {
+  const env = { npm_lifecycle_event: "train" }
+  expect(nextSteps("adapters-out/card", "my/base", { ...adapter, heldBack: true, env })).toBe(
+    "Try it:    npm run espalier -- chat --base my/base --adapter adapters-out/card\nServe it:  npm run serve -- --base my/base --adapter card=adapters-out/card --force\n",
+  )
+})
+
+test("nextSteps() takes a base of its own for the base", () => {
+  expect(nextSteps("out/full", "my/base", { ...adapter, ownBase: true })).toBe(
+    "Try it:    espalier chat --base out/full\nServe it:  espalier serve --base out/full\n",
+  )
+})
