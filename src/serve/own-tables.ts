@@ -51,7 +51,11 @@ export async function ownHead(base: Base, forms: readonly Form[]): Promise<Tenso
   if (own.length === 0) return null
   const { hiddenSize, vocabSize } = base.config
   const whole = own.find(({ ids }) => ids === null)
-  const data = whole ? whole.rows.data : (await base.read(headWeight(base.architecture, base.config))).slice()
+  // Rows of tokens are written into a copy: the form is the adapter's, and may be bound again.
+  const data =
+    whole && own.length === 1
+      ? whole.rows.data
+      : (whole?.rows.data ?? (await base.read(headWeight(base.architecture, base.config)))).slice()
   for (const { ids, rows } of own)
     for (const [row, id] of (ids ?? []).entries())
       data.set(rows.data.subarray(row * hiddenSize, (row + 1) * hiddenSize), id * hiddenSize)
