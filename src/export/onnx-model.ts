@@ -36,7 +36,7 @@ export interface OnnxOptions {
 export function onnxModel(base: Base, { slots = false }: OnnxOptions = {}): Uint8Array {
   const variant = { embeds: false, features: new Set<never>() }
   const sites = base.architecture.sites(base.config)
-  const graph = decodeGraph(base, variant, base.config.contextLength, false, slots ? slotHooks : undefined)
+  const graph = decodeGraph(base, variant, base.config.contextLength, {}, slots ? slotHooks : undefined)
   const inner = lower(graph, "fused")
   return encodeModel(wrapped(inner, base, slots ? sites.filter(hasSlot) : []))
 }

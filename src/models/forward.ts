@@ -15,7 +15,8 @@ import type { EmbeddingSite, LinearSite, NormSite, ResidualSite, Site, TiedHeadS
 
 /**
  * Attention of one layer: given by training (whole rows) or decoding (over a cache). q, k, v are [B, T, heads * D]; where
- * one product made all three and nothing has touched them since, `packed` is what it made, [B, T, all of them].
+ * one product made all three and nothing has touched them since, `packed` is what it made, [B, T, all of them]. It gives
+ * [B, T, heads * D], or flat rows at once.
  */
 export type Attend = (layer: number, q: Value, k: Value, v: Value, packed?: Value | null) => Value
 

@@ -45,7 +45,10 @@ export function planServing({
   const { layers, kvHeads, headDim } = base.config
   const resident = method.peftType === null ? 0 : adapters
   const repacks = backend === "native" && base.quantization !== undefined
-  const graph = decodeGraph(base, { embeds: false, features: new Set() }, length, repacks)
+  const graph = decodeGraph(base, { embeds: false, features: new Set() }, length, {
+    roundInputs: repacks,
+    headsApart: true,
+  })
   // A prompt is read whole at most, or each sequence gets a token.
   const reading = graphMemory(graph, { B: 1, T: length, P: length, R: 1 })
   const stepping = graphMemory(graph, { B: sequences, T: 1, P: length, R: sequences })

@@ -55,8 +55,17 @@ export function onDevice(name: string, tensor: OrtTensor): DeviceTensor {
   return { dtype, shape: tensor.dims, handle: tensor, dispose: () => tensor.dispose() }
 }
 
-const feedOf = (Tensor: TensorConstructor, name: string, feed: Feed): OrtTensor =>
-  "handle" in feed ? (feed.handle as OrtTensor) : toOrt(Tensor, name, feed)
+/** What is fed again and again, as caches and adapters at each token, is made the engine's once. */
+const fed = new WeakMap<Tensor, { readonly by: TensorConstructor; readonly tensor: OrtTensor }>()
+
+function feedOf(Tensor: TensorConstructor, name: string, feed: Feed): OrtTensor {
+  if ("handle" in feed) return feed.handle as OrtTensor
+  const known = fed.get(feed)
+  if (known?.by === Tensor) return known.tensor
+  const tensor = toOrt(Tensor, name, feed)
+  fed.set(feed, { by: Tensor, tensor })
+  return tensor
+}
 
 /** How outputs reach the tensors they are to be written into. */
 export interface OrtSessionOptions {

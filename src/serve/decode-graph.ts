@@ -4,7 +4,7 @@
  *
  * Inputs: input_ids i64 [B, T] (or embeds f32 [B, T, hidden]), position_ids i64 [B, T], last i32 [B], total i32 [1],
  * places i64 [B, kvHeads, T, 1] (the positions of the new tokens, for each head), take i64 [R] (of the B * T rows, those
- * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D], and what the variant's features feed
+ * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D] or, with `headsApart`, [B, kvHeads, 1, P, D], and what the variant's features feed
  * (`decode-hooks.ts`).
  * Where an adapter has rows of its own in the token embedding, token_add f32 [B, T, hidden] is added to what is looked up.
  * Outputs: logits [R, vocabulary] (or, or also, states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0,
@@ -65,16 +65,23 @@ export const presentNames = ({ layers }: Pick<ModelConfig, "layers">): string[] 
 const rotatesInside = ({ headDim, attentionCap }: ModelConfig, rope: RopeSettings, window: number | null): boolean =>
   rope.dims === headDim && headDim % 16 === 0 && window === null && attentionCap === null
 
+/** What the runtime that a decoding graph is for can do. */
+export interface DecodeTarget {
+  /** Let products with weights as codes round their input to 8 bits too: see `ForwardOptions`. @default {false} */
+  readonly roundInputs?: boolean
+  /** Take caches with an axis of 1 after the heads, as steps read them: for the fused lowering. @default {false} */
+  readonly headsApart?: boolean
+}
+
 /**
  * Builds a variant, for rows of up to `maxPositions`.
- * @param roundInputs let products with 8-bit weights round their input to 8 bits too: see `ForwardOptions`
  * @param hooksOf what acts at sites, in place of the variant's features
  */
 export function decodeGraph(
   base: Base,
   variant: DecodeVariant,
   maxPositions: number,
-  roundInputs: boolean,
+  { roundInputs = false, headsApart = false }: DecodeTarget = {},
   hooksOf: (g: GraphBuilder) => Hooks = (g) => decodeHooks(g, base, variant.features),
 ): GraphModel {
   const g = new GraphBuilder()
@@ -93,7 +100,7 @@ export function decodeGraph(
     (f: Forward): Attend =>
     (layer, q, k, v, whole) => {
       const [pastK, pastV] = (["k", "v"] as const).map((kind) =>
-        g.input(cacheName("past", kind, layer), "f32", ["B", kvHeads, "P", headDim]),
+        g.input(cacheName("past", kind, layer), "f32", ["B", kvHeads, ...(headsApart ? [1] : []), "P", headDim]),
       ) as [Value, Value]
       const { rope, window } = config.attention[layer]!
       const inside = rope && rotatesInside(config, rope, window) ? f.ropeTables(rope) : null

@@ -17,6 +17,9 @@ import { headGraph } from "./own-tables.ts"
  */
 const REPACKED_BYTES = 2 * 1024 ** 3
 
+/** Whether a runtime's decoding graphs take caches with an axis of 1 after the heads: see `DecodeTarget`. */
+export const takesHeadsApart = ({ lowering }: Pick<Runtime, "lowering">): boolean => lowering === "fused"
+
 /** What sessions are made of. */
 export interface SessionSource {
   readonly runtime: Runtime
@@ -53,7 +56,9 @@ export class DecodeSessions {
     const integerProducts = base.quantization !== undefined && runtime.integerProducts === true && !variant.embeds
     const prepack = integerProducts || (isDecoding && this.#repacked + base.weights.size <= REPACKED_BYTES)
     if (prepack) this.#repacked += base.weights.size
-    const model = encodeModel(lower(decodeGraph(base, variant, context, integerProducts), runtime.lowering))
+    const target = { roundInputs: integerProducts, headsApart: takesHeadsApart(runtime) }
+    const graph = decodeGraph(base, variant, context, target)
+    const model = encodeModel(lower(graph, runtime.lowering))
     const keep = keepsCaches ? presentNames(base.config) : []
     const session = runtime.createSession({ model, weights: base.weights, prepack, keep })
     this.#sessions.set(name, session)

@@ -11,7 +11,7 @@ import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
 import type { DecodeVariant } from "./decode-graph.ts"
 import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
-import { DecodeSessions } from "./decode-sessions.ts"
+import { DecodeSessions, takesHeadsApart } from "./decode-sessions.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { type CacheRows, DeviceMemory, type FeedOwner } from "./device-memory.ts"
 import { KvPool } from "./kv-pool.ts"
@@ -60,6 +60,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   const { config } = base
   const context = Math.min(contextLength ?? Math.min(config.contextLength, LONGEST_CONTEXT), config.contextLength)
   const device = runtime.upload ? new DeviceMemory((tensor) => runtime.upload!(tensor), config.layers) : null
+  const headsApart = takesHeadsApart(runtime)
   const sessions = new DecodeSessions({ runtime, base, context, keepsCaches: device !== null })
   await sessions.readyFor(new Set())
 
@@ -76,7 +77,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     banks.set(feature, bank)
     return bank
   }
-  const pool = new KvPool(config, context)
+  const pool = new KvPool(config, context, headsApart)
   const known = new PrefixCache(options.prefixCacheBytes ?? PREFIX_CACHE_BYTES)
   /** Sequences by slot. */
   const slots: (Slotted | null)[] = []
@@ -178,7 +179,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     feeds: Readonly<Record<string, Tensor<"f32">>>,
     count: number,
   ): Promise<Float32Array> => {
-    const caches = new KvPool(config, context)
+    const caches = new KvPool(config, context, headsApart)
     caches.reserve(1, count)
     // A prefix comes first, where an adapter has both.
     const prefix = prefixRows(forms, config)

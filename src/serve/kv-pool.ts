@@ -23,6 +23,7 @@ const AMPLE = 2
 export class KvPool {
   readonly #shape: KvShape
   readonly #maxPositions: number
+  readonly #headsApart: boolean
   #slots = 0
   #positions = 0
   /** Keys of layer 0, values of layer 0, keys of layer 1 and so on: [slots, kvHeads, positions, headDim] each. */
@@ -30,10 +31,15 @@ export class KvPool {
   /** Positions filled, by slot. */
   #lengths: number[] = []
   #changes = 0
+  /** The views last asked for: a batch that goes on as it is asks for the same at each token. */
+  #viewed: { readonly slot: number; readonly count: number; readonly views: Record<string, Tensor<"f32">> } | null =
+    null
 
-  constructor(shape: KvShape, maxPositions: number) {
+  /** @param headsApart whether views have an axis of 1 after the heads: see `DecodeTarget`. @default {false} */
+  constructor(shape: KvShape, maxPositions: number, headsApart = false) {
     this.#shape = shape
     this.#maxPositions = maxPositions
+    this.#headsApart = headsApart
   }
 
   /** Bytes held. */
@@ -64,6 +70,7 @@ export class KvPool {
     const newPositions = blocks > this.#positions || isAmple ? blocks : this.#positions
     if (newSlots === this.#slots && newPositions === this.#positions) return
     this.#changes++
+    this.#viewed = null
     for (let i = 0; i < 2 * layers; i++) {
       const cache = new Float32Array(newSlots * kvHeads * newPositions * headDim)
       const old = this.#caches[i]
@@ -81,17 +88,22 @@ export class KvPool {
     while (this.#lengths.length < newSlots) this.#lengths.push(0)
   }
 
-  /** The caches of `count` slots from one on, [count, kvHeads, positions, headDim], as the decoding graph names them. */
-  views(slot: number, count: number): Record<string, Tensor<"f32">> {
+  /**
+   * The caches of `count` slots from one on, [count, kvHeads, positions, headDim] or [count, kvHeads, 1, positions, headDim],
+   * as the decoding graph names them. The same tensors come again as long as there is the same room.
+   */
+  views(slot: number, count: number): Readonly<Record<string, Tensor<"f32">>> {
+    if (this.#viewed?.slot === slot && this.#viewed.count === count) return this.#viewed.views
     const { layers, kvHeads, headDim } = this.#shape
     const size = kvHeads * this.#positions * headDim
     const views: Record<string, Tensor<"f32">> = {}
     for (let layer = 0; layer < layers; layer++)
       for (const [i, kind] of (["k", "v"] as const).entries())
         views[`past_${kind}.${layer}`] = f32(
-          [count, kvHeads, this.#positions, headDim],
+          [count, kvHeads, ...(this.#headsApart ? [1] : []), this.#positions, headDim],
           this.#caches[2 * layer + i]!.subarray(slot * size, (slot + count) * size),
         )
+    this.#viewed = { slot, count, views }
     return views
   }
 
@@ -159,6 +171,7 @@ export class KvPool {
   /** Gives all memory back. */
   release(): void {
     this.#changes++
+    this.#viewed = null
     this.#slots = 0
     this.#positions = 0
     this.#caches = []

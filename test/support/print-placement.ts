@@ -31,7 +31,7 @@ function training(base: Base, name: string): GraphModel {
 
 function decoding(base: Base, names: string): GraphModel {
   const features = new Set(names.split(",").filter(Boolean) as DecodeFeature[])
-  return decodeGraph(base, { embeds: false, caches: true, features }, CONTEXT, false)
+  return decodeGraph(base, { embeds: false, caches: true, features }, CONTEXT)
 }
 
 const [route, ...graphs] = process.argv.slice(2)

@@ -63,7 +63,10 @@ export interface CachedAttentionAttrs {
  * each row's last position after this run), total i32 [1] (positions after this run, the longest row's), places i64
  * [B, kvHeads, T, 1] and positions i64 [B, T] (both the new tokens' positions), and with `rotary` cos and sin [P, D/2].
  * Rows of more than one token are for B = 1.
- * Outputs: y [B, T, heads * D], and the new keys and values [B, kvHeads, T, D].
+ * Outputs: y on flat rows [B * T, heads * D], and the new keys and values [B, kvHeads, T, D].
+ *
+ * Caches may come as [B, kvHeads, 1, P, D], which is how steps read them, without a node to make them so; the new keys and
+ * values are then [B, kvHeads, 1, T, D]. Only `fused` takes that.
  *
  * A node of the engine's own computes it, but for a window or a cap under `standard`, which WebGPU's may lack, and but for
  * rows of one token under `fused` (`step-attention.ts`).
@@ -76,36 +79,49 @@ export const cachedAttention = defineOp<CachedAttentionAttrs>({
       throw new TypeError("Attention within a window or under a cap takes queries and keys apart, and rotated")
     const [q, pastK] = [inputs[0]!, inputs[packed ? 1 : 3]!]
     const [batch, length] = q.shape
-    const headDim = pastK.shape[3] as number
-    const added = { dtype: q.dtype, shape: [batch!, kvHeads, length!, headDim] }
-    return [{ dtype: q.dtype, shape: [batch!, length!, heads * headDim] }, added, added]
+    const headDim = pastK.shape.at(-1) as number
+    const isApart = pastK.shape.length === 5
+    const added = { dtype: q.dtype, shape: [batch!, kvHeads, ...(isApart ? [1] : []), length!, headDim] }
+    return [{ dtype: q.dtype, shape: [product([batch!, length!]), heads * headDim] }, added, added]
   },
   vjp: null,
   emit(e, node, inputs, outputs) {
     const { window, cap, packed = false } = node.attrs
+    const own = packed ? [inputs[0]!] : inputs.slice(0, 3)
+    const past = node.inputs[own.length]!
+    const isApart = past.shape.length === 5
+    /** The engine's own node, whose y has an axis for the rows of each sequence, and whose caches none of 1. */
+    const emitFlat = ([y, ...added]: readonly string[]) => {
+      const grouped = `${y}:grouped`
+      const [pastK, pastV, ...rest] = inputs.slice(own.length)
+      const together = e.ints([0, 0, -1, past.shape.at(-1) as number])
+      const caches = [pastK!, pastV!].map((x) => (isApart ? e.node("Reshape", [x, together])[0]! : x))
+      const plain = added.map((name) => (isApart ? `${name}:plain` : name))
+      emitGrouped(e, node.attrs, [...own, ...caches, ...rest], [grouped, ...plain])
+      if (isApart)
+        for (const [i, name] of added.entries()) e.node("Unsqueeze", [plain[i]!, e.ints([2])], {}, { outputs: [name] })
+      e.node("Reshape", [grouped, e.ints([-1, node.outputs[0]!.shape[1] as number])], {}, { outputs: [y!] })
+    }
     if (e.lowering === "standard") {
+      if (isApart) throw new TypeError("cachedAttention takes caches [B, kvHeads, P, D] under standard")
       if (window !== null || cap !== null) emitPrimitives(e, node, inputs, outputs)
-      else emitGrouped(e, node.attrs, inputs, outputs)
+      else emitFlat(outputs)
       return
     }
     const length = node.inputs[0]!.shape[1]!
     const isStep = e.once("is_step", () => e.node("Equal", [e.dims([length]), e.ints([1])])[0]!)
     const namesIn = (branch: string) => outputs.map((name) => `${name}:${branch}`)
     const then = () => {
-      const own = packed ? [inputs[0]!] : inputs.slice(0, 3)
       const [pastK, pastV, , , , positions, cos, sin] = inputs.slice(own.length)
-      const sizes = { ...node.attrs, past: node.inputs[own.length]! }
+      const sizes = { ...node.attrs, past }
       const made = namesIn("step")
       emitStep(e, sizes, { own, pastK: pastK!, pastV: pastV!, positions: positions!, cos, sin }, made)
       return made
     }
     const otherwise = () => {
-      const [y, ...added] = namesIn("prompt")
-      const grouped = `${y}:grouped`
-      emitGrouped(e, node.attrs, inputs, [grouped, ...added])
-      // Where the engine doesn't know a packed input's width, it takes it for 0 and warns of every result.
-      e.node("Reshape", [grouped, e.ints([0, -1, node.outputs[0]!.shape[2] as number])], {}, { outputs: [y!] })
-      return [y!, ...added]
+      const made = namesIn("prompt")
+      emitFlat(made)
+      return made
     }
     const made = outputs.map((name, i) => ({ name, dtype: node.outputs[i]!.dtype }))
     e.choose(isStep, { then, otherwise }, made)
@@ -193,5 +209,5 @@ function emitPrimitives(
     product2(reshape(own!, [B, K, GT, T]), values),
   ])[0]!
   const apart = transpose(reshape(mixed, [B, K, G, T, D]), [0, 3, 1, 2, 4])
-  e.node("Reshape", [apart, e.dims(q!.shape)], {}, { outputs: [y!] })
+  e.node("Reshape", [apart, e.ints([-1, width])], {}, { outputs: [y!] })
 }

@@ -18,7 +18,7 @@ export interface StepSettings {
   readonly scale: number
   readonly window: number | null
   readonly cap: number | null
-  /** The cache's spec, [B, kvHeads, P, D]. */
+  /** The cache's spec, [B, kvHeads, P, D] or [B, kvHeads, 1, P, D]. */
   readonly past: Spec
 }
 
@@ -26,7 +26,7 @@ export interface StepSettings {
 export interface StepInputs {
   /** q, k and v [B, 1, ...], or one value with all three side by side. */
   readonly own: readonly string[]
-  /** [B, kvHeads, P, D] */
+  /** As {@link StepSettings.past}. */
   readonly pastK: string
   readonly pastV: string
   /** i64 [B, 1] */
@@ -36,14 +36,15 @@ export interface StepInputs {
   readonly sin?: string | undefined
 }
 
-/** Emits y [B, 1, heads * D] and the new keys and values [B, kvHeads, 1, D]. */
+/** Emits y [B, heads * D] and the new keys and values, [B, kvHeads, 1, D] or with an axis of 1 more, as the caches. */
 export function emitStep(
   e: Emitter,
   { heads, kvHeads: K, scale, window, cap, past }: StepSettings,
   { own, pastK, pastV, positions, cos, sin }: StepInputs,
   outputs: readonly string[],
 ): void {
-  const [P, D] = [past.shape[2]!, past.shape[3] as number]
+  const [P, D] = [past.shape.at(-2)!, past.shape.at(-1) as number]
+  const isApart = past.shape.length === 5
   const G = heads / K
   const reshaped = (x: string, shape: readonly number[], named?: string) =>
     e.node("Reshape", [x, e.ints(shape)], {}, named === undefined ? {} : { outputs: [named] })[0]!
@@ -63,10 +64,11 @@ export function emitStep(
           e.once(`scaled_${cos}_${scale}`, () => scaled(cos)),
           e.once(`scaled_${sin}_${scale}`, () => scaled(sin)),
         )
-  const keys = reshaped(cos === undefined || sin === undefined ? k! : turn(k!, cos, sin), [-1, K, 1, D], outputs[1])
-  const values = reshaped(v!, [-1, K, 1, D], outputs[2])
+  const row = isApart ? [-1, K, 1, 1, D] : [-1, K, 1, D]
+  const keys = reshaped(cos === undefined || sin === undefined ? k! : turn(k!, cos, sin), row, outputs[1])
+  const values = reshaped(v!, row, outputs[2])
   const perHead = reshaped(query, [-1, K, G, 1, D])
-  const shared = (x: string) => e.node("Unsqueeze", [x, e.ints([2])])[0]!
+  const shared = (x: string) => (isApart ? x : e.node("Unsqueeze", [x, e.ints([2])])[0]!)
   const ownValues = shared(values)
   const against = (x: string) =>
     e.node("FusedMatMul", [perHead, x], { transB: int(1), alpha: float(1) }, { domain: microsoft })[0]!
@@ -77,7 +79,7 @@ export function emitStep(
   const [fromPast] = e.node("MatMul", [early!, shared(pastV)])
   const [fromOwn] = e.node("Mul", [late!, ownValues])
   const [y] = e.node("Add", [fromPast!, fromOwn!])
-  reshaped(y!, [-1, 1, heads * D], outputs[0])
+  reshaped(y!, [-1, heads * D], outputs[0])
 }
 
 /** c tanh(x / c). */

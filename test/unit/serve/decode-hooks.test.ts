@@ -36,7 +36,7 @@ test("an adapter of queries and values has products where they are computed and 
   ]
   const features = featuresOf(base, forms)
   expect([...features].sort()).toEqual(["lowrank-q+k+v"])
-  const graph = decodeGraph(base, { embeds: false, features }, 64, false)
+  const graph = decodeGraph(base, { embeds: false, features }, 64)
   const fed = inputsOf(graph).filter((name) => /^[ab]\./.test(name))
   expect(fed.length).toBe(2 * base.config.layers)
   expect(fed.every((name) => /q_proj\+.*v_proj/.test(name))).toBe(true)
@@ -44,9 +44,9 @@ test("an adapter of queries and values has products where they are computed and 
 
 test("what a feature feeds is exactly what its nodes read", async () => {
   const base = await tiny()
-  const plain = new Set(inputsOf(decodeGraph(base, { embeds: false, features: new Set() }, 64, false)))
+  const plain = new Set(inputsOf(decodeGraph(base, { embeds: false, features: new Set() }, 64)))
   for (const feature of ["lowrank-q+k+v", "lowrank-down", "scale", "bias", "norm", "bottleneck-gelu"] as const) {
-    const graph = decodeGraph(base, { embeds: false, features: new Set([feature]) }, 64, false)
+    const graph = decodeGraph(base, { embeds: false, features: new Set([feature]) }, 64)
     const read = inputsOf(graph).filter((name) => !plain.has(name))
     expect(Object.keys(await decodeFeeds(base, feature, [])).sort()).toEqual(read.sort())
   }
