@@ -29,6 +29,7 @@ export const swapsPart: Part = {
       found.named.p99 >= MEMORY_LIMIT,
       found.fromDiskHeld.p99 >= MEMORY_LIMIT,
       found.fromDisk.p99 >= DISK_LIMIT,
+      found.fromDiskStands.p99 >= DISK_LIMIT,
       found.sessions > 0,
     ]
     return {
@@ -43,7 +44,9 @@ export const swapsPart: Part = {
         line("streams stand still: a name gets another adapter of memory", found.named, `under ${MEMORY_LIMIT} ms`),
         line("streams stand still: it gets one from disk", found.fromDiskHeld, `under ${MEMORY_LIMIT} ms`),
         line("until a name stands for one from disk, nobody streaming", found.fromDisk, `under ${DISK_LIMIT} ms`),
-        line("the same between the steps of the streams", found.fromDiskStands, ""),
+        line("the same between the steps of the streams", found.fromDiskStands, `under ${DISK_LIMIT} ms`),
+        line("between two runs of the graph, nothing loaded", found.gaps, ""),
+        line("the longest such time while one is loaded from disk", found.fromDiskGaps, ""),
         "",
         `${found.sessions} sessions were built.`,
       ],

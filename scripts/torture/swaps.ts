@@ -42,6 +42,10 @@ export interface SwapFigures {
   readonly fromDisk: Percentiles
   /** The time that streams stood still for an adapter from disk. */
   readonly fromDiskHeld: Percentiles
+  /** Time between two runs of the graph, whatever it went by with, while nothing is loaded. */
+  readonly gaps: Percentiles
+  /** The longest of these times while an adapter from disk is read, checked and bound. */
+  readonly fromDiskGaps: Percentiles
   /** From the order to load from disk until the name stands, while streams run: files are read between their steps. */
   readonly fromDiskStands: Percentiles
   /** Sessions built after all adapters were loaded. */
@@ -88,6 +92,7 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
     const start = (): void => {
       sessions = seen.sessions
       seen.steps.length = 0
+      seen.gaps.length = 0
     }
     /** Streams until it is told to stop, each request on another adapter than the one before. */
     const client = async (more: () => boolean): Promise<void> => {
@@ -102,7 +107,7 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
 
     await crowd(() => asked < warmup + options.swaps)
     const requests = asked - warmup
-    const steps = [...seen.steps]
+    const [steps, gaps] = [[...seen.steps], [...seen.gaps]]
 
     /** Does something so many times beside the streams. */
     const meanwhile = async (swap: (i: number) => Promise<void>): Promise<void> => {
@@ -130,7 +135,12 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
       return performance.now() - began
     }
     const stands: number[] = []
-    await meanwhile(async (i) => void stands.push(await fromDisk(i)))
+    const longest: number[] = []
+    await meanwhile(async (i) => {
+      seen.gaps.length = 0
+      stands.push(await fromDisk(i))
+      longest.push(Math.max(0, ...seen.gaps))
+    })
     const held = [...seen.binds]
     const alone: number[] = []
     for (let i = 0; i < options.swaps; i++) alone.push(await fromDisk(i))
@@ -146,6 +156,8 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
       named: percentiles(named),
       fromDisk: percentiles(alone),
       fromDiskHeld: percentiles(held),
+      gaps: percentiles(gaps),
+      fromDiskGaps: percentiles(longest),
       fromDiskStands: percentiles(stands),
       sessions: seen.sessions - sessions,
     }

@@ -12,6 +12,8 @@ export interface Seen {
   readonly steps: { readonly beside: number; readonly rows: number; readonly swapped: number }[]
   /** The longest time that nothing else could be computed in, for each bind. */
   readonly binds: number[]
+  /** Times from the end of one run of the graph to the begin of the next. */
+  readonly gaps: number[]
   /** Sessions built so far. */
   sessions: number
 }
@@ -25,13 +27,16 @@ export interface Watched {
 
 /** Watches a runtime. @param clock milliseconds that never run backwards */
 export function watched(inner: Runtime, clock: () => number = () => performance.now()): Watched {
-  const seen: Seen = { steps: [], binds: [], sessions: 0 }
+  const seen: Seen = { steps: [], binds: [], gaps: [], sessions: 0 }
   let running = 0
+  let ended: number | null = null
   const timed = (session: Session): Session => ({
     async run(feeds, into) {
       const began = clock()
+      if (ended !== null) seen.gaps.push(began - ended)
       const found = await session.run(feeds, into)
-      running += clock() - began
+      ended = clock()
+      running += ended - began
       return found
     },
     dispose: () => session.dispose(),

@@ -90,7 +90,7 @@ export function createEngine(parts: EngineParts): EngineApi {
         if (parts.readAdapter !== undefined) return parts.readAdapter(source.path)
         throw new EspalierError("unsupported", "This engine reads no adapter folders")
       }
-      return table.put(name, read, { path, replace: options.replace ?? false })
+      return scheduler.beside(() => table.put(name, read, { path, replace: options.replace ?? false }))
     },
     rollback: async (name) => table.rollback(name),
     unload: (name) => table.remove(name),

@@ -55,6 +55,8 @@ export interface Scheduler {
   submit(requests: readonly GenerationRequest[]): AsyncIterable<GenerationEvent>[]
   /** Runs `job` while no other call of the decoder is under way: binding an adapter, say. */
   exclusive: Exclusive["run"]
+  /** Runs `job`, which waits for files or for turns of its own, with some time to itself between two steps. */
+  beside<T>(job: () => Promise<T>): Promise<T>
   stats(): SchedulerStats
   /** Ends every generation with `unavailable` and accepts no more. */
   close(): Promise<void>
@@ -62,6 +64,13 @@ export interface Scheduler {
 
 /** The part that one more generation has in what is usual. */
 const LATELY = 0.2
+/**
+ * Milliseconds that what runs beside generations has between two steps: some dozen answers of a file system, where each
+ * would wait for a step to end else.
+ */
+const BESIDE_MS = 1
+/** Milliseconds after which a job beside has no time to itself any more: what takes so long waits for a network. */
+const BESIDE_LONGEST_MS = 100
 
 /** A scheduler over `decoder`, whose calls nobody else may make except through `exclusive`. */
 export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options: SchedulerOptions = {}): Scheduler {
@@ -78,8 +87,18 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
   const began = new Map<GenerationTask, number>()
   /** How long a generation has its place, in milliseconds: of late, more than of old. */
   let usual = 0
+  /** When the jobs beside began. */
+  const beside = new Set<{ readonly began: number }>()
   let loop: Promise<void> | null = null
   let closed = false
+
+  /** Lets events in: once, or for as long as jobs beside have it. */
+  const letIn = async (): Promise<void> => {
+    const start = clock()
+    const isAtWork = (): boolean => [...beside].some(({ began }) => clock() - began < BESIDE_LONGEST_MS)
+    do await breathe()
+    while (isAtWork() && clock() - start < BESIDE_MS)
+  }
 
   const finish = (task: GenerationTask): void => {
     remove(waiting, task)
@@ -107,6 +126,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
       budget -= await exclusive(() => task.read(budget))
       remove(active, task)
       active.push(task)
+      await letIn()
     }
   }
 
@@ -147,7 +167,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
       sweep()
       await stepAll()
       sweep()
-      await breathe()
+      await letIn()
     }
     loop = null
   }
@@ -185,6 +205,15 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
       return streams
     },
     exclusive,
+    async beside(job) {
+      const entry = { began: clock() }
+      beside.add(entry)
+      try {
+        return await job()
+      } finally {
+        beside.delete(entry)
+      }
+    },
     stats: () => ({ active: active.length, waiting: waiting.length, maxActive, maxWaiting, ...totals }),
     async close() {
       closed = true

@@ -8,7 +8,7 @@ import { EspalierError, messageOf } from "../core/errors.ts"
 import type { Tensor } from "../core/tensor.ts"
 import { parseStrictJson } from "../formats/json-strict.ts"
 import { writeSafetensors } from "../formats/safetensors.ts"
-import { readWeights, WEIGHTS, weightsHashOf, withWeightsHash } from "./adapter-weights.ts"
+import { openWeights, readWeights, WEIGHTS, weightsHashOf, withWeightsHash } from "./adapter-weights.ts"
 import { recoverFolder, writeFolderAtomic } from "./atomic.ts"
 import { type Folder, fsFolder } from "./folder.ts"
 
@@ -86,13 +86,14 @@ async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): 
       pickle ? { hint: "Pickled weights can run code and are never read: save the adapter as safetensors" } : {},
     )
   }
-  const size = await folder.size(WEIGHTS)
-  if (size > maxBytes)
-    throw new EspalierError("too_large", `${WEIGHTS} has ${size} bytes, more than the ${maxBytes} allowed`)
-  const config = await readObject(folder, ADAPTER_CONFIG)
-  const facts = files.includes(FACTS) ? await readObject(folder, FACTS) : null
+  // At once: beside a model that decodes, each answer of the file system may wait for a step to end.
+  const [weights, config, facts] = await allOf([
+    openWeights(folder, maxBytes),
+    readObject(folder, ADAPTER_CONFIG),
+    files.includes(FACTS) ? readObject(folder, FACTS) : Promise.resolve(null),
+  ])
   const recorded = weightsHashOf(facts, FACTS)
-  const tensors = await readWeights(folder, recorded, FACTS)
+  const tensors = await readWeights(weights, recorded, FACTS)
   const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
   return { config, tensors, facts, hash: adapterHash(config, tensors), sizeBytes, verified: recorded !== null }
 }
@@ -141,6 +142,12 @@ export function adapterHash(
     hash.update(bytesOf(data))
   }
   return hash.digest("hex")
+}
+
+/** What all of them give; of errors that of the first in the list, whichever came first. */
+async function allOf<const T extends readonly Promise<unknown>[]>(promises: T) {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
 }
 
 async function readObject(folder: Folder, file: string): Promise<Record<string, unknown>> {

@@ -3,6 +3,7 @@
  * have of it. A bit that flips on a disk or in a copy leaves numbers that look like any other.
  */
 import { createHash } from "node:crypto"
+import { freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { Tensor } from "../core/tensor.ts"
 import { asF32, assertFinite } from "../formats/as-f32.ts"
@@ -43,19 +44,40 @@ export function weightsHashOf(facts: Readonly<Record<string, unknown>> | null, f
   )
 }
 
+/** A weights file of which the beginning was read: all of it, where it is a small one. */
+export interface OpenedWeights {
+  readonly folder: Folder
+  /** In bytes. */
+  readonly size: number
+  readonly beginning: Uint8Array
+  /** The buffer that the beginning was offered: nobody else's, whether it came in it or not. */
+  readonly room: Uint8Array
+}
+
 /**
- * Reads the weights file.
+ * Reads the beginning, before it is known what the file should be.
+ * @throws {EspalierError} `too_large`, or `invalid_file` where there is none to read
+ */
+export async function openWeights(folder: Folder, maxBytes: number): Promise<OpenedWeights> {
+  const size = await folder.size(WEIGHTS)
+  if (size > maxBytes)
+    throw new EspalierError("too_large", `${WEIGHTS} has ${size} bytes, more than the ${maxBytes} allowed`)
+  const room = new Uint8Array(Math.min(PIECE_BYTES, size))
+  return { folder, size, beginning: await folder.readRange(WEIGHTS, 0, room.length, room), room }
+}
+
+/**
+ * Reads the weights file, once: the memory of its beginning is given back.
  * @param expected its sha256 in hex, or null where nobody knows it
  * @throws {EspalierError} `invalid_file` naming the tensor at fault, or both hashes where the file is another one.
  */
 export async function readWeights(
-  folder: Folder,
+  { folder, size, beginning, room }: OpenedWeights,
   expected: string | null,
   factsFile: string,
 ): Promise<Map<string, Tensor<"f32">>> {
-  const size = await folder.size(WEIGHTS)
   const hash = createHash("sha256")
-  let held = { from: 0, to: 0, bytes: new Uint8Array(0) as Uint8Array }
+  let held = { from: 0, to: beginning.length, bytes: beginning }
   /** The next bytes of the file: calls follow each other without a gap, so that all of it is hashed, once. */
   const next = async (start: number, end: number): Promise<Uint8Array> => {
     if (end > held.to) {
@@ -73,6 +95,8 @@ export async function readWeights(
   // In the file's order, in which they follow each other to its end: parseHeader sees to both.
   for (const [name, { dtype, shape, start, end }] of header.tensors)
     tensors.set(name, asF32(tensorOf(dtype, shape, await next(start, end)), name, WEIGHTS))
+  // Left to the collector, what was read would make it run sooner, while somebody waits for a token.
+  freeNow(room)
   const found = expected === null ? null : hash.digest("hex")
   if (found !== expected) {
     throw new EspalierError(

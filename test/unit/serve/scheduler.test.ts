@@ -247,6 +247,67 @@ describe("scheduler refuses", () => {
   })
 })
 
+describe("what runs beside generations", () => {
+  /** A job of so many turns of the event loop. */
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  /** Steps that were made until a job of 40 turns had ended, beside a generation of 200. */
+  async function stepsMeanwhile(clock: () => number): Promise<number> {
+    const { scheduler, decoder } = setUp({}, { clock })
+    const stream = read(submitOne(scheduler, request("a", { maxTokens: 200, eosIds: [] })))
+    await turns(5)
+    const before = decoder.books.steps
+    await scheduler.beside(() => turns(40))
+    const steps = decoder.books.steps - before
+    expect((await stream).text).toHaveLength(200)
+    return steps
+  }
+
+  test("has many turns between two steps, where each is quick", async () => {
+    expect(await stepsMeanwhile(() => 0)).toBeLessThanOrEqual(1)
+  })
+
+  test("has no more than its time between two steps", async () => {
+    let now = 0
+    const steps = await stepsMeanwhile(() => {
+      now += 0.1
+      return now
+    })
+    expect(steps).toBeGreaterThan(5)
+    expect(steps).toBeLessThan(20)
+  })
+
+  test("has no time to itself any more when it takes long", async () => {
+    let now = 0
+    const steps = await stepsMeanwhile(() => {
+      now += 200
+      return now
+    })
+    expect(steps).toBeGreaterThan(35)
+  })
+
+  test("gives what it gives, and its time back when it fails", async () => {
+    const { scheduler, decoder } = setUp({}, { clock: () => 0 })
+    expect(await scheduler.beside(async () => 7)).toBe(7)
+    await expect(scheduler.beside(() => Promise.reject(new TypeError("no")))).rejects.toThrow("no")
+    await read(submitOne(scheduler, request("a", { maxTokens: 20, eosIds: [] })))
+    expect(decoder.books.steps).toBeGreaterThan(10)
+  })
+
+  test("comes in between the prompts of one turn", async () => {
+    const order: string[] = []
+    const { scheduler } = setUp({ beforeAppend: (added) => void (added.length > 1 && order.push("prompt")) })
+    const streams = scheduler.submit(Array.from({ length: 4 }, (_, i) => request(`prompt ${i}`, { maxTokens: 2 })))
+    const job = scheduler.beside(async () => {
+      await turns(2)
+      order.push("job")
+    })
+    await Promise.all([...streams.map(read), job])
+    expect(order.indexOf("job")).toBeLessThan(3)
+  })
+})
+
 describe("scheduler gives back", () => {
   const failure = async (events: AsyncIterable<GenerationEvent>): Promise<EspalierError> => {
     try {

@@ -11,7 +11,7 @@ import { rng } from "../../../src/core/rng.ts"
 import { f32, type Tensor } from "../../../src/core/tensor.ts"
 import { writeSafetensors } from "../../../src/formats/safetensors.ts"
 import { openAdapterFolder, readAdapterFolder, writeAdapterFolder } from "../../../src/store/adapter-folder.ts"
-import { readWeights, WEIGHTS } from "../../../src/store/adapter-weights.ts"
+import { openWeights, readWeights, WEIGHTS } from "../../../src/store/adapter-weights.ts"
 import { memoryFolder } from "../../../src/store/folder.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier-weights-"))
@@ -152,31 +152,29 @@ describe("readWeights()", () => {
         return folder.readRange(file, start, end)
       },
     }
-    const read = await readWeights(watched, sha256(bytes), "espalier.json")
+    const read = await readWeights(await openWeights(watched, bytes.length), sha256(bytes), "espalier.json")
     // As bytes: a comparison of numbers one by one takes seconds.
     expect([...read].map(([name, { data }]) => [name, sha256(new Uint8Array(data.buffer))])).toEqual(
       [...given].map(([name, { data }]) => [name, sha256(new Uint8Array(data.buffer))]),
     )
     expect(reads.length).toBeGreaterThan(2)
     expect(Math.max(...reads.map(([start, end]) => end - start))).toBeLessThanOrEqual(5 * 2 ** 21)
-    await expect(readWeights(folder, sha256(bytes.subarray(1)), "espalier.json")).rejects.toThrow(/expected sha256/)
+    const weights = await openWeights(folder, bytes.length)
+    await expect(readWeights(weights, sha256(bytes.subarray(1)), "espalier.json")).rejects.toThrow(/expected sha256/)
   })
 
   test("reads a small file in one read", async () => {
     const bytes = writeSafetensors(tensors)
     const folder = memoryFolder("a", new Map([[WEIGHTS, bytes]]))
     const reads: number[] = []
-    await readWeights(
-      {
-        ...folder,
-        readRange(file, start, end) {
-          reads.push(end - start)
-          return folder.readRange(file, start, end)
-        },
+    const watched = {
+      ...folder,
+      readRange(file: string, start: number, end: number) {
+        reads.push(end - start)
+        return folder.readRange(file, start, end)
       },
-      null,
-      "espalier.json",
-    )
+    }
+    await readWeights(await openWeights(watched, bytes.length), null, "espalier.json")
     expect(reads).toEqual([bytes.length])
   })
 
