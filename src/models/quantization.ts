@@ -5,8 +5,11 @@
 import { CODE_BLOCK, type CodeBits } from "../core/codes.ts"
 import { type Architecture, headWeight, type ModelConfig } from "./architecture.ts"
 
-/** Ways to hold a base's weights in fewer bits: codes of so many bits, with a scale for every 32 numbers. */
-export const quantizations = ["int8", "int4"] as const
+/**
+ * Ways to hold a base's weights in fewer bits: codes of so many bits, with a scale for every 32 numbers; from the most
+ * memory to the least.
+ */
+export const quantizations = ["int8", "int4", "int4-pure"] as const
 
 /** One of {@link quantizations}. */
 export type Quantization = (typeof quantizations)[number]
@@ -21,6 +24,7 @@ export interface HeldWeight {
 /**
  * Weights to hold as codes, by checkpoint name. Rows that are not whole blocks are left out. With `int4` the token
  * embedding and the output layer have 8 bits, as llama.cpp's Q4_0 gives them more: each logit stands on a single row.
+ * `int4-pure` is what llama.cpp's quantizer does with `--pure`: these have 4 as well.
  */
 export function heldWeights(
   architecture: Architecture,
@@ -28,14 +32,15 @@ export function heldWeights(
   quantization: Quantization,
 ): Map<string, HeldWeight> {
   const found = new Map<string, HeldWeight>()
-  const bits = quantization === "int4" ? 4 : 8
+  const bits = quantization === "int8" ? 8 : 4
+  const tableBits = quantization === "int4-pure" ? 4 : 8
   const head = headWeight(architecture, config)
   for (const site of architecture.sites(config)) {
     const name = `${site.path}.weight`
     if (site.kind === "linear" && site.inFeatures % CODE_BLOCK === 0)
-      found.set(name, { bits: name === head ? 8 : bits, transposed: site.transposed })
+      found.set(name, { bits: name === head ? tableBits : bits, transposed: site.transposed })
     if (site.kind === "embedding" && site.role === "tokens" && site.features % CODE_BLOCK === 0)
-      found.set(name, { bits: 8, transposed: false })
+      found.set(name, { bits: tableBits, transposed: false })
   }
   return found
 }

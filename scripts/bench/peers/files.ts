@@ -10,6 +10,7 @@ import { f32, type Tensor } from "../../../src/core/tensor.ts"
 import { SINGLE } from "../../../src/export/format.ts"
 import { ggufAdapter } from "../../../src/export/gguf-adapter.ts"
 import { ggufBase } from "../../../src/export/gguf-base.ts"
+import type { GgufTensor } from "../../../src/formats/gguf/content.ts"
 import { decodeGguf } from "../../../src/formats/gguf/decode.ts"
 import { readGguf } from "../../../src/formats/gguf/read.ts"
 import { writeGguf } from "../../../src/formats/gguf/write.ts"
@@ -25,7 +26,7 @@ import { trainBpe } from "../../../src/text/bpe-train.ts"
 import { SPRIG_SPECIAL_TOKENS, sprigTokenizerConfig } from "../../../src/text/sprig-template.ts"
 import { type BaseShape, llamaConfig, uniform } from "../random-source.ts"
 import { ggufBlocks } from "./gguf-blocks.ts"
-import { ggufType, type PeerName } from "./peer.ts"
+import { ggufTypes, type PeerName } from "./peer.ts"
 
 const kept = (...parts: string[]): string => join(cacheFolder(process.env), "bench", ...parts)
 const isThere = async (folder: string): Promise<boolean> => (await readdir(folder).catch(() => [])).length > 0
@@ -82,29 +83,33 @@ export async function peerModel(peer: PeerName, folder: string, quantize: Quanti
     if (!(await isThere(path))) await saveOnnx(path, open.base, new Map(), folder)
     return path
   }
-  const type = ggufType(quantize)
+  const types = ggufTypes[quantize ?? "f32"]
+  const name = `${types.layers}-${types.tables}.gguf`
   const files = kept(`${key}-gguf`)
-  const path = join(files, `${type}.gguf`)
-  if ((await readdir(files).catch(() => [] as string[])).includes(`${type}.gguf`)) return path
+  const path = join(files, name)
+  if ((await readdir(files).catch(() => [] as string[])).includes(name)) return path
   const whole = await ggufBase(open.base, open.configJson, await tokenizerFiles(folder), open.base.read)
-  await writeFileAtomic(path, type === "F32" ? whole : inBlocks(whole, type))
+  await writeFileAtomic(path, types.layers === "F32" ? whole : inBlocks(whole, types))
   return path
 }
 
 /** Numbers of files: `general.file_type` of llama.cpp. */
-const FILE_TYPES = { Q4_0: 2, Q8_0: 7 } as const
+const FILE_TYPES = { F32: 0, Q4_0: 2, Q8_0: 7 } as const
+
+/** The token embedding, and an output layer of its own. */
+const TABLES = ["token_embd.weight", "output.weight"]
 
 /** A file of f32 with its matrices in blocks. */
-function inBlocks(bytes: Uint8Array, type: keyof typeof FILE_TYPES): Uint8Array {
+function inBlocks(bytes: Uint8Array, { layers, tables }: (typeof ggufTypes)["f32"]): Uint8Array {
+  const held = (name: string, tensor: GgufTensor): GgufTensor => {
+    const type = TABLES.includes(name) ? tables : layers
+    const { shape } = tensor
+    return shape.length < 2 || type === "F32" ? tensor : ggufBlocks(type, shape, decodeGguf(tensor))
+  }
   const { metadata, tensors } = readGguf(bytes, "the base")
   return writeGguf({
-    metadata: new Map([...metadata, ["general.file_type", { type: "u32", value: FILE_TYPES[type] }]]),
-    tensors: new Map(
-      [...tensors].map(([name, tensor]) => [
-        name,
-        tensor.shape.length < 2 ? tensor : ggufBlocks(type, tensor.shape, decodeGguf(tensor)),
-      ]),
-    ),
+    metadata: new Map([...metadata, ["general.file_type", { type: "u32", value: FILE_TYPES[layers] }]]),
+    tensors: new Map([...tensors].map(([name, tensor]) => [name, held(name, tensor)])),
   })
 }
 

@@ -47,6 +47,13 @@ export type PeerReply =
   | { readonly type: "swapped"; readonly ms: readonly number[] | null }
   | { readonly type: "failed"; readonly message: string }
 
-/** How GGUF names what a base is held in. */
-export const ggufType = (quantize: Quantization | null) =>
-  quantize === null ? "F32" : quantize === "int8" ? "Q8_0" : "Q4_0"
+/** How GGUF names what a base's layers, and its token embedding and output layer, are held in: in the bits that ours have. */
+export const ggufTypes: Readonly<
+  Record<Quantization | "f32", { readonly layers: GgufType; readonly tables: GgufType }>
+> = {
+  f32: { layers: "F32", tables: "F32" },
+  int8: { layers: "Q8_0", tables: "Q8_0" },
+  int4: { layers: "Q4_0", tables: "Q8_0" },
+  "int4-pure": { layers: "Q4_0", tables: "Q4_0" },
+}
+type GgufType = "F32" | "Q8_0" | "Q4_0"

@@ -35,7 +35,7 @@ test("train --quantize int8 says in the adapter what the base was held as, and i
 
 test("inspect says what a base takes as f32 and as int8", async () => {
   const { out } = await runCli("inspect", sprigFolder, "--json")
-  expect(JSON.parse(out).held_as).toEqual({ f32: "11 MB", int8: "3 MB", int4: "2 MB" })
+  expect(JSON.parse(out).held_as).toEqual({ f32: "11 MB", int8: "3 MB", int4: "2 MB", "int4-pure": "2 MB" })
 })
 
 test("generate and eval answer over int8 weights, also with an adapter, and say so", async () => {
@@ -67,7 +67,7 @@ test("full fine-tuning over int8 weights is refused, with what to do", async () 
 
 test("a way of holding weights that is not known is refused, with those that are", async () => {
   const { code, err } = await runCli("generate", "hello", ...engine, "--quantize", "int5")
-  expect([code, err]).toEqual([2, expect.stringContaining("one of none, int8, int4")])
+  expect([code, err]).toEqual([2, expect.stringContaining("one of none, int8, int4, int4-pure")])
 })
 
 test("espalier quantize says each weight's error and perplexity before and after, and keeps the codes", async () => {

@@ -54,3 +54,10 @@ test("heldWeights() gives int4's token embedding and output layer 8 bits", () =>
     expect(wide.sort()).toEqual(["model.embed_tokens.weight", ...(tied ? [] : ["lm_head.weight"])].sort())
   }
 })
+
+test("heldWeights() gives int4-pure's 4, and holds the same weights", () => {
+  const config = llamaConfig({ tie_word_embeddings: false })
+  const [pure, mixed] = (["int4-pure", "int4"] as const).map((each) => heldWeights(llama, config, each))
+  expect([...pure!.keys()]).toEqual([...mixed!.keys()])
+  for (const { bits } of pure!.values()) expect(bits).toBe(4)
+})
