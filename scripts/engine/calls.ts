@@ -24,15 +24,16 @@ export function directCalls(bytes: Uint8Array, body: Stretch): number[] {
 const numbersAfter: Readonly<Record<number, number>> = {
   // block, loop, if: a type; br, br_if: a depth
   ...{ 2: 1, 3: 1, 4: 1, 12: 1, 13: 1 },
-  // call_indirect
-  17: 2,
+  // call, call_indirect
+  ...{ 16: 1, 17: 2 },
   // ref.null, ref.func
   ...{ 208: 1, 210: 1 },
   // memory.size, memory.grow, i32.const, i64.const
   ...{ 63: 1, 64: 1, 65: 1, 66: 1 },
 }
 
-function passOperands(reader: WasmReader, code: number): void {
+/** Passes over what follows an instruction. @throws {TypeError} For one that isn't known. */
+export function passOperands(reader: WasmReader, code: number): void {
   const known = numbersAfter[code]
   if (known !== undefined) reader.numbers(known)
   // local.get to table.set: a number; loads and stores: alignment and offset

@@ -1,14 +1,17 @@
 /**
  * @module `bun run scripts/engine/profile.ts`: records which functions of onnxruntime-web's engine this toolkit needs, in
  * `used-functions.ts`. It runs the tests of every operator, method and architecture over an engine that remembers what was called
- * (some three minutes), and is to be run when onnxruntime-web's version changes or a graph takes an operator that is new.
+ * (a minute or two), and is to be run when onnxruntime-web's version changes, a graph takes an operator that is new or a session a
+ * setting that is.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { hashOf, slimEngine, type UsedFunctions } from "./slim.ts"
+import { type Called, isLarge } from "./instrument.ts"
+import { runsOf } from "./runs.ts"
+import { hashOf, LARGE_BYTES, slimEngine, toBits, type UsedFunctions } from "./slim.ts"
 import { stockEngine } from "./stock-engine.ts"
 import { bodiesOf } from "./wasm-file.ts"
 
@@ -28,18 +31,42 @@ try {
     },
   )
   if (status !== 0) throw new Error("A test failed: what was recorded may lack something")
-  const called = JSON.parse(readFileSync(path, "utf8")) as number[]
+  const called = JSON.parse(readFileSync(path, "utf8")) as Called
   const stock = stockEngine()
-  const all = bodiesOf(stock).length
-  const bits = new Uint8Array(Math.ceil(all / 8))
-  for (const i of called) bits[i >> 3]! |= 1 << (i & 7)
-  const used: UsedFunctions = { engine: hashOf(stock), functions: Buffer.from(bits).toString("base64") }
-  let text = readFileSync(place, "utf8")
-  for (const [key, value] of Object.entries(used))
-    text = text.replace(new RegExp(`(${key}:\\s+)"[^"]*"`), (_, name: string) => `${name}"${value}"`)
-  writeFileSync(place, text)
+  const bodies = bodiesOf(stock)
+  const runs = bodies.flatMap((body, i) =>
+    isLarge(body, LARGE_BYTES) ? [[i, toBits(called.runs[i] ?? [], runsOf(stock, body).length)] as const] : [],
+  )
+  const used: UsedFunctions = {
+    engine: hashOf(stock),
+    functions: toBits(called.functions, bodies.length),
+    runs: Object.fromEntries(runs),
+  }
+  writeFileSync(place, usedFunctionsModule(used))
   const slim = slimEngine(stock, used)
-  console.log(`${called.length} of ${all} functions were called; ${slim.length} of ${stock.length} bytes are left`)
+  console.log(
+    `${called.functions.length} of ${bodies.length} functions were called; ${slim.length} of ${stock.length} bytes are left`,
+  )
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** The module that holds what was recorded, as the project's style has it. */
+function usedFunctionsModule({ engine, functions, runs }: UsedFunctions): string {
+  const lines = Object.entries(runs).map(([i, bits]) => `    ${i}:\n      "${bits}",`)
+  return `/**
+ * @module What of onnxruntime-web's engine this toolkit's graphs execute, as \`profile.ts\` recorded it.
+ */
+import type { UsedFunctions } from "./slim.ts"
+
+/** sha256 of the engine in hex, a bit for each function that it defines, and for each run of its largest ones. */
+export const usedFunctions: UsedFunctions = {
+  engine: "${engine}",
+  functions:
+    "${functions}",
+  runs: {
+${lines.join("\n")}
+  },
+}
+`
 }

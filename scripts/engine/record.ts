@@ -4,14 +4,15 @@
  */
 import { afterAll } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { calledIn, instrumented } from "./instrument.ts"
+import { type Called, calledIn, instrumented } from "./instrument.ts"
+import { LARGE_BYTES } from "./slim.ts"
 import { stockEngine } from "./stock-engine.ts"
 
 // Further threads would run instances of their own, which nobody asks.
 Object.defineProperty(navigator, "hardwareConcurrency", { value: 1 })
 
 const stock = stockEngine()
-const engine = instrumented(stock)
+const engine = instrumented(stock, LARGE_BYTES)
 const instances: WebAssembly.Instance[] = []
 const instantiate = WebAssembly.instantiate as (
   source: Uint8Array,
@@ -28,7 +29,14 @@ Object.assign(WebAssembly, { instantiate: replacement })
 afterAll(() => {
   if (instances.length === 0) return
   const path = process.env["ENGINE_PROFILE"]!
-  const called = new Set<number>(existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : [])
-  for (const instance of instances) for (const i of calledIn(instance)) called.add(i)
-  writeFileSync(path, JSON.stringify([...called]))
+  const before = existsSync(path) ? [JSON.parse(readFileSync(path, "utf8")) as Called] : []
+  writeFileSync(path, JSON.stringify(together([...before, ...instances.map(calledIn)])))
 })
+
+/** What any of them called. */
+function together(all: readonly Called[]): Called {
+  const runs: Record<string, number[]> = {}
+  for (const { runs: own } of all)
+    for (const [place, numbers] of Object.entries(own)) runs[place] = [...new Set([...(runs[place] ?? []), ...numbers])]
+  return { functions: [...new Set(all.flatMap(({ functions }) => functions))], runs }
+}

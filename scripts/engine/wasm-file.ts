@@ -141,7 +141,8 @@ export function codeSection(bodies: readonly (readonly Uint8Array[])[]): Uint8Ar
 
 const lengthOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { length }) => sum + length, 0)
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+/** Bytes one after the other. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(lengthOf(parts))
   let at = 0
   for (const part of parts) {

@@ -61,11 +61,12 @@ async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOption
     lowering: "fused",
     threads: used,
     deterministic: true,
-    async createSession({ model, weights }) {
+    async createSession({ model, weights, prepack = false }) {
       const blob = weights && (await weights.bytes())
       try {
         const session = await ort.InferenceSession.create(model, {
           executionProviders: ["wasm"],
+          ...(!prepack && { extra: { session: { disable_prepacking: "1" } } }),
           ...(blob && { externalData: [{ path: weights.location, data: blob }] }),
         })
         return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })

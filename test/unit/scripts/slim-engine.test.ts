@@ -4,12 +4,14 @@
 import { expect, test } from "bun:test"
 import { directCalls } from "../../../scripts/engine/calls.ts"
 import { calledIn, instrumented } from "../../../scripts/engine/instrument.ts"
-import { hashOf, keepFunctions, slimEngine } from "../../../scripts/engine/slim.ts"
+import { runsOf } from "../../../scripts/engine/runs.ts"
+import { fromBits, hashOf, keepFunctions, LARGE_BYTES, slimEngine, toBits } from "../../../scripts/engine/slim.ts"
 import { stockEngine } from "../../../scripts/engine/stock-engine.ts"
 import { usedFunctions } from "../../../scripts/engine/used-functions.ts"
 import { bodiesOf, importsOf } from "../../../scripts/engine/wasm-file.ts"
 
 const text = (name: string): number[] => [name.length, ...new TextEncoder().encode(name)]
+const body = (...code: number[]): number[] => [code.length, ...code]
 const section = (id: number, ...content: number[]): number[] => [id, content.length, ...content]
 
 /** Imports `env.f`; `outer` calls it and `inner`, `inner` returns a global's 7 and `alone` its parameter and 1. */
@@ -28,35 +30,104 @@ const small = Uint8Array.from([
   ),
 ])
 
+/**
+ * Imports `env.f`; `pick` returns 1 and f() of 1, 2 of 2, and f() of everything else; `sum` adds up the numbers below its parameter.
+ */
+const branching = Uint8Array.from([
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...section(1, 2, 0x60, 0, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f),
+  ...section(2, 1, ...text("env"), ...text("f"), 0, 0),
+  ...section(3, 2, 1, 1),
+  ...section(6, 0),
+  ...section(7, 2, ...text("pick"), 0, 1, ...text("sum"), 0, 2),
+  ...section(
+    10,
+    2,
+    // block: if x == 1, 1 + f(); br_if x != 2 to its end; 2. Then f().
+    ...body(
+      ...[0, 0x20, 0, 0x41, 1, 0x46, 0x04, 0x7f, 0x10, 0, 0x41, 1, 0x6a, 0x05],
+      ...[0x02, 0x40, 0x20, 0, 0x41, 2, 0x47, 0x0d, 0, 0x41, 2, 0x0f, 0x0b],
+      ...[0x10, 0, 0x0b, 0x0b],
+    ),
+    // loop: x -= 1; s += x; br_if x. Then s.
+    ...body(
+      ...[1, 1, 0x7f, 0x03, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x20, 1, 0x6a, 0x21, 1],
+      ...[0x20, 0, 0x0d, 0, 0x0b, 0x20, 1, 0x0b],
+    ),
+  ),
+])
+
+interface Branching {
+  pick(x: number): number
+  sum(x: number): number
+}
+
 interface Small {
   outer(): number
   inner(): number
   alone(x: number): number
 }
 
-async function start(bytes: Uint8Array): Promise<{ readonly instance: WebAssembly.Instance; readonly f: Small }> {
+async function start<T = Small>(
+  bytes: Uint8Array,
+): Promise<{ readonly instance: WebAssembly.Instance; readonly f: T }> {
   const { instance } = await WebAssembly.instantiate(bytes as Uint8Array<ArrayBuffer>, { env: { f: () => 35 } })
-  return { instance, f: instance.exports as unknown as Small }
+  return { instance, f: instance.exports as unknown as T }
 }
 
 test("what is kept, and what that calls, works as before; the rest ends the program", async () => {
   const whole = await start(small)
   expect([whole.f.outer(), whole.f.inner(), whole.f.alone(4)]).toEqual([42, 7, 5])
-  const { f } = await start(keepFunctions(small, [0]))
+  const { f } = await start(keepFunctions(small, { functions: [0], runs: {} }))
   expect([f.outer(), f.inner()]).toEqual([42, 7])
   expect(() => f.alone(4)).toThrow(WebAssembly.RuntimeError)
-  const other = await start(keepFunctions(small, [2]))
+  const other = await start(keepFunctions(small, { functions: [2], runs: {} }))
   expect(other.f.alone(4)).toBe(5)
   expect(() => other.f.outer()).toThrow(WebAssembly.RuntimeError)
 })
 
 test("an instrumented module computes the same and knows what was called", async () => {
-  const { instance, f } = await start(instrumented(small))
-  expect(calledIn(instance)).toEqual([])
+  const { instance, f } = await start(instrumented(small, LARGE_BYTES))
+  expect(calledIn(instance).functions).toEqual([])
   expect(f.alone(4)).toBe(5)
-  expect(calledIn(instance)).toEqual([2])
+  expect(calledIn(instance).functions).toEqual([2])
   expect(f.outer()).toBe(42)
-  expect(calledIn(instance)).toEqual([0, 1, 2])
+  expect(calledIn(instance)).toEqual({ functions: [0, 1, 2], runs: {} })
+})
+
+test("a large function is cut down to the runs that were executed, and what they alone called goes with the others", async () => {
+  const whole = await start<Branching>(branching)
+  expect([whole.f.pick(1), whole.f.pick(2), whole.f.pick(3), whole.f.sum(5)]).toEqual([36, 2, 35, 10])
+  for (const asked of [[1], [2], [3], [1, 2], [2, 3], [1, 2, 3]]) {
+    const { instance, f } = await start<Branching>(instrumented(branching, 0))
+    expect([...asked.map((x) => f.pick(x)), f.sum(5)]).toEqual([...asked.map((x) => whole.f.pick(x)), 10])
+    const cut = keepFunctions(branching, calledIn(instance))
+    expect(cut.length).toBeLessThanOrEqual(branching.length)
+    const { f: left } = await start<Branching>(cut)
+    expect(left.sum(5)).toBe(10)
+    for (const x of [1, 2, 3])
+      if (asked.includes(x)) expect(left.pick(x)).toBe(whole.f.pick(x))
+      else expect(() => left.pick(x)).toThrow(WebAssembly.RuntimeError)
+  }
+})
+
+test("runs are where control may arrive or not", () => {
+  const [pick, sum] = bodiesOf(branching).map((body) =>
+    runsOf(branching, body).map(({ at, end }) => [at - body.at, end - body.at]),
+  )
+  // Behind if, else, br_if and the block's end; behind the loop's br_if there is nothing.
+  expect(pick).toEqual([
+    [8, 13],
+    [14, 29],
+    [23, 26],
+    [27, 29],
+  ])
+  expect(sum).toHaveLength(1)
+})
+
+test("bits give the numbers that were set", () => {
+  expect(fromBits(toBits([0, 7, 8, 19], 20))).toEqual([0, 7, 8, 19])
+  expect(fromBits(toBits([], 20))).toEqual([])
 })
 
 test("every function of the engine can be read, and each calls functions that there are", () => {
@@ -72,7 +143,7 @@ test("what was recorded is of the engine that is installed, which is less than h
   expect(usedFunctions.engine).toBe(hashOf(engine))
   const slim = slimEngine(engine)
   expect(WebAssembly.validate(slim as Uint8Array<ArrayBuffer>)).toBe(true)
-  expect(slim.length).toBeLessThan(0.55 * engine.length)
+  expect(slim.length).toBeLessThan(0.45 * engine.length)
 })
 
 test("functions recorded of another engine are refused, with what to do", () => {
