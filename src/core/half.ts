@@ -34,7 +34,7 @@ export function numberToF16(value: number): number {
 let table: Float32Array | null = null
 
 /** f16 bits to f32. @param out what to write into, of as many numbers */
-export function f16ToF32(halves: Uint16Array, out = new Float32Array(halves.length)): Float32Array {
+export function f16ToF32(halves: Uint16Array, out: Float32Array = new Float32Array(halves.length)): Float32Array {
   table ??= Float32Array.from({ length: 65536 }, (_, half) => f16ToNumber(half))
   for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]!]!
   return out
@@ -48,7 +48,7 @@ export function f32ToF16(values: Float32Array): Uint16Array {
 }
 
 /** bf16 bits to f32: the upper half of its bits. @param out what to write into, of as many numbers */
-export function bf16ToF32(halves: Uint16Array, out = new Float32Array(halves.length)): Float32Array {
+export function bf16ToF32(halves: Uint16Array, out: Float32Array = new Float32Array(halves.length)): Float32Array {
   const words = new Uint32Array(out.buffer, out.byteOffset, out.length)
   for (let i = 0; i < halves.length; i++) words[i] = halves[i]! << 16
   return out

@@ -25,6 +25,11 @@ export interface FrozenWeights {
   readonly path: string | null
   /** The whole blob, for backends that copy it: the caller's own, which it may give back at once. */
   bytes(): Promise<Uint8Array>
+  /**
+   * A stretch of it, made at once and there until the next one is asked for: for backends that copy the blob bit by bit, where the
+   * whole would be held for nothing else. @default there is only the whole
+   */
+  part?(offset: number, length: number): Uint8Array
 }
 
 /** A tensor in an engine's own memory, as a GPU's: fed to any session of the runtime that made it, and never read here. */

@@ -5,7 +5,7 @@
 import { freeNow } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { engineMessage, ortSession } from "./ort.ts"
-import type { Backend, Runtime, RuntimeOptions } from "./runtime.ts"
+import type { Backend, FrozenWeights, Runtime, RuntimeOptions } from "./runtime.ts"
 import { defaultThreads } from "./threads.ts"
 
 const library = () => import("onnxruntime-web")
@@ -44,6 +44,16 @@ function startEngine(ort: Awaited<ReturnType<typeof library>>): void {
   ort.InferenceSession.create(new Uint8Array(0), { executionProviders: ["wasm"] }).catch(() => {})
 }
 
+/**
+ * Weights in the shape of an array of bytes. The engine asks it for its length and for one stretch after the other, and copies each at
+ * once: the whole is never there.
+ */
+const asNeeded = ({ size, part }: FrozenWeights): Uint8Array =>
+  Object.create(Uint8Array.prototype, {
+    byteLength: { value: size },
+    subarray: { value: (from: number, to: number) => part!(from, to - from) },
+  }) as Uint8Array
+
 async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOptions = {}): Promise<Runtime> {
   const ort = await library().catch((cause: unknown) => {
     throw new EspalierError("unavailable", `Backend wasm can't run here: ${messageOf(cause)}`, { cause })
@@ -62,12 +72,13 @@ async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOption
     threads: used,
     deterministic: true,
     async createSession({ model, weights, prepack = false }) {
-      const blob = weights && (await weights.bytes())
+      const blob = weights && !weights.part ? await weights.bytes() : null
+      const data = blob ?? (weights && asNeeded(weights))
       try {
         const session = await ort.InferenceSession.create(model, {
           executionProviders: ["wasm"],
           ...(!prepack && { extra: { session: { disable_prepacking: "1" } } }),
-          ...(blob && { externalData: [{ path: weights.location, data: blob }] }),
+          ...(data && { externalData: [{ path: weights!.location, data }] }),
         })
         return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
       } catch (cause) {

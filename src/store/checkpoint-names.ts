@@ -20,6 +20,9 @@ export function underNames(checkpoint: Checkpoint, tokenEmbedding: string): Chec
     tensors: new Map([...tensors].map(([name, tensor]) => [longer(name), tensor])),
     readF32: (name) => checkpoint.readF32(shorter(name)),
     f32Parts: (name) => checkpoint.f32Parts(shorter(name)),
+    ...(checkpoint.f32Into && {
+      f32Into: (name: string, out: Float32Array) => checkpoint.f32Into!(shorter(name), out),
+    }),
     equal: (a, b) => checkpoint.equal(shorter(a), shorter(b)),
   }
 }

@@ -2,7 +2,7 @@
  * @module A base's tensors, from one safetensors file or from shards named by an index.
  */
 import { createHash } from "node:crypto"
-import { decodeUtf8, freeNow } from "../core/bytes.ts"
+import { bytesOf, decodeUtf8, freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { bf16ToF32, f16ToF32 } from "../core/half.ts"
 import type { DType } from "../core/tensor.ts"
@@ -20,6 +20,8 @@ export interface Checkpoint {
   readF32(name: string): Promise<Float32Array>
   /** The same in parts, one after the other; each is there until the next is asked for. */
   f32Parts(name: string): AsyncIterable<Float32Array>
+  /** Writes a tensor as f32 into an array of its size, at once: there where the folder lies in memory. */
+  f32Into?(name: string, out: Float32Array): void
   /** Whether two tensors are the same, byte by byte. @throws {EspalierError} `invalid_file` if there is none of a name */
   equal(a: string, b: string): Promise<boolean>
   /** sha256 in hex over all tensors (name, dtype, shape, bytes): the same however they are sharded. */
@@ -65,6 +67,12 @@ export async function openCheckpoint(folder: Folder): Promise<Checkpoint> {
       return data
     },
     f32Parts: (name) => partsOf(folder, name, entryOf(name)),
+    ...(folder.lookAt && {
+      f32Into(name: string, out: Float32Array) {
+        const { file, dtype, start, end } = entryOf(name)
+        widen(folder.lookAt!(file).subarray(start, end), { name, dtype, file }, out)
+      },
+    }),
     equal: (a, b) => sameBytes(folder, entryOf(a), entryOf(b)),
     hash() {
       hash ??= hashOf(folder, entries)
@@ -117,12 +125,31 @@ async function* partsOf(
     if (bytes.buffer !== buffer.buffer) buffer.set(bytes)
     const count = bytes.length / (dtype === "f32" ? 4 : 2)
     if (wide === null) yield new Float32Array(buffer.buffer, 0, count)
-    else if (dtype === "f16") yield f16ToF32(new Uint16Array(buffer.buffer, 0, count), wide.subarray(0, count))
-    else if (dtype === "bf16") yield bf16ToF32(new Uint16Array(buffer.buffer, 0, count), wide.subarray(0, count))
-    else throw noFloat({ dtype }, name, file)
+    else {
+      const part = wide.subarray(0, count)
+      widen(buffer.subarray(0, bytes.length), { name, dtype, file }, part)
+      yield part
+    }
   }
   freeNow(buffer)
   if (wide) freeNow(wide)
+}
+
+/** Bytes of a tensor as f32. @param out of as many numbers */
+function widen(
+  bytes: Uint8Array,
+  { name, dtype, file }: Pick<Place, "dtype" | "file"> & { readonly name: string },
+  out: Float32Array,
+): void {
+  if (dtype === "f32") {
+    bytesOf(out).set(bytes)
+    return
+  }
+  if (dtype !== "f16" && dtype !== "bf16") throw noFloat({ dtype }, name, file)
+  const own = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice()
+  const halves = new Uint16Array(own.buffer, own.byteOffset, own.length / 2)
+  if (dtype === "f16") f16ToF32(halves, out)
+  else bf16ToF32(halves, out)
 }
 
 async function sameBytes(folder: Folder, a: Place, b: Place): Promise<boolean> {
@@ -148,8 +175,8 @@ const READ_AT_ONCE = 8 * 2 ** 20
 async function hashOf(folder: Folder, entries: Entries): Promise<string> {
   const hash = createHash("sha256")
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1))
-  // One buffer for all: what is read and thrown away would be resident until it is collected.
-  const buffer = new Uint8Array(READ_AT_ONCE)
+  // One buffer for all: what is read and thrown away would be resident until it is collected. A folder in memory needs none.
+  const buffer = new Uint8Array(folder.lookAt ? 0 : READ_AT_ONCE)
   let held = { file: "", from: 0, to: 0, bytes: buffer as Uint8Array }
   for (const [i, [name, { file, dtype, shape, start, end }]] of sorted.entries()) {
     hash.update(`${name}\0${dtype}\0${shape.join()}\0`)

@@ -20,6 +20,8 @@ export interface Folder {
    * @param into a buffer of at least as many bytes that they may come in, where a caller reads much and keeps nothing
    */
   readRange(file: string, start: number, end: number, into?: Uint8Array): Promise<Uint8Array>
+  /** A whole file without waiting for it, where files lie in memory: to be looked at, not the caller's own. */
+  lookAt?(file: string): Uint8Array
 }
 
 /** The name of a file inside a folder. @throws {EspalierError} `invalid_request` for anything that could lead elsewhere. */
@@ -82,5 +84,6 @@ export function memoryFolder(name: string, files: ReadonlyMap<string, Uint8Array
     size: async (file) => get(file).length,
     read: async (file) => get(file),
     readRange: async (file, start, end) => get(file).subarray(start, end),
+    lookAt: get,
   }
 }

@@ -15,6 +15,7 @@ import type { FrozenWeights } from "../runtime/runtime.ts"
 import { buildFolderAtomic } from "./atomic.ts"
 import { writeAt } from "./file.ts"
 import { fsFolder } from "./folder.ts"
+import { stretchesOf } from "./weight-stretches.ts"
 
 /** Weights that lie side by side, so that they are also one weight, joined along axis 0. */
 export interface WeightGroup {
@@ -62,6 +63,8 @@ export interface WeightSource {
   readF32(name: string): Promise<Float32Array>
   /** Whether every array that is read is the caller's own, which it may give back at once. @default {false} */
   readonly givesCopies?: boolean
+  /** Writes a tensor into an array of its size, at once. @default there is only the waiting way */
+  f32Into?(name: string, out: Float32Array): void
   /** The same in parts, one after the other; each is there until the next is asked for. @default as one part */
   f32Parts?(name: string): AsyncIterable<Float32Array>
   hash(): Promise<string>
@@ -88,25 +91,11 @@ export async function packWeights(
   const key = createHash("sha256")
     .update(`${LAYOUT_VERSION}\0${await source.hash()}\0${JSON.stringify(groups)}${form}`)
     .digest("hex")
-  if (cacheFolder === null) {
-    const make = async (): Promise<Uint8Array> => {
-      const blob = new Uint8Array(size)
-      for await (const { offset, bytes, shared } of pieces(source, layout)) {
-        blob.set(bytes, offset)
-        if (source.givesCopies && !shared) freeNow(bytes)
-      }
-      return blob
+  if (cacheFolder === null)
+    return {
+      layout,
+      weights: { hash: key, location: LOCATION, size, path: null, ...(await unkept(source, layout, size)) },
     }
-    // A session copies what it is given. Kept here as well, the weights would be held twice for as long as the base is open;
-    // the few sessions that follow the first one have them made again.
-    let first: Uint8Array | null = await make()
-    const bytes = async (): Promise<Uint8Array> => {
-      const made = first ?? (await make())
-      first = null
-      return made
-    }
-    return { layout, weights: { hash: key, location: LOCATION, size, path: null, bytes } }
-  }
   const path = join(cacheFolder, "bases", key.slice(0, 40), LOCATION)
   if (!(await isWhole(path, size))) await writeBlob(path, size, pieces(source, layout))
   return {
@@ -117,6 +106,38 @@ export async function packWeights(
       size,
       path,
       bytes: () => fsFolder(dirname(path)).readRange(LOCATION, 0, size),
+    },
+  }
+}
+
+/** A blob that no file holds. @throws {EspalierError} `invalid_file` naming the tensor that is not finite. */
+async function unkept(
+  source: WeightSource,
+  layout: ReadonlyMap<string, WeightPlace>,
+  size: number,
+): Promise<Pick<FrozenWeights, "bytes" | "part">> {
+  const make = async (): Promise<Uint8Array> => {
+    const blob = new Uint8Array(size)
+    for await (const { offset, bytes, shared } of pieces(source, layout)) {
+      blob.set(bytes, offset)
+      if (source.givesCopies && !shared) freeNow(bytes)
+    }
+    return blob
+  }
+  if (source.f32Into && [...layout.values()].every(({ held }) => !held)) {
+    // Numbers are looked at on the way.
+    const all = pieces(source, layout)
+    while (!(await all.next()).done);
+    return { bytes: make, part: stretchesOf((name, out) => source.f32Into!(name, out), layout) }
+  }
+  // A session copies what it is given. Kept here as well, the weights would be held twice for as long as the base is open;
+  // the few sessions that follow the first one have them made again.
+  let first: Uint8Array | null = await make()
+  return {
+    async bytes() {
+      const made = first ?? (await make())
+      first = null
+      return made
     },
   }
 }

@@ -151,6 +151,37 @@ describe("packWeights()", () => {
     expect(joined.layout.get("b")!.offset).toBe(16)
   })
 
+  test("gives any stretch of weights in memory as the whole has it, wherever tensors begin in their file", async () => {
+    const half = { dtype: "f16", shape: [2], data: f32ToF16(Float32Array.of(0.5, -3)) } as const
+    const file = writeSafetensors(new Map<string, Tensor>(Object.entries({ a, b, half })))
+    // One byte before it: no tensor lies where its numbers could be read as they are.
+    const odd = new Uint8Array(file.length + 1).subarray(1)
+    odd.set(file)
+    const checkpoint = await openCheckpoint(memoryFolder("odd", new Map([["model.safetensors", odd]])))
+    const groups = [
+      { name: "b", parts: [{ name: "b", shape: [2] }] },
+      {
+        name: "a",
+        parts: [
+          { name: "a", shape: [2, 2] },
+          { name: "half", shape: [2] },
+        ],
+      },
+    ]
+    const { weights } = await packWeights(checkpoint, groups, { cacheFolder: null })
+    const blob = await weights.bytes()
+    expect(blob.length).toBe(4096 + 24)
+    for (const [offset, length] of [
+      [0, blob.length],
+      [4096, 16],
+      [4, 4100],
+      [4108, 10],
+      [8, 16],
+      [4112, 8],
+    ] as const)
+      expect([...weights.part!(offset, length)]).toEqual([...blob.subarray(offset, offset + length)])
+  })
+
   test("names every tensor that is missing or misshapen, at once", async () => {
     const error = await pack({ a: f32([4], [1, 2, 3, 4]) }).catch((thrown: unknown) => thrown as Error)
     expect((error as Error).message).toContain("a: expected [2,2] but found [4]")
@@ -168,7 +199,10 @@ describe("packWeights()", () => {
     for (const x of Object.values(tensors)) {
       const checkpoint = await openCheckpoint(single({ pad: f32([1], [0]), x }))
       const { weights } = await packWeights(checkpoint, groups, { cacheFolder: null })
-      expect(new Float32Array((await weights.bytes()).buffer, 0, large.length)).toEqual(large)
+      const blob = await weights.bytes()
+      expect(new Float32Array(blob.buffer, 0, large.length)).toEqual(large)
+      expect(weights.part!(0, blob.length)).toEqual(blob)
+      expect(weights.part!(4000, 8)).toEqual(blob.subarray(4000, 4008))
     }
     large[large.length - 1] = Number.NaN
     const broken = await openCheckpoint(single({ x: f32([large.length], large) }))
