@@ -4,6 +4,7 @@
 import { join } from "node:path"
 import { packageFolder } from "../../src/cli/shared-options.ts"
 import type { Base } from "../../src/models/base.ts"
+import type { Quantization } from "../../src/models/quantization.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { type BaseShape, randomBase } from "./random-source.ts"
 
@@ -34,12 +35,14 @@ export interface MemoryRun {
   readonly rows: number
   readonly length: number
   readonly backend: "native" | "wasm"
+  /** What the base's weights are held as. @default f32 */
+  readonly quantize?: Quantization
 }
 
-/** Opens a base; the random ones are packed into the cache folder first, where they stay. */
-export async function openMemoryBase(name: MemoryBase): Promise<Base> {
-  if (name === "sprig") return (await openBase(join(packageFolder(), "models", "sprig"))).base
-  return randomBase(shapes[name], null)
+/** Opens a run's base; the random ones are packed into the cache folder first, where they stay. */
+export async function openMemoryBase({ base, quantize }: Pick<MemoryRun, "base" | "quantize">): Promise<Base> {
+  if (base !== "sprig") return randomBase(shapes[base], quantize ?? null)
+  return (await openBase(join(packageFolder(), "models", "sprig"), quantize ? { quantize } : {})).base
 }
 
 const run = (

@@ -26,7 +26,7 @@ const ANSWER = 8
 const run = JSON.parse(process.argv[2]!) as MemoryRun
 const { rows, length } = run
 const { runtime } = await openRuntime(run.backend, { threads: 2 })
-const base = await openMemoryBase(run.base)
+const base = await openMemoryBase(run)
 const random = rng(0, "bench:tokens")
 if (run.method === null) await answer()
 else await learn(run.method)

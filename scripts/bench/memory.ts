@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { methods } from "../../adapters/mod.ts"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { engineOptions, quantizeSetting } from "../../src/cli/shared-options.ts"
 import { EspalierError } from "../../src/core/errors.ts"
 import { planServing } from "../../src/plan/serving.ts"
 import { planTraining } from "../../src/plan/training.ts"
@@ -21,6 +22,7 @@ const options = {
   },
   methods: { type: "boolean", description: "every method, over the embedded base, in place of the usual runs" },
   backend: { type: "string", description: "what computes", choices: ["native", "wasm"], default: "native" },
+  quantize: engineOptions.quantize,
 } as const
 type Values = OptionValues<typeof options> & { readonly json?: boolean }
 
@@ -32,13 +34,18 @@ export const memoryBench = defineCommand({
   examples: [
     "npm run bench -- memory",
     "npm run bench -- memory --base sprig",
+    "npm run bench -- memory --base smollm2-135m --quantize f16",
     "npm run bench -- memory --methods --json",
   ],
   async run(given, _positionals, io) {
     const values = given as Values
     const backend = (values.backend ?? "native") as MemoryRun["backend"]
     const wanted = values.methods ? methods.map(({ name }) => everyMethod(name)) : memoryRuns
-    const runs = wanted.filter(({ base }) => values.base === undefined || base === values.base)
+    const held = quantizeSetting(values.quantize)
+    const runs = wanted
+      .filter(({ base }) => values.base === undefined || base === values.base)
+      // What trains the base's own weights has none that are held in fewer bits.
+      .filter(({ method }) => held.quantize === undefined || method === null || methodOf(method).peft !== null)
     const where = machine()
     if (!values.json) {
       io.out(`${machineLine(where)}\n\n`)
@@ -46,7 +53,7 @@ export const memoryBench = defineCommand({
     }
     const errors: number[] = []
     for (const each of runs) {
-      const run = { ...each, backend }
+      const run = { ...each, backend, ...held }
       const predicted = await predict(run)
       const measured = measure(run)
       const error = predicted / measured - 1
@@ -76,6 +83,8 @@ export const memoryBench = defineCommand({
   },
 })
 
+const methodOf = (wanted: string) => methods.find(({ name }) => name === wanted)!
+
 const titleOf = ({ method }: MemoryRun): string => method ?? "answering"
 
 const everyMethod = (method: string): MemoryRun => ({
@@ -89,8 +98,8 @@ const everyMethod = (method: string): MemoryRun => ({
 
 /** The planner's total in bytes; packs the base too, so that this shows in no measurement. */
 async function predict(run: MemoryRun): Promise<number> {
-  const base = await openMemoryBase(run.base)
-  const method = methods.find(({ name }) => name === (run.method ?? "lora"))!.prepare(run.settings)
+  const base = await openMemoryBase(run)
+  const method = methodOf(run.method ?? "lora").prepare(run.settings)
   const env = methodEnv(base, null, 0)
   if (run.method === null) return planServing({ ...run, base, method, env, adapters: 0, sequences: run.rows }).total
   return planTraining({ ...run, base, method, env }).total

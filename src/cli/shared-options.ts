@@ -25,7 +25,7 @@ export const engineOptions = {
   quantize: {
     type: "string",
     description:
-      "hold the base's weights in fewer bits: int8 takes a third of the memory and answers nearly the same, int4 a sixth, int4-pure less still",
+      "hold the base's weights in fewer bits: f16 takes half the memory at next to no loss, int8 a third and answers nearly the same, int4 a sixth, int4-pure less still",
     choices: ["none", ...quantizations],
     default: "none",
   },

@@ -28,6 +28,7 @@ import {
   sub,
   tanh,
 } from "./ops/elementwise.ts"
+import { type F16ProductAttrs, f16Product, f16Rows, f16Value } from "./ops/f16.ts"
 import { keep } from "./ops/keep.ts"
 import { linearCrossEntropy } from "./ops/loss.ts"
 import { gemm, matmul, type ProductAttrs } from "./ops/matmul.ts"
@@ -195,6 +196,17 @@ export class GraphBuilder {
   codesProductRounded(x: Value, { codes, scales, bits }: CodesValue): Value {
     return this.apply(codesProductRounded, [x, codes, scales], { bits })[0]!
   }
+
+  /**
+   * A weight held as f16, as f32: see {@link f16Value}.
+   * @param after made shortly before the weight is wanted: until then its f32 numbers take no memory
+   */
+  f16Value = (weight: Value, after: Value): Value => this.apply(f16Value, [weight, after], {})[0]!
+  /** Rows of a table held as f16: see {@link f16Rows}. */
+  f16Rows = (table: Value, indices: Value): Value => this.apply(f16Rows, [table, indices], {})[0]!
+  /** x W^T, or x W, with W held as f16: see {@link f16Product}. */
+  f16Product = (x: Value, weight: Value, attrs: F16ProductAttrs): Value =>
+    this.apply(f16Product, [x, weight], attrs)[0]!
 
   reduceSum(x: Value, axes: readonly number[], keep = false): Value {
     return this.apply(reduceSum, [x], { axes, keep })[0]!

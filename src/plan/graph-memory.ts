@@ -3,6 +3,7 @@
  */
 import { byteWidth, sizeOf } from "../core/tensor.ts"
 import type { GraphModel, Value } from "../graph/ir.ts"
+import { f16Rows } from "../graph/ops/f16.ts"
 import { gather } from "../graph/ops/movement.ts"
 import { peakOf } from "./liveness.ts"
 import { executionOrder } from "./order.ts"
@@ -42,6 +43,9 @@ export function graphMemory(graph: GraphModel, given: Readonly<Record<string, nu
   }
 }
 
+/** Operators that take rows of their first input alone. */
+const takesRows: ReadonlySet<string> = new Set([gather.name, f16Rows.name])
+
 /** Weights lie in a mapped file, of which only the pages that are touched take memory. */
 const PAGE = 4096
 
@@ -52,7 +56,7 @@ function weightsRead(graph: GraphModel, sizes: Sizes): number {
   for (const { op, inputs } of executionOrder(graph)) {
     for (const [i, input] of inputs.entries()) {
       if (input.origin.kind !== "weight") continue
-      if (op.name !== gather.name || i > 0) {
+      if (!takesRows.has(op.name) || i > 0) {
         whole.set(input.id, input)
         continue
       }

@@ -7,6 +7,7 @@ import type { Node } from "../graph/ir.ts"
 import { causalMask } from "../graph/ops/attention.ts"
 import { type CodesProductAttrs, codesProduct } from "../graph/ops/codes.ts"
 import * as elementwise from "../graph/ops/elementwise.ts"
+import { f16Product } from "../graph/ops/f16.ts"
 import { linearCrossEntropy, minusOneHot } from "../graph/ops/loss.ts"
 import { type RowsAttrs, reshape, scatterAdd } from "../graph/ops/movement.ts"
 import { layerNorm, rmsNorm } from "../graph/ops/norm.ts"
@@ -54,6 +55,9 @@ export function workspaceOf({ op, attrs, inputs, outputs }: Node, sizes: Sizes):
       const numbers = (sizes.bytes(inputs[1]!) * 8) / bits
       return 4 * numbers + (bits === 4 ? numbers : 0)
     }
+    // The weight as f32.
+    case f16Product.name:
+      return 2 * sizes.bytes(inputs[1]!)
     // An index of 8 bytes for each element of f32.
     case scatterAdd.name:
       return (attrs as RowsAttrs).distinct ? 0 : 2 * sizes.bytes(inputs[2]!)

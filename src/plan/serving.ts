@@ -4,6 +4,7 @@
 import { sizeOf } from "../core/tensor.ts"
 import type { MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
+import { holdsCodes } from "../models/quantization.ts"
 import { decodeGraph } from "../serve/decode-graph.ts"
 import { parametersOf } from "../train/train-graph.ts"
 import { calibrations } from "./calibration.ts"
@@ -44,7 +45,7 @@ export function planServing({
   const constants = calibrations[backend]
   const { layers, kvHeads, headDim } = base.config
   const resident = method.peftType === null ? 0 : adapters
-  const repacks = backend === "native" && base.quantization !== undefined
+  const repacks = backend === "native" && holdsCodes(base.quantization)
   const graph = decodeGraph(base, { embeds: false, features: new Set() }, length, {
     roundInputs: repacks,
     headsApart: true,
@@ -60,7 +61,7 @@ export function planServing({
   const cache = position * length
   // A table that is the output layer as well lies in the file's pages for the one and repacked for the other.
   const { vocabSize, hiddenSize, tiedHead } = base.config
-  const twice = backend === "native" && !repacks && tiedHead ? 4 * vocabSize * hiddenSize : 0
+  const twice = backend === "native" && base.quantization === undefined && tiedHead ? 4 * vocabSize * hiddenSize : 0
   const parts: MemoryPart[] = [
     {
       name: "weights",

@@ -95,6 +95,8 @@ export interface Runtime {
    * @default {false}
    */
   readonly integerProducts?: boolean
+  /** Whether it computes with weights of f16, where that is for the device to say. @default it does */
+  takesF16?(): Promise<boolean>
   createSession(spec: SessionSpec): Promise<Session>
   /** Lays an f32 tensor into the engine's own memory, where it has one apart from ours. */
   upload?(tensor: Tensor<"f32">): Promise<DeviceTensor>

@@ -4,6 +4,7 @@
  */
 import type { InferenceSession } from "onnxruntime-common"
 import { EspalierError } from "../core/errors.ts"
+import type { Tensor } from "../core/tensor.ts"
 import { onnxruntimeNode } from "./onnxruntime-node.ts"
 import { engineMessage, onDevice, ortSession, toOrt } from "./ort.ts"
 import type { Backend, Runtime } from "./runtime.ts"
@@ -51,12 +52,17 @@ export const webgpu: Backend = {
     const settings = { executionProviders: ["webgpu"], logSeverityLevel: 3 as const }
     // What lays tensors into the GPU's memory: neither way hands out the device itself.
     let uploading: Promise<InferenceSession> | null = null
+    let f16: Promise<boolean> | null = null
     return {
       name: "webgpu",
       detail: web ? "onnxruntime-web, WebGPU of this runtime" : "onnxruntime-node, WebGPU by Dawn",
       lowering: "standard",
       threads: 1,
       deterministic: false,
+      takesF16() {
+        f16 ??= computesF16(ort)
+        return f16
+      },
       async upload(tensor) {
         uploading ??= ort.InferenceSession.create(identityModel(), {
           ...settings,
@@ -95,8 +101,33 @@ async function webEngine(engineUrl: string | undefined) {
   return ort
 }
 
+/** Whether the adapter has shader-f16: onnxruntime-node hands out no adapter, so both ways are asked for one number. */
+async function computesF16(ort: typeof import("onnxruntime-common")): Promise<boolean> {
+  // What it says where the feature is lacking is the answer, and no news for a log.
+  const settings = { logSeverityLevel: 4 } as const
+  const session = await ort.InferenceSession.create(castModel(), { ...settings, executionProviders: ["webgpu"] })
+  try {
+    const x: Tensor<"f16"> = { dtype: "f16", shape: [], data: Uint16Array.of(ONE) }
+    const { y } = await session.run({ x: toOrt(ort.Tensor, "x", x) }, settings)
+    return (y!.data as Float32Array)[0] === 1
+  } catch {
+    return false
+  } finally {
+    await session.release()
+  }
+}
+
+/** 1 as f16. */
+const ONE = 0x3c00
+
+/** A ModelProto of one Cast node of a scalar from f16 to f32, opset 18. */
+const castModel = (): Uint8Array =>
+  bytesOfBase64(
+    "CAoSCGVzcGFsaWVyOjgKGQoBeBIBeRoAIgRDYXN0KgkKAnRvGAGgAQISAVpaCwoBeBIGCgQIChIAYgsKAXkSBgoECAESAEIECgAQEg==",
+  )
+
 /** A ModelProto of one Identity node over f32 of any shape, opset 18. */
 const identityModel = (): Uint8Array =>
-  Uint8Array.from(atob("CAo6KwoQCgF4EgF5IghJZGVudGl0eRIBZ1oJCgF4EgQKAggBYgkKAXkSBAoCCAFCBAoAEBI="), (c) =>
-    c.charCodeAt(0),
-  )
+  bytesOfBase64("CAo6KwoQCgF4EgF5IghJZGVudGl0eRIBZ1oJCgF4EgQKAggBYgkKAXkSBAoCCAFCBAoAEBI=")
+
+const bytesOfBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))

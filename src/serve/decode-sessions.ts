@@ -5,6 +5,7 @@
 import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
+import { holdsCodes } from "../models/quantization.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { type DecodeVariant, decodeGraph, presentNames, variantName } from "./decode-graph.ts"
 import type { DecodeFeature } from "./decode-hooks.ts"
@@ -53,8 +54,10 @@ export class DecodeSessions {
     if (known) return known
     // What runs once for an adapter (its virtual tokens), or once for a text (its states), does without repacked weights.
     const isDecoding = !variant.embeds && variant.states !== true
-    const integerProducts = base.quantization !== undefined && runtime.integerProducts === true && !variant.embeds
-    const prepack = integerProducts || (isDecoding && this.#repacked + base.weights.size <= REPACKED_BYTES)
+    const integerProducts = holdsCodes(base.quantization) && runtime.integerProducts === true && !variant.embeds
+    // Weights of f16 become f32 in the run: there is nothing to repack.
+    const fits = base.quantization !== "f16" && this.#repacked + base.weights.size <= REPACKED_BYTES
+    const prepack = integerProducts || (isDecoding && fits)
     if (prepack) this.#repacked += base.weights.size
     const target = { roundInputs: integerProducts, headsApart: takesHeadsApart(runtime) }
     const graph = decodeGraph(base, variant, context, target)

@@ -6,6 +6,7 @@ import { freeNow } from "../core/bytes.ts"
 import { f32, i32, i64, type Tensor } from "../core/tensor.ts"
 import type { Form, LoadedAdapter } from "../forms/form.ts"
 import type { Base } from "../models/base.ts"
+import { checkHeld } from "../models/quantization.ts"
 import type { DeviceTensor, Feed, Runtime } from "../runtime/runtime.ts"
 import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
@@ -54,9 +55,13 @@ interface Slotted extends Sequence {
   appended(tokens: readonly number[]): void
 }
 
-/** Opens a decoder; the plain session is made at once, the others when an adapter first needs them. */
+/**
+ * Opens a decoder; the plain session is made at once, the others when an adapter first needs them.
+ * @throws {EspalierError} `unavailable` if the runtime can't compute with what the base's weights are held as.
+ */
 export async function graphDecoder(options: GraphDecoderOptions): Promise<Decoder> {
   const { runtime, base, contextLength } = options
+  await checkHeld(runtime, base.quantization)
   const { config } = base
   const context = Math.min(contextLength ?? Math.min(config.contextLength, LONGEST_CONTEXT), config.contextLength)
   const device = runtime.upload ? new DeviceMemory((tensor) => runtime.upload!(tensor), config.layers) : null

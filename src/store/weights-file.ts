@@ -1,5 +1,5 @@
 /**
- * @module Packs a base into one little-endian blob of f32 weights, or of codes and their scales, that ONNX graphs
+ * @module Packs a base into one little-endian blob of f32 weights, of f16 ones, or of codes and their scales, that ONNX graphs
  * point into. On disk it is written once for a base and a form, and mapped by every session; without files it stays in
  * memory.
  */
@@ -9,6 +9,7 @@ import { dirname, join } from "node:path"
 import { bytesOf, freeNow } from "../core/bytes.ts"
 import { CODE_BLOCK, type CodeBits, quantizeCodes, transposed } from "../core/codes.ts"
 import { EspalierError } from "../core/errors.ts"
+import { f32ToF16 } from "../core/half.ts"
 import { sizeOf } from "../core/tensor.ts"
 import { assertFinite } from "../formats/as-f32.ts"
 import type { FrozenWeights } from "../runtime/runtime.ts"
@@ -33,21 +34,29 @@ export interface ByteRange {
 export interface WeightPlace extends ByteRange {
   /** Its shape in the checkpoint. */
   readonly shape: readonly number[]
-  /** Where it is held as codes [out, in]: their bits, where their scales [out, in / 32] lie, whether `shape` is [in, out]. */
-  readonly held?: { readonly bits: CodeBits; readonly scales: ByteRange; readonly transposed: boolean }
+  /**
+   * How it is held where that is not as f32: as f16, or as codes [out, in]: their bits, where their scales [out, in / 32]
+   * lie, whether `shape` is [in, out].
+   */
+  readonly held?:
+    | { readonly bits: 16 }
+    | { readonly bits: CodeBits; readonly scales: ByteRange; readonly transposed: boolean }
 }
 
 /**
- * Weights to be held as codes, by checkpoint name: of how many bits, and whether each is [in, out] there. Their rows
- * [out, in] must be whole blocks.
+ * Weights to be held in fewer bits, by checkpoint name: as f16, or as codes of how many bits, and whether each is [in, out]
+ * there. Rows [out, in] of codes must be whole blocks.
  */
-export type HeldWeights = ReadonlyMap<string, { readonly bits: CodeBits; readonly transposed: boolean }>
+export type HeldWeights = ReadonlyMap<
+  string,
+  { readonly bits: 16 } | { readonly bits: CodeBits; readonly transposed: boolean }
+>
 
 /** Settings of {@link packWeights}. */
 export interface PackOptions {
   /** Where the blob is kept; null keeps it in memory. */
   readonly cacheFolder: string | null
-  /** Weights to be held as codes. @default none */
+  /** Weights to be held in fewer bits. @default none */
   readonly held?: HeldWeights
 }
 
@@ -199,6 +208,10 @@ function layOut(groups: readonly WeightGroup[], held: HeldWeights): { layout: Ma
     for (const { name, shape } of parts) {
       const how = held.get(name)
       if (!how) continue
+      if (how.bits === 16) {
+        layout.set(name, { ...layout.get(name)!, held: how })
+        continue
+      }
       const scales = take((sizeOf(shape) / CODE_BLOCK) * 4)
       layout.set(name, { ...layout.get(name)!, held: { ...how, scales } })
     }
@@ -209,27 +222,42 @@ function layOut(groups: readonly WeightGroup[], held: HeldWeights): { layout: Ma
 /** The blob's content, stretch by stretch; each is there until the next is asked for, which a shared buffer comes in. */
 async function* pieces(source: WeightSource, layout: ReadonlyMap<string, WeightPlace>) {
   for (const [name, { offset, shape, held }] of layout) {
-    if (!held && source.f32Parts) {
-      let at = offset
-      for await (const part of source.f32Parts(name)) {
-        assertFinite(part, name, "The base", (at - offset) / 4)
-        yield { offset: at, bytes: bytesOf(part), shared: true }
-        at += part.byteLength
+    if (!held || held.bits === 16) {
+      let count = 0
+      for await (const part of source.f32Parts?.(name) ?? [await source.readF32(name)]) {
+        assertFinite(part, name, "The base", count)
+        if (held) yield { offset: offset + 2 * count, bytes: bytesOf(halves(part, name)), shared: false }
+        else yield { offset: offset + 4 * count, bytes: bytesOf(part), shared: source.f32Parts !== undefined }
+        count += part.length
       }
       continue
     }
     const data = await source.readF32(name)
     assertFinite(data, name, "The base")
-    if (!held) {
-      yield { offset, bytes: bytesOf(data), shared: false }
-      continue
-    }
     const [rows, columns] = shape as [number, number]
     const matrix = quantizeCodes(held.transposed ? transposed(data, rows, columns) : data, held.bits)
     yield { offset, bytes: matrix.codes, shared: false }
     yield { offset: held.scales.offset, bytes: bytesOf(matrix.scales), shared: false }
   }
 }
+
+/** Finite numbers as f16. @throws {EspalierError} `unsupported` if one is beyond what f16 holds. */
+function halves(numbers: Float32Array, name: string): Uint16Array {
+  const beyond = numbers.find((x) => Math.abs(x) >= F16_BEYOND)
+  if (beyond !== undefined)
+    throw new EspalierError(
+      "unsupported",
+      `Weight ${name} can't be held as f16: it has ${beyond}, and f16 ends at 65504`,
+      {
+        param: "quantize",
+        hint: "Hold it as int8, or leave out --quantize",
+      },
+    )
+  return f32ToF16(numbers)
+}
+
+/** What is rounded to an infinite f16: half a step beyond the largest. */
+const F16_BEYOND = 65520
 
 async function isWhole(path: string, size: number): Promise<boolean> {
   return stat(path).then(

@@ -9,6 +9,7 @@ import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import { inGraph, type MethodEnv, type ParameterSpec, type PreparedMethod, type SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
+import { checkHeld } from "../models/quantization.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { dropoutMasks } from "./dropout.ts"
 import { initialise } from "./initialise.ts"
@@ -51,10 +52,12 @@ export interface GraphStep extends TrainStep {
 
 /**
  * Makes a step, with its trainables initialised.
- * @throws {EspalierError} If the method finds nothing to train.
+ * @throws {EspalierError} If the method finds nothing to train; `unavailable` if the runtime can't compute with what the
+ *   base's weights are held as.
  */
 export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   const { runtime, base, method, env, maxLength, maxLabelled, start, divergence } = options
+  await checkHeld(runtime, base.quantization)
   const sites = method.parameters(env)
   const all = parametersOf(sites)
   const specs = all.filter(({ frozen }) => !frozen)

@@ -1,6 +1,6 @@
 /**
- * @module Weights held as codes of 8 and 4 bits: operators against the numbers that the codes stand for, and whole bases against
- * f32 bases of those numbers, on both CPU backends.
+ * @module Weights held in fewer bits: operators over codes of 8 and 4 bits against the numbers that the codes stand for, and
+ * whole bases (of f16 too) against f32 bases of those numbers, on both CPU backends.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { randomWeights } from "../../scripts/random-base.ts"
@@ -30,7 +30,7 @@ import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { loadedAdapterOf } from "../../src/service/save-adapter.ts"
 import { clipGradients } from "../../src/train/clip.ts"
 import { adamW } from "../../src/train/optimizer.ts"
-import { codedBases, codedFixture } from "../support/coded-bases.ts"
+import { heldBases, heldFixture } from "../support/held-bases.ts"
 import { lora, loraGradients, loraStep, randomBatch } from "../support/lora-step.ts"
 
 // Both backends load here, which takes a busy machine its time.
@@ -215,7 +215,7 @@ function oddBases(quantization: Quantization) {
     max_position_embeddings: 64,
     tie_word_embeddings: false,
   })
-  return codedBases(llama, config, randomWeights(llama, config, 1), quantization)
+  return heldBases(llama, config, randomWeights(llama, config, 1), quantization)
 }
 function untiedBases(quantization: Quantization) {
   const config = llama.parseConfig({
@@ -227,15 +227,15 @@ function untiedBases(quantization: Quantization) {
     max_position_embeddings: 64,
     tie_word_embeddings: false,
   })
-  return codedBases(llama, config, randomWeights(llama, config, 2), quantization)
+  return heldBases(llama, config, randomWeights(llama, config, 2), quantization)
 }
 
 const cases = {
-  llama: (quantization: Quantization) => codedFixture("llama", quantization),
-  "qwen2, with biases": (quantization: Quantization) => codedFixture("qwen2", quantization),
-  "phi3, with joined layers": (quantization: Quantization) => codedFixture("phi3", quantization),
-  "gemma2, under caps": (quantization: Quantization) => codedFixture("gemma2", quantization),
-  "gpt2, with weights that are [in, out]": (quantization: Quantization) => codedFixture("gpt2", quantization),
+  llama: (quantization: Quantization) => heldFixture("llama", quantization),
+  "qwen2, with biases": (quantization: Quantization) => heldFixture("qwen2", quantization),
+  "phi3, with joined layers": (quantization: Quantization) => heldFixture("phi3", quantization),
+  "gemma2, under caps": (quantization: Quantization) => heldFixture("gemma2", quantization),
+  "gpt2, with weights that are [in, out]": (quantization: Quantization) => heldFixture("gpt2", quantization),
   "an output layer of its own": untiedBases,
   "rows that are not whole blocks": oddBases,
 }
@@ -246,10 +246,23 @@ for (const [name, quantization, open] of Object.entries(cases).flatMap(([name, o
   describe(`a base held as ${quantization}: ${name}`, () => {
     test("has the logits of an f32 base of the rounded weights, where its inputs stay f32", async () => {
       const { held, rounded } = await open(quantization)
+      const tolerance = quantization === "f16" ? 1e-5 : 1e-4
       const wanted = await logitsOf(runtimes.native, rounded)
-      expectClose(await logitsOf(withoutKernels(), held), wanted)
-      expectClose(await logitsOf(runtimes.wasm, held), wanted)
+      expectClose(await logitsOf(withoutKernels(), held), wanted, tolerance)
+      expectClose(await logitsOf(runtimes.wasm, held), wanted, tolerance)
     })
+
+    if (quantization === "f16") {
+      test("has the logits of the f32 base to what 11 bits of a weight tell", async () => {
+        const bases = await open(quantization)
+        const wanted = await logitsOf(runtimes.native, bases.f32)
+        const found = await logitsOf(runtimes.native, bases.held)
+        const off = rms(found.map((x, i) => x - wanted[i]!)) / rms(wanted)
+        expect(off).toBeLessThan(2e-3)
+        expect(off).toBeGreaterThan(1e-6)
+      })
+      return
+    }
 
     test("has nearly the logits of the f32 base on kernels for 8-bit weights", async () => {
       const bases = await open(quantization)
@@ -268,7 +281,7 @@ for (const quantization of quantizations)
   describe(`LoRA over a base held as ${quantization}`, () => {
     for (const name of ["llama", "qwen2", "qwen3", "gemma2", "phi3", "gpt2"]) {
       test(`${name}: has the loss and the gradients of an f32 base of the rounded weights`, async () => {
-        const { held, rounded } = await codedFixture(name, quantization)
+        const { held, rounded } = await heldFixture(name, quantization)
         const results = []
         for (const [runtime, base] of [
           [runtimes.native, rounded],
@@ -288,7 +301,7 @@ for (const quantization of quantizations)
     }
 
     test("lowers the loss, and the adapter answers over the held and the f32 base", async () => {
-      const bases = await codedFixture("llama", quantization)
+      const bases = await heldFixture("llama", quantization)
       const step = await loraStep(runtimes.native, bases.held)
       const optimizer = adamW(step.parameters)
       const batch = randomBatch(bases.held)

@@ -10,8 +10,8 @@ import { native } from "../../src/runtime/native.ts"
 import { webgpu } from "../../src/runtime/webgpu.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
-import { codedFixture } from "../support/coded-bases.ts"
 import { decodingScenario } from "../support/decoding-scenario.ts"
+import { heldFixture } from "../support/held-bases.ts"
 import { loraGradients, loraWithDropout } from "../support/lora-step.ts"
 import { expectOnGpu, placedGraphs, placements, readPlacements } from "../support/placement.ts"
 
@@ -31,7 +31,7 @@ test("webgpu opens for the standard lowering, or says why it can't", async () =>
 /** What a base held as 8-bit codes gives here, against an f32 base of what the codes stand for on the CPU. */
 const codesCase = (): void =>
   test("webgpu computes with weights held as codes, losses, gradients and logits", async () => {
-    const { held, rounded } = await codedFixture("llama", "int8")
+    const { held, rounded } = await heldFixture("llama", "int8")
     const results = []
     for (const [backend, base] of [
       [native, rounded],
@@ -50,10 +50,32 @@ const codesCase = (): void =>
     expect(Math.max(...found.map((x, i) => Math.abs(x - wanted[i]!)))).toBeLessThan(1e-4)
   }, 120_000)
 
+/** SwiftShader has no f16 in shaders: there such a base is refused, before anything is computed. */
+const f16Case = (): void =>
+  test("webgpu computes with weights held as f16, or says that its adapter can't", async () => {
+    const { held, rounded } = await heldFixture("llama", "f16")
+    const runtime = await webgpu.open()
+    try {
+      if (!(await runtime.takesF16!())) {
+        const refused = { code: "unavailable", message: expect.stringContaining("its adapter has no shader-f16") }
+        await expect(graphDecoder({ runtime, base: held })).rejects.toMatchObject(refused)
+        await expect(loraGradients(runtime, held)).rejects.toMatchObject(refused)
+        return
+      }
+      const processor = await native.open({ threads: 1 })
+      const [found, wanted] = [await loraGradients(runtime, held), await loraGradients(processor, rounded)]
+      await processor.dispose()
+      expect(Math.abs(found.loss - wanted.loss)).toBeLessThan(1e-4)
+      expect(Math.max(...found.gradients.map((x, i) => Math.abs(x - wanted.gradients[i]!)))).toBeLessThan(1e-4)
+    } finally {
+      await runtime.dispose()
+    }
+  }, 120_000)
+
 /** Masks are inputs, and what they keep is computed by operators that this backend has. */
 const dropoutCase = (): void =>
   test("webgpu has the losses and gradients of LoRA with dropout as the CPU has them", async () => {
-    const { f32 } = await codedFixture("llama", "int8")
+    const { f32 } = await heldFixture("llama", "int8")
     const results = []
     for (const backend of [native, webgpu]) {
       const runtime = await backend.open({ threads: 1 })
@@ -112,6 +134,7 @@ test("a log of the engine is read, and what falls back or is fetched in the mids
 if (found.ok) {
   runtimeCases(webgpu)
   codesCase()
+  f16Case()
   dropoutCase()
   for (const fixture of ["llama", "gemma2"]) decodingCase(fixture)
   placementCase()

@@ -3,6 +3,7 @@
  * finite differences under both lowerings; a new operator joins by a row.
  */
 import { blockBytes, type CodeBits } from "../../src/core/codes.ts"
+import { f32ToF16 } from "../../src/core/half.ts"
 import { rng } from "../../src/core/rng.ts"
 import { i64, type Tensor } from "../../src/core/tensor.ts"
 import type { CodesValue, GraphBuilder } from "../../src/graph/builder.ts"
@@ -43,6 +44,13 @@ const codesMatrix = (g: GraphBuilder, blocks: number, bits: CodeBits): CodesValu
     codes: g.constant({ dtype: "u8", shape: [blocks, blockBytes(bits)], data: codes }),
     scales: g.constant({ dtype: "f32", shape: [blocks], data: scales }),
   }
+}
+
+/** A matrix held as f16, of numbers up to 0.2 that f16 has. */
+const f16Matrix = (g: GraphBuilder, shape: readonly [number, number]): Value => {
+  const random = rng(shape[0], "op-case:f16")
+  const numbers = Float32Array.from({ length: shape[0] * shape[1] }, () => 0.4 * random.next() - 0.2)
+  return g.constant({ dtype: "f16", shape, data: f32ToF16(numbers) })
 }
 
 export const opCases: readonly OpCase[] = [
@@ -140,6 +148,22 @@ export const opCases: readonly OpCase[] = [
       build: (g, [x]) => g.gemm(x!, g.dequantize(codesMatrix(g, 10, bits), [5, 64], x!), { transB: true }),
     },
   ]),
+  {
+    name: "f16Product",
+    shapes: [[3, 7]],
+    declared: [["N", 7]],
+    build: (g, [x]) => g.f16Product(x!, f16Matrix(g, [5, 7]), { transB: true }),
+  },
+  {
+    name: "f16Product of a weight that is [in, out]",
+    shapes: [[3, 7]],
+    build: (g, [x]) => g.f16Product(x!, f16Matrix(g, [7, 5]), { transB: false }),
+  },
+  {
+    name: "gemm by f16Value",
+    shapes: [[3, 7]],
+    build: (g, [x]) => g.gemm(x!, g.f16Value(f16Matrix(g, [5, 7]), x!), { transB: true }),
+  },
   {
     name: "matmul, one matrix for a batch",
     shapes: [

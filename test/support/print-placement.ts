@@ -3,6 +3,7 @@
  * computes where. A program of its own, as the engine writes past whatever a test could catch. See `placement.ts`.
  *
  * Usage: bun test/support/print-placement.ts node|web training:<parity case>:<method> decoding:<parity case>:[feature,feature]
+ * each with :f16 behind it where weights are to be held so
  */
 import process from "node:process"
 import { fileURLToPath } from "node:url"
@@ -11,6 +12,7 @@ import type { GraphModel } from "../../src/graph/ir.ts"
 import { lower } from "../../src/graph/lower/lower.ts"
 import { encodeModel } from "../../src/graph/onnx/write.ts"
 import type { Base } from "../../src/models/base.ts"
+import type { Quantization } from "../../src/models/quantization.ts"
 import { methodEnv } from "../../src/presets/method-env.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { onnxruntimeNode } from "../../src/runtime/onnxruntime-node.ts"
@@ -39,9 +41,9 @@ const ort = route === "web" ? await import("onnxruntime-web/webgpu") : await onn
 ort.env.logLevel = "verbose"
 if (route === "web") ort.env.wasm.numThreads = 1
 for (const name of graphs) {
-  const [kind, fixture, detail] = name.split(":") as [string, string, string]
+  const [kind, fixture, detail, quantize] = name.split(":") as [string, string, string, Quantization?]
   const folder = fileURLToPath(new URL(`../fixtures/parity/${fixture}/base`, import.meta.url))
-  const { base } = await openBase(folder, { cacheFolder: null })
+  const { base } = await openBase(folder, { cacheFolder: null, ...(quantize && { quantize }) })
   const graph = kind === "training" ? training(base, detail) : decoding(base, detail)
   console.error(`graph ${name}`)
   const session = await ort.InferenceSession.create(encodeModel(lower(graph, "standard")), {

@@ -13,7 +13,7 @@ import { ggufBase } from "../../../src/export/gguf-base.ts"
 import type { GgufTensor } from "../../../src/formats/gguf/content.ts"
 import { decodeGguf } from "../../../src/formats/gguf/decode.ts"
 import { readGguf } from "../../../src/formats/gguf/read.ts"
-import { writeGguf } from "../../../src/formats/gguf/write.ts"
+import { ggufTensor, writeGguf } from "../../../src/formats/gguf/write.ts"
 import { writeSafetensors } from "../../../src/formats/safetensors.ts"
 import type { LoadedAdapter } from "../../../src/forms/form.ts"
 import { llama } from "../../../src/models/llama.ts"
@@ -89,22 +89,24 @@ export async function peerModel(peer: PeerName, folder: string, quantize: Quanti
   const path = join(files, name)
   if ((await readdir(files).catch(() => [] as string[])).includes(name)) return path
   const whole = await ggufBase(open.base, open.configJson, await tokenizerFiles(folder), open.base.read)
-  await writeFileAtomic(path, types.layers === "F32" ? whole : inBlocks(whole, types))
+  await writeFileAtomic(path, types.layers === "F32" ? whole : inTypes(whole, types))
   return path
 }
 
 /** Numbers of files: `general.file_type` of llama.cpp. */
-const FILE_TYPES = { F32: 0, Q4_0: 2, Q8_0: 7 } as const
+const FILE_TYPES = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 7 } as const
 
 /** The token embedding, and an output layer of its own. */
 const TABLES = ["token_embd.weight", "output.weight"]
 
-/** A file of f32 with its matrices in blocks. */
-function inBlocks(bytes: Uint8Array, { layers, tables }: (typeof ggufTypes)["f32"]): Uint8Array {
+/** A file of f32 with its matrices in other types. */
+function inTypes(bytes: Uint8Array, { layers, tables }: (typeof ggufTypes)["f32"]): Uint8Array {
   const held = (name: string, tensor: GgufTensor): GgufTensor => {
     const type = TABLES.includes(name) ? tables : layers
     const { shape } = tensor
-    return shape.length < 2 || type === "F32" ? tensor : ggufBlocks(type, shape, decodeGguf(tensor))
+    if (shape.length < 2 || type === "F32") return tensor
+    const data = decodeGguf(tensor)
+    return type === "F16" ? ggufTensor(f32(shape, data), type) : ggufBlocks(type, shape, data)
   }
   const { metadata, tensors } = readGguf(bytes, "the base")
   return writeGguf({

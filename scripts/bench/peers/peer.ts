@@ -52,8 +52,9 @@ export const ggufTypes: Readonly<
   Record<Quantization | "f32", { readonly layers: GgufType; readonly tables: GgufType }>
 > = {
   f32: { layers: "F32", tables: "F32" },
+  f16: { layers: "F16", tables: "F16" },
   int8: { layers: "Q8_0", tables: "Q8_0" },
   int4: { layers: "Q4_0", tables: "Q8_0" },
   "int4-pure": { layers: "Q4_0", tables: "Q4_0" },
 }
-type GgufType = "F32" | "Q8_0" | "Q4_0"
+type GgufType = "F32" | "F16" | "Q8_0" | "Q4_0"

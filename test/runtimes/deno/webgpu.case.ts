@@ -16,6 +16,8 @@ import { wasm } from "../../../src/runtime/wasm.ts"
 import { webgpu } from "../../../src/runtime/webgpu.ts"
 import { fsFolder } from "../../../src/store/folder.ts"
 import { decodingScenario } from "../../support/decoding-scenario.ts"
+import { heldFixture } from "../../support/held-bases.ts"
+import { loraGradients } from "../../support/lora-step.ts"
 import { expectOnGpu, placedGraphs, placements } from "../../support/placement.ts"
 import { grantedOf } from "./permissions.ts"
 
@@ -52,6 +54,23 @@ for (const method of ["lora", "ia3"])
     assert.deepEqual(wrong, [])
     assert.ok(right >= 6, `Only ${right} checks were made`)
   })
+
+test("weights held as f16 give the loss, the gradients and the logits of an f32 base of what is left of them", async () => {
+  const { held, rounded } = await heldFixture("llama", "f16")
+  const results: Float32Array[] = []
+  for (const [backend, base] of [
+    [wasm, rounded],
+    [webgpu, held],
+  ] as const) {
+    const runtime = await backend.open({ threads: 1 })
+    const { loss, gradients } = await loraGradients(runtime, base)
+    results.push(Float32Array.of(loss, ...gradients, ...(await decodingScenario(runtime, base))))
+    await runtime.dispose()
+  }
+  const [wanted, found] = results as [Float32Array, Float32Array]
+  assert.equal(found.length, wanted.length)
+  assert.ok(found.every((x, i) => Math.abs(x - wanted[i]!) < 1e-4))
+})
 
 test("sequences come and go, on adapters, with caches on the GPU, as WebAssembly decodes them", async () => {
   const folder = fsFolder(placeOf("test/fixtures/parity/llama/base"))

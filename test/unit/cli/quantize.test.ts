@@ -33,9 +33,15 @@ test("train --quantize int8 says in the adapter what the base was held as, and i
   expect(out).toMatch(/^trained_over +int8$/m)
 })
 
-test("inspect says what a base takes as f32 and as int8", async () => {
+test("inspect says what a base takes as f32 and in fewer bits", async () => {
   const { out } = await runCli("inspect", sprigFolder, "--json")
-  expect(JSON.parse(out).held_as).toEqual({ f32: "11 MB", int8: "3 MB", int4: "2 MB", "int4-pure": "2 MB" })
+  expect(JSON.parse(out).held_as).toEqual({
+    f32: "11 MB",
+    f16: "6 MB",
+    int8: "3 MB",
+    int4: "2 MB",
+    "int4-pure": "2 MB",
+  })
 })
 
 test("generate and eval answer over int8 weights, also with an adapter, and say so", async () => {
@@ -58,6 +64,25 @@ test("generate and eval answer over int8 weights, also with an adapter, and say 
   })
 })
 
+test("training and answering over f16 weights say so, and espalier quantize says what they lose", async () => {
+  const { code, out } = await train("--quantize", "f16")
+  expect([code, out]).toEqual([0, expect.stringContaining("f16 weights")])
+  const prompt = ["What colour is the sky?", "--max-tokens", "4"]
+  const answered = await runCli("generate", ...prompt, ...engine, "--quantize", "f16", "--adapter", adapter)
+  expect([answered.code, answered.err]).toEqual([0, ""])
+  const { records } = await runCli("quantize", "--base", base, "--to", "f16", "--json")
+  const { weights, error, bytes } = records[0] as {
+    readonly weights: readonly { readonly bits: number }[]
+    readonly error: number
+    readonly bytes: { readonly f32: number; readonly held: number }
+  }
+  expect(weights.map(({ bits }) => bits)).toEqual(new Array(15).fill(16))
+  // Rounded to 11 bits: at most 2^-12 of each number.
+  expect(error).toBeGreaterThan(0)
+  expect(error).toBeLessThan(2 ** -12)
+  expect(bytes.held).toBeLessThan(0.6 * bytes.f32)
+})
+
 test("full fine-tuning over int8 weights is refused, with what to do", async () => {
   const { code, err } = await train("--quantize", "int8", "--method", "full")
   expect(code).toBe(2)
@@ -67,7 +92,7 @@ test("full fine-tuning over int8 weights is refused, with what to do", async () 
 
 test("a way of holding weights that is not known is refused, with those that are", async () => {
   const { code, err } = await runCli("generate", "hello", ...engine, "--quantize", "int5")
-  expect([code, err]).toEqual([2, expect.stringContaining("one of none, int8, int4, int4-pure")])
+  expect([code, err]).toEqual([2, expect.stringContaining("one of none, f16, int8, int4, int4-pure")])
 })
 
 test("espalier quantize says each weight's error and perplexity before and after, and keeps the codes", async () => {

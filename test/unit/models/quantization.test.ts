@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { gpt2 } from "../../../src/models/gpt2.ts"
 import { llama } from "../../../src/models/llama.ts"
-import { heldWeights } from "../../../src/models/quantization.ts"
+import { checkHeld, heldWeights } from "../../../src/models/quantization.ts"
 
 const llamaConfig = (extra: Record<string, unknown>) =>
   llama.parseConfig({
@@ -60,4 +60,26 @@ test("heldWeights() gives int4-pure's 4, and holds the same weights", () => {
   const [pure, mixed] = (["int4-pure", "int4"] as const).map((each) => heldWeights(llama, config, each))
   expect([...pure!.keys()]).toEqual([...mixed!.keys()])
   for (const { bits } of pure!.values()) expect(bits).toBe(4)
+})
+
+test("heldWeights() holds the same weights as f16, whatever their rows' sizes and whichever way round they are", () => {
+  const held = heldWeights(llama, llamaConfig({ hidden_size: 48, intermediate_size: 100 }), "f16")
+  expect(held.size).toBe(9)
+  expect(new Set([...held.values()].map(({ bits }) => bits))).toEqual(new Set([16]))
+  const config = gpt2.parseConfig({ vocab_size: 64, n_embd: 32, n_layer: 1, n_head: 2, n_positions: 32 })
+  expect([...heldWeights(gpt2, config, "f16").keys()].sort()).toEqual(
+    [...heldWeights(gpt2, config, "int8").keys()].sort(),
+  )
+})
+
+test("checkHeld() refuses weights of f16 where the device says that it has none, and says what to do", async () => {
+  const device = (has: boolean) => ({ name: "webgpu", takesF16: async () => has }) as const
+  await checkHeld(device(true), "f16")
+  await checkHeld({ name: "native" }, "f16")
+  for (const other of ["int8", undefined] as const) await checkHeld(device(false), other)
+  await expect(checkHeld(device(false), "f16")).rejects.toMatchObject({
+    code: "unavailable",
+    message: "Backend webgpu can't hold weights as f16 here: its adapter has no shader-f16",
+    hint: "Hold them as int8, or leave out --quantize",
+  })
 })

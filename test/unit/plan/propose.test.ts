@@ -19,7 +19,7 @@ const planOf = ({ method, settings, rows, length, quantize }: Choice): TrainingP
   const total =
     (method.name === "full" ? 10_000 : 0) +
     rows * 100 +
-    { int8: 100, int4: 50, "int4-pure": 40, none: 400 }[quantize ?? "none"] +
+    { f16: 200, int8: 100, int4: 50, "int4-pure": 40, none: 400 }[quantize ?? "none"] +
     rank * 10 +
     length
   return { method: method.name, trainable: 1, rowsAtOnce: rows, parts: [], total }
@@ -39,7 +39,8 @@ describe("propose()", () => {
     expect(gaveUp).toEqual(["rows at a time: 4 instead of 8, 2 batches to a step"])
   })
 
-  test("then holds the base in 8 bits, then in 4, then its tables too, then lowers the rank, then cuts rows", () => {
+  test("then holds the base in 16 bits, then in 8, then in 4, then its tables too, then lowers the rank, then cuts rows", () => {
+    expect(within(750).choice).toEqual({ ...wanted, rows: 1, accumulation: 8, quantize: "f16" })
     expect(within(700).choice).toEqual({ ...wanted, rows: 1, accumulation: 8, quantize: "int8" })
     expect(within(600).choice).toEqual({ ...wanted, rows: 1, accumulation: 8, quantize: "int4" })
     expect(within(500).choice).toEqual({

@@ -77,6 +77,10 @@ describe("planTraining()", () => {
     expect(partOf(plan("full"), "weights")).toBe(0)
     const held = baseShape("twig", llama, config, "int8")
     expect(partOf(plan("lora", {}, { base: held }), "weights")).toBeLessThan(0.3 * 2 * weights)
+    // All but the norms, at two bytes.
+    const norms = 4 * 64 * (2 * 2 + 1)
+    const half = baseShape("twig", llama, config, "f16")
+    expect(partOf(plan("lora", {}, { base: half }), "weights")).toBe(weights + norms)
   })
 
   test("grows with rows and with rank, and not with rows that are computed one piece after the other", () => {

@@ -13,6 +13,7 @@ import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { bytesOf } from "../../../src/core/bytes.ts"
 import { type CodeMatrix, quantizeCodes, transposed } from "../../../src/core/codes.ts"
+import { f32ToF16 } from "../../../src/core/half.ts"
 import { rng } from "../../../src/core/rng.ts"
 import { f32 } from "../../../src/core/tensor.ts"
 import { blobSize, memorySource, packWeights, type WeightSource } from "../../../src/store/weights-file.ts"
@@ -103,7 +104,7 @@ test("packWeights() of one base several times at once gives one whole blob", asy
   expect(readdirSync(join(cacheFolder, "bases")).length).toBe(1)
 })
 
-describe("packWeights() with 8-bit codes", () => {
+describe("packWeights() with weights in fewer bits", () => {
   const random = rng(1, "int8")
   const matrix = (shape: readonly number[]) =>
     f32(
@@ -170,7 +171,8 @@ describe("packWeights() with 8-bit codes", () => {
     const blob = await weights.bytes()
     const held = (name: string): CodeMatrix => {
       const { offset, length, held: how } = layout.get(name)!
-      const { bits, scales } = how!
+      if (!how || how.bits === 16) throw new TypeError(`${name} is not held as codes`)
+      const { bits, scales } = how
       return {
         bits,
         codes: blob.slice(offset, offset + length),
@@ -180,6 +182,45 @@ describe("packWeights() with 8-bit codes", () => {
     expect([...blob.slice(0, 256)]).toEqual([...bytesOf(wide.get("norm")!.data)])
     for (const name of ["q", "k"]) expect(held(name)).toEqual(quantizeCodes(wide.get(name)!.data, 8))
     expect(held("t")).toEqual(quantizeCodes(transposed(wide.get("t")!.data, 32, 3), 4))
+  })
+
+  test("holds weights as f16, in their own shapes and side by side", async () => {
+    const names = ["q", "k", "t"]
+    const held = new Map(names.map((name) => [name, { bits: 16 }] as const))
+    const { layout, weights } = await packWeights(counted(wide), wideGroups, { cacheFolder: null, held })
+    const blob = await weights.bytes()
+    for (const name of names) {
+      const { shape, data } = wide.get(name)!
+      const { offset, length, ...place } = layout.get(name)!
+      expect(place).toEqual({ shape, held: { bits: 16 } })
+      expect([...blob.slice(offset, offset + length)]).toEqual([...bytesOf(f32ToF16(data))])
+    }
+    expect(layout.get("k")!.offset).toBe(layout.get("q")!.offset + layout.get("q")!.length)
+    expect(layout.get("norm")!.length).toBe(256)
+
+    // Read in parts, as large tensors of a checkpoint are.
+    const source = counted(wide)
+    const parts = async function* (name: string) {
+      const { data } = wide.get(name)!
+      yield data.subarray(0, 7)
+      yield data.subarray(7)
+    }
+    const inParts = await packWeights({ ...source, f32Parts: parts }, wideGroups, { cacheFolder: null, held })
+    expect(await inParts.weights.bytes()).toEqual(blob)
+  })
+
+  test("refuses a number that f16 can't hold, with what to do", async () => {
+    const held = new Map([["q", { bits: 16 }] as const])
+    const { shape, data } = wide.get("q")!
+    const packed = (number: number) => {
+      const tensors = new Map(wide).set("q", f32(shape, data.with(3, number)))
+      return packWeights(counted(tensors), wideGroups, { cacheFolder: null, held })
+    }
+    await packed(-65519)
+    await expect(packed(-70000)).rejects.toMatchObject({
+      code: "unsupported",
+      message: "Weight q can't be held as f16: it has -70000, and f16 ends at 65504",
+    })
   })
 
   test("keeps them in a file of their own beside the f32 one, written once", async () => {
