@@ -3,7 +3,7 @@
  * computes is f32 throughout: the products of f16 that a GPU has sum in f16 as well, which loses a thousandth of a result
  * and more (docs/log.md), and most processors have none.
  */
-import { type Dim, sameDim } from "../dim.ts"
+import { type Dim, type Shape, sameDim } from "../dim.ts"
 import type { Spec } from "../ir.ts"
 import { defineOp, type Emitter, expectRank, int } from "../op.ts"
 
@@ -23,22 +23,24 @@ function expectF16(op: string, weight: Spec): void {
  * memory at once. So the weight is first given its own shape by a `Reshape`, which copies nothing, to a shape that is made
  * of the size of `after`: that size times zeros, and of a zero `Reshape` makes its input's own size. For the same reason
  * the weights of the backward pass are not those of the forward pass, kept until then.
+ *
+ * The engine doesn't see through that, and a product of unknown sizes costs memory: what comes after it is not computed in
+ * place. So a second `Reshape` says the sizes again.
  */
-function widened(
-  e: Emitter,
-  weight: string,
-  {
-    rank,
-    after,
-    outputs = 1,
-  }: { readonly rank: number; readonly after: string; readonly outputs?: 1 | readonly string[] },
-): string {
-  const same = e.once(`same-${rank}-${after}`, () => {
+function widened(e: Emitter, weight: string, { shape, after }: Late, outputs: 1 | readonly string[] = 1): string {
+  const same = e.once(`same-${shape.length}-${after}`, () => {
     const [size] = e.node("Shape", [after], { start: int(0), end: int(1) })
-    return e.node("Mul", [size!, e.ints(new Array<number>(rank).fill(0))])[0]!
+    return e.node("Mul", [size!, e.ints(shape.map(() => 0))])[0]!
   })
   const [late] = e.node("Reshape", [weight, same])
-  return e.node("Cast", [late!], { to: int(F32) }, { outputs })[0]!
+  const [wide] = e.node("Cast", [late!], { to: int(F32) })
+  return e.node("Reshape", [wide!, e.dims(shape)], {}, { outputs })[0]!
+}
+
+/** A weight's shape, and what it waits for. */
+interface Late {
+  readonly shape: Shape
+  readonly after: string
 }
 
 /** A weight f16 as f32 of its shape. The second input is a value that is there shortly before it is wanted. */
@@ -50,7 +52,7 @@ export const f16Value = defineOp<Record<never, never>>({
   },
   vjp: "frozen",
   emit(e, { inputs: [w] }, [weight, after], outputs) {
-    widened(e, weight!, { rank: w!.shape.length, after: after!, outputs })
+    widened(e, weight!, { shape: w!.shape, after: after! }, outputs)
   },
 })
 
@@ -95,7 +97,7 @@ export const f16Product = defineOp<F16ProductAttrs>({
     needs[0] ? g.f16Product(dy!, weight!, { transB: !transB }) : null,
     null,
   ],
-  emit(e, { attrs: { transB } }, [x, weight], outputs) {
-    e.node("Gemm", [x!, widened(e, weight!, { rank: 2, after: x! })], { transB: int(+transB) }, { outputs })
+  emit(e, { inputs: [, w], attrs: { transB } }, [x, weight], outputs) {
+    e.node("Gemm", [x!, widened(e, weight!, { shape: w!.shape, after: x! })], { transB: int(+transB) }, { outputs })
   },
 })
