@@ -74,19 +74,37 @@ function biasOf(site: Site, c: Config): ParameterSpec<"bias">[] {
 const hasBias = (site: Site): site is LinearSite | NormSite =>
   (site.kind === "linear" || site.kind === "norm") && site.bias
 
+/** A table with the rows that forms put into it. */
+function withRows(table: Float32Array, forms: readonly Form[]): Float32Array {
+  if (forms.length === 0) return table
+  const out = table.slice()
+  for (const form of forms) {
+    if (form.form !== "table" || form.ids === null) continue
+    const features = form.rows.shape[1]!
+    for (const [i, id] of form.ids.entries())
+      out.set(form.rows.data.subarray(i * features, (i + 1) * features), id * features)
+  }
+  return out
+}
+
 /** a - b. */
 const difference = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x - b[i]!)
 
 function parameters(site: Site, c: Config, env: MethodEnv): ParameterSpec<Stored>[] {
-  // What is trained whole has no LoRA beside it, as in PEFT.
   const whole = wholeParams(site, c, env)
-  if (whole.length > 0) return whole
+  // What is trained whole has no LoRA beside it, as in PEFT.
+  if (whole.some(({ name }) => name !== "token_rows")) return whole
   const table = tableParams(site, c)
   if (table.length > 0 && c.loraBias)
     throw new EspalierError("unsupported", `A bias of the LoRA on ${site.path} is not supported`, {
       param: "method.loraBias",
     })
-  if (table.length > 0) return table
+  if (whole.length > 0 && table.length > 0 && site.kind !== "tied_head")
+    throw new EspalierError("unsupported", `Rows of tokens beside a LoRA on ${site.path} are not supported`, {
+      hint: "PEFT has no such adapter either: take tokens or the LoRA there",
+      param: "method.tokens",
+    })
+  if (whole.length > 0 || table.length > 0) return [...whole, ...table]
   const pair = factors(site, c)
   const bias = biasOf(site, c)
   if (!pair || site.kind !== "linear") return bias
@@ -143,11 +161,17 @@ export const lora = defineMethod({
     norm: ({ x, base }, p: Partial<Record<Name, Value>>) =>
       base(x, { ...(p.bias && { bias: p.bias }), ...wholeNorm(p) }),
     lookUp: (context, p: Partial<Record<Name, Value>>, c) => tableLookUp(context, p, c) ?? wholeLookUp(context, p, c),
-    head: (context, p: Partial<Record<Name, Value>>, c) => tableHead(context, p, c) ?? wholeHead(context, p, c),
+    head(context, p: Partial<Record<Name, Value>>, c) {
+      const whole = wholeHead(context, p, c)
+      // A LoRA of a tied output layer is over the rows that it shares with the embedding.
+      return tableHead(whole ? { ...context, weight: () => whole } : context, p, c) ?? whole
+    },
   },
   async finish(site, p: Partial<Record<Stored, Tensor<"f32">>>, c, read) {
     const { lora_A, lora_B, lora_B_bias, bias } = p
-    const whole = [...wholeForms(site, p, c), ...(await tableForms(site, p, c, read))]
+    const whole = wholeForms(site, p, c)
+    const tables = await tableForms(site, p, c, async (name) => withRows(await read(name), whole))
+    if (tables.length > 0) return tables
     if (whole.length > 0) return whole
     if (site.kind !== "linear" && site.kind !== "norm") return []
     const { path } = site

@@ -13,18 +13,15 @@ import type { ParameterSpec, ReadWeight } from "../src/method.ts"
 import type { HeadContext, LookUpContext } from "../src/models/hooks.ts"
 import type { Site } from "../src/models/site.ts"
 import { type LoraSettings, rankOf, scaleOf } from "./lora-settings.ts"
-import { matchesTargets } from "./targets.ts"
+import { isMeant } from "./targets.ts"
 import { sideOf, tableWeight } from "./whole-modules.ts"
 
 /** Parameters at a table. */
 export type TableName = "table_A" | "table_B"
 
 /** Whether targets mean a path by its own name: `all-linear` means no table. */
-const isNamed = (path: string, { targets, exclude }: LoraSettings): boolean =>
-  targets !== "all-linear" &&
-  targets !== "all" &&
-  matchesTargets(path, targets) &&
-  (exclude === null || !matchesTargets(path, exclude))
+const isNamed = (path: string, c: LoraSettings): boolean =>
+  c.targets !== "all-linear" && c.targets !== "all" && isMeant(path, null, c)
 
 /**
  * A and B of a table that is meant; none at any other site.
@@ -32,8 +29,7 @@ const isNamed = (path: string, { targets, exclude }: LoraSettings): boolean =>
  */
 export function tableParams(site: Site, c: LoraSettings): ParameterSpec<TableName>[] {
   const side = sideOf(site)
-  // Without a layer, a module is none of the chosen ones.
-  if ((site.kind !== "embedding" && side === null) || !isNamed(site.path, c) || c.layers !== null) return []
+  if ((site.kind !== "embedding" && side === null) || !isNamed(site.path, c)) return []
   if (side === null || c.init === "pissa")
     throw new EspalierError(
       "unsupported",

@@ -41,18 +41,27 @@ export function matchesTargets(path: string, targets: Targets): boolean {
 /** Which layers are meant. */
 export interface Meant {
   readonly targets: Targets
-  /** Only these layers of the stack; all where null. */
+  /** Only these layers of the stack; all where null. A module that `targets` name by its whole path is meant in any. */
   readonly layers: readonly number[] | null
   /** None of these, whatever `targets` says. @default none */
   readonly exclude?: Targets | null
 }
 
+/** Whether targets name a module by its whole path. */
+const isSpelledOut = (path: string, targets: Targets): boolean => Array.isArray(targets) && targets.includes(path)
+
+/**
+ * Whether a module is meant.
+ * @param layer which of the stack it is in; null for what is in none
+ */
+export const isMeant = (path: string, layer: number | null, { targets, layers, exclude = null }: Meant): boolean =>
+  matchesTargets(path, targets) &&
+  (!layers || (layer !== null && layers.includes(layer)) || isSpelledOut(path, targets)) &&
+  (exclude === null || !matchesTargets(path, exclude))
+
 /** Whether a site is a linear layer that is meant. */
-export const isTarget = (site: Site, { targets, layers, exclude = null }: Meant): site is LinearSite =>
-  site.kind === "linear" &&
-  matchesTargets(site.path, targets) &&
-  (!layers || layers.includes(site.layer)) &&
-  (exclude === null || !matchesTargets(site.path, exclude))
+export const isTarget = (site: Site, meant: Meant): site is LinearSite =>
+  site.kind === "linear" && isMeant(site.path, site.layer, meant)
 
 /** The value that a pattern table gives a path, or the fallback; keys match a path's end or are regular expressions. */
 export function fromPattern(patterns: Readonly<Record<string, number>>, path: string, fallback: number): number {

@@ -8,7 +8,7 @@ import { rng } from "../core/rng.ts"
 import type { Tensor } from "../core/tensor.ts"
 import { type Batch, IGNORE } from "../data/batch.ts"
 import { readSafetensors } from "../formats/safetensors.ts"
-import type { Method, MethodEnv } from "../method.ts"
+import type { Method, MethodEnv, PreparedMethod } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 import type { BoundAdapter, Decoder } from "../serve/decoder.ts"
@@ -62,6 +62,8 @@ interface Trace {
   readonly steps: number
   readonly losses: readonly number[]
   readonly final_loss: number
+  /** Whether the method's own work after each update was done, as AdaLoRA's sharing out of ranks. @default {false} */
+  readonly after_update?: boolean
 }
 
 /** Runs every check of a case. @throws {EspalierError} If it is none. */
@@ -156,9 +158,8 @@ async function checkMethod({
 }: MethodCheck): Promise<void> {
   const { runtime, methods } = options
   const folder = await parity.folder(method)
-  const start = await readAdapterFolder(await parity.folder(method, "adapter_init"))
   const trace = (await readJson(folder, "trace.json")) as unknown as Trace
-  const { method: prepared } = understandAdapter(start, methods, env, base.name)
+  const { prepared, start } = await beginning(parity, method, methods, env, base.name)
 
   const batch = batchOf(io)
   const step = await graphStep({
@@ -168,10 +169,10 @@ async function checkMethod({
     env,
     maxLength: batch.length,
     maxLabelled: batch.rows * batch.length,
-    start: (await encoderStart(folder)) ?? start.tensors,
+    ...(start && { start }),
   })
-  // The cases' plain AdamW decays every parameter, biases and norms too.
-  const parameters = step.parameters.map((parameter) => ({ ...parameter, decay: true }))
+  // The cases' plain AdamW decays every parameter, biases and norms too, but nothing that is only remembered.
+  const parameters = step.parameters.map((parameter) => ({ ...parameter, decay: parameter.state !== true }))
   const optimizer = adamW(parameters, { betas: trace.betas, eps: trace.eps, weightDecay: trace.weight_decay })
   const losses: number[] = []
   for (let i = 0; i <= trace.steps; i++) {
@@ -180,6 +181,7 @@ async function checkMethod({
     if (i === trace.steps) break
     clipGradients(gradients, trace.max_grad_norm)
     optimizer.update(step.values, gradients, trace.lr)
+    if (trace.after_update) step.afterUpdate?.(i + 1, trace.steps, gradients)
   }
   within(method, "losses", Math.max(...trace.losses.map((loss, i) => Math.abs(loss - losses[i]!))))
   within(method, "final_loss", Math.abs(trace.final_loss - losses.at(-1)!))
@@ -201,6 +203,35 @@ async function checkMethod({
     )
   within(method, "logits_final", await logitsDifference(decoder, await bind(final), io, wanted))
   within(method, "logits_trained", await logitsDifference(decoder, await bind(again), io, wanted))
+}
+
+/** settings.json of a method's folder: what adapter_config.json can't say of how it is trained. */
+interface Settings {
+  readonly method: string
+  readonly settings: Readonly<Record<string, unknown>>
+  /** What it begins with. */
+  readonly start: "adapter_init" | "own"
+}
+
+/** A method with its settings and its first values; null for those that the method gives itself. */
+async function beginning(
+  parity: ParityCase,
+  name: string,
+  methods: readonly Method[],
+  env: MethodEnv,
+  baseName: string,
+): Promise<{ readonly prepared: PreparedMethod; readonly start: ReadonlyMap<string, Tensor<"f32">> | null }> {
+  const folder = await parity.folder(name)
+  const first = async () => readAdapterFolder(await parity.folder(name, "adapter_init"))
+  if ((await folder.list()).includes("settings.json")) {
+    const given = (await readJson(folder, "settings.json")) as unknown as Settings
+    const method = methods.find((each) => each.name === given.method)
+    if (!method) throw new EspalierError("unsupported", `settings.json: there is no method ${given.method}`)
+    return { prepared: method.prepare(given.settings), start: given.start === "own" ? null : (await first()).tensors }
+  }
+  const adapter = await first()
+  const { method: prepared } = understandAdapter(adapter, methods, env, baseName)
+  return { prepared, start: (await encoderStart(folder)) ?? adapter.tensors }
 }
 
 /** First values of what is trained, where that isn't what the adapter file holds; null where it is. */

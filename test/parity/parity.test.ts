@@ -14,6 +14,21 @@ import { openRuntime } from "../../src/presets/open-runtime.ts"
 /** Methods of each case. */
 const everywhere = ["dora", "ia3", "lora", "prefix_tuning", "prompt_tuning"]
 const more = ["adalora", "ln_tuning", "p_tuning_lstm", "p_tuning_mlp", "prefix_projection", "rslora", "vera"]
+/** Beside a case's other methods. */
+const beside: Readonly<Record<string, readonly string[]>> = {
+  llama3: [
+    "adalora_shared",
+    "dora_patterns",
+    "lora_layers",
+    "lora_patterns",
+    "lora_save",
+    "lora_tables",
+    "lora_tokens",
+    "pissa",
+  ],
+  qwen3: ["lora_save", "lora_tables", "lora_tokens"],
+  smollm3: ["lora_mixed"],
+}
 const cases: Readonly<Record<string, readonly string[]>> = {
   llama: [...everywhere, ...more],
   qwen2: everywhere,
@@ -21,10 +36,10 @@ const cases: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(
     ["gemma2", "gemma3", "granite", "llama3", "mistral", "olmo2", "phi3", "qwen3", "smollm3"].map((name) => [
       name,
-      [...everywhere, "ln_tuning"],
+      [...everywhere, "ln_tuning", ...(beside[name] ?? [])],
     ]),
   ),
-  gpt2_gelu: ["lora_bias"],
+  gpt2_gelu: ["lora_bias", "pissa"],
   llama_relu: ["lora_exclude", "lora_only_bias"],
   // Settings that change the frozen base alone.
   ...Object.fromEntries(

@@ -45,6 +45,13 @@ describe("matchesTargets() follows PEFT's rules", () => {
     test(`${path} by ${targets}`, () => expect(matchesTargets(path, targets)).toBe(wanted))
 })
 
+test("a module that targets name by its whole path is meant whatever the layers are", () => {
+  const [first, v] = ["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.v_proj"]
+  const pathsOf = (settings: object) => [...new Set(keys(settings).map((key) => key.split(".lora_")[0]!.slice(17)))]
+  expect(pathsOf({ targets: [first, "v_proj", "embed_tokens"], layers: [1] })).toEqual([first, v])
+  expect(pathsOf({ targets: [first, "v_proj"], layers: [1], exclude: ["q_proj"] })).toEqual([v])
+})
+
 /** For forms that depend on no frozen weight. */
 const noWeights = async (name: string): Promise<Float32Array> => {
   throw new Error(`${name} is not there`)
@@ -100,7 +107,7 @@ describe("lora", () => {
       "base_model.model.lm_head.lora_B.weight [32,2]",
     ])
     // PEFT takes a module without a number for none of the chosen layers.
-    expect(() => keys({ targets: ["lm_head"], layers: [0] })).toThrow(/finds nothing to train/)
+    expect(() => keys({ targets: ["embed_tokens"], layers: [0] })).toThrow(/finds nothing to train/)
     expect(() => keys({ targets: ["lm_head"], loraBias: true })).toThrow(/bias of the LoRA on lm_head/)
     expect(() => keys({ targets: ["lm_head"], init: "pissa" })).toThrow(/PiSSA on lm_head/)
   })
@@ -126,6 +133,11 @@ describe("lora", () => {
     expect(rows({ embed_tokens: [1, 5], lm_head: [3] })).toEqual([key("model.embed_tokens", 2), key("lm_head", 1)])
     expect(rows({ wte: [1] })).toEqual([])
     for (const wrong of [[32], [1, 1]]) expect(() => rows(wrong)).toThrow(/Expected tokens below 32, each of them once/)
+    for (const [targets, tokens] of [
+      [["embed_tokens"], [1]],
+      [["lm_head"], { lm_head: [1] }],
+    ])
+      expect(() => keys({ targets, tokens })).toThrow(/Rows of tokens beside a LoRA on .* are not supported/)
   })
   test("refuses unknown settings and targets that match nothing", () => {
     expect(() => keys({ rnak: 4 })).toThrow(/method lora are wrong: rnak/)
