@@ -7,10 +7,11 @@ import type { BottleneckForm, Form } from "../forms/form.ts"
 import type { GraphBuilder } from "../graph/builder.ts"
 import { parseDim, product } from "../graph/dim.ts"
 import type { Value } from "../graph/ir.ts"
+import { gemm, type ProductAttrs } from "../graph/ops/matmul.ts"
 import type { Base } from "../models/base.ts"
 import type { Hooks } from "../models/hooks.ts"
 import type { LinearSite, NormSite, ResidualSite } from "../models/site.ts"
-import { groupFactors, type LowrankGroup, lowrankGroups, servedLinears } from "./lowrank-groups.ts"
+import { groupFactors, type LowrankGroup, lowrankGroups, type OutputBlocks, servedLinears } from "./lowrank-groups.ts"
 
 /**
  * A kind of nodes in the decoding graph. Factors on layers that read the same input are a kind of their own
@@ -58,7 +59,7 @@ const nonlinearitiesOf = (features: ReadonlySet<DecodeFeature>): BottleneckForm[
  * Hooks for a set of features. Each sequence of a run has factors of its own, so every input has the batch for its first
  * axis. A linear layer computes out * (base(in * x) + (x A^T) B) + add, with A [B, r, in] and B [B, r, out] (its scale
  * multiplied in), in and out [B, 1, size] the vectors of `scale`, add the vector of `bias`. A and B are those of all layers that
- * read the same input.
+ * read the same input: see `lowrank-groups.ts`.
  */
 export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<DecodeFeature>): Hooks {
   const has = (feature: DecodeFeature): boolean => features.has(feature)
@@ -78,14 +79,33 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   const changes = new Map<string, Value>()
   const changeOf = (path: string, x: Value): Value => {
     const { group, rank } = groups.get(path)!
-    const { name, sites } = group
-    const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
+    const { name, sites, blocks } = group
     const known = changes.get(name)
     if (known) return known
-    const down = g.matmul(apart(x), input(`a.${name}`, [rank, sites[0]!.inFeatures]), { transB: true })
-    const change = flat(g.matmul(down, input(`b.${name}`, [rank, width])))
+    const { inFeatures } = sites[0]!
+    const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
+    let change: Value
+    if (blocks) {
+      const a = input(`a.${name}`, [sites.length, rank, inFeatures])
+      const down = g.matmul(g.reshape(x, ["B", 1, "T", inFeatures]), a, { transB: true })
+      const b = input(`b.${name}`, [blocks.sites.length, rank, blocks.width])
+      const up = g.matmul(forBlocks(down, sites.length, blocks), b)
+      change = g.reshape(g.transpose(up, [0, 2, 1, 3]), [x.shape[0]!, width])
+    } else {
+      const down = g.matmul(apart(x), input(`a.${name}`, [rank, inFeatures]), { transB: true })
+      change = flat(g.matmul(down, input(`b.${name}`, [rank, width])))
+    }
     changes.set(name, change)
     return change
+  }
+  /** What each block's product is of: [B, layers, T, r] as [B, blocks, T, r]. */
+  const forBlocks = (down: Value, layers: number, { sites }: OutputBlocks): Value => {
+    if (sites.length === layers) return down
+    const each = g.split(down, 1, new Array<number>(layers).fill(1))
+    return g.concat(
+      sites.map((site) => each[site]!),
+      1,
+    )
   }
   /** Layers whose change is in what the product of several gave. */
   const changed = new Set<string>()
@@ -102,7 +122,7 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
       const found = groups.get(sites[0]!.path)
       if (!found || found.group.sites.length !== sites.length) return whole
       for (const { path } of sites) changed.add(path)
-      return g.add(whole, changeOf(sites[0]!.path, x))
+      return inProduct(g, whole, changeOf(sites[0]!.path, x))
     }
   }
   if (groups.size > 0 || has("scale") || has("bias")) {
@@ -110,7 +130,7 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
       const { path } = site
       if (site.role === "head") return frozen(x)
       let y = frozen(has("scale") ? times(x, `in.${path}`) : x)
-      if (groups.has(path) && !changed.has(path)) y = g.add(y, ownChange(site, x))
+      if (groups.has(path) && !changed.has(path)) y = inProduct(g, y, ownChange(site, x))
       if (has("scale")) y = times(y, `out.${path}`)
       return has("bias") ? plus(y, `add.${path}`) : y
     }
@@ -153,6 +173,15 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   return hooks
 }
 
+/** y + change, in the node of y where that is a product which adds nothing yet. */
+function inProduct(g: GraphBuilder, y: Value, change: Value): Value {
+  const { origin } = y
+  if (origin.kind !== "node" || origin.node.op.name !== gemm.name || origin.node.inputs.length > 2)
+    return g.add(y, change)
+  const [a, b] = origin.node.inputs
+  return g.gemm(a!, b!, { ...(origin.node.attrs as ProductAttrs), c: change })
+}
+
 /** Forms on one path, by kind. */
 const at = <F extends Form["form"]>(forms: readonly Form[], form: F, path: string) =>
   forms.filter((each): each is Extract<Form, { form: F }> => each.form === form && "path" in each && each.path === path)
@@ -174,7 +203,7 @@ function transposed({ shape, data }: Tensor<"f32">): Tensor<"f32"> {
   return f32([n, m], turned)
 }
 
-/** What one sequence feeds, by input name: matrices, without the batch axis. */
+/** What one sequence feeds, by input name: matrices, or several of one shape, without the batch axis. */
 export type RowFeeds = Readonly<Record<string, Tensor<"f32">>>
 
 /**

@@ -1,7 +1,9 @@
 /**
  * @module Low-rank updates of layers that read the same input, side by side: [q, k, v] and [gate, up] have two products
  * and one addition between them in place of six and three, at each layer and token. A of a group is the layers' own one
- * after the other, as files have them; B is turned around, with each one's in its rows and columns and zeros elsewhere.
+ * after the other, as files have them; B is turned around. Where the outputs of all layers are a few blocks of one width
+ * (gate and up, or q, k and v, of which q is as wide as some heads of k), B is one small matrix for each block; elsewhere one
+ * for all, with each layer's in its rows and columns and zeros in the others.
  */
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { Form, LowrankForm } from "../forms/form.ts"
@@ -16,7 +18,19 @@ export interface LowrankGroup {
   /** What they do: groups of the same are in every layer of the base. */
   readonly roles: string
   readonly sites: readonly LinearSite[]
+  /** The outputs of several layers, cut into blocks of one width; null for a layer alone, and where there would be many. */
+  readonly blocks: OutputBlocks | null
 }
+
+/** Blocks of outputs. */
+export interface OutputBlocks {
+  readonly width: number
+  /** The number of the layer that each block is of, in order. */
+  readonly sites: readonly number[]
+}
+
+/** Blocks of a group at most: each is a product of its own, of a few columns where they are many. */
+const MOST_BLOCKS = 8
 
 /** The linear layers that forms may sit on. */
 export const servedLinears = ({ architecture, config }: Base): LinearSite[] =>
@@ -41,23 +55,65 @@ const groupOf = (sites: readonly LinearSite[]): LowrankGroup => ({
   name: sites.map(({ path }) => path).join("+"),
   roles: sites.map(({ role }) => role).join("+"),
   sites,
+  blocks: outputBlocks(sites.map(({ outFeatures }) => outFeatures)),
 })
 
+/** The blocks of layers as wide as these. */
+export function outputBlocks(widths: readonly number[]): OutputBlocks | null {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b))
+  const width = widths.reduce(divisor)
+  const sites = widths.flatMap((own, site) => new Array<number>(own / width).fill(site))
+  return widths.length > 1 && sites.length <= MOST_BLOCKS ? { width, sites } : null
+}
+
+/** What is fed for a group: scales are multiplied into B. */
+export interface GroupFactors {
+  readonly a: Tensor<"f32">
+  readonly b: Tensor<"f32">
+}
+
 /**
- * What forms amount to at a group: A [rank, in] and B [rank, out of all], scales multiplied into B, the rank that of all
- * forms together; zeros of rank 1 without any.
+ * What forms amount to at a group: with blocks A [layers, rank, in] and B [blocks, rank, width], the rank the largest of the
+ * layers'; without, A [rank, in] and B [rank, out of all], the rank that of all layers together. Zeros of rank 1 without forms.
  */
-export function groupFactors({ sites }: LowrankGroup, forms: readonly Form[]): { a: Tensor<"f32">; b: Tensor<"f32"> } {
+export function groupFactors({ sites, blocks }: LowrankGroup, forms: readonly Form[]): GroupFactors {
   const of = (path: string): LowrankForm | null => {
     const found = forms.filter((form): form is LowrankForm => form.form === "lowrank" && form.path === path)
     return found.length > 0 ? sideBySide(found) : null
   }
   const updates = sites.map(({ path }) => of(path))
+  return blocks ? blockFactors(sites, blocks, updates) : joinedFactors(sites, updates)
+}
+
+type Updates = readonly (LowrankForm | null)[]
+
+const rankOf = (update: LowrankForm | null): number => update?.a.shape[0] ?? 0
+
+function blockFactors(sites: readonly LinearSite[], blocks: OutputBlocks, updates: Updates): GroupFactors {
+  const { inFeatures } = sites[0]!
+  const { width } = blocks
+  const rank = Math.max(1, ...updates.map(rankOf))
+  const a = new Float32Array(sites.length * rank * inFeatures)
+  for (const [i, update] of updates.entries()) if (update) a.set(update.a.data, i * rank * inFeatures)
+  const b = new Float32Array(blocks.sites.length * rank * width)
+  for (const [block, site] of blocks.sites.entries()) {
+    const update = updates[site]
+    if (!update) continue
+    // The layer's own outputs from `first` on.
+    const first = (block - blocks.sites.indexOf(site)) * width
+    const own = rankOf(update)
+    const rows = f32([width, own], update.b.data.subarray(first * own, (first + width) * own))
+    turned(rows, { into: b, width, at: block * rank * width, scale: update.scale })
+  }
+  return { a: f32([sites.length, rank, inFeatures], a), b: f32([blocks.sites.length, rank, width], b) }
+}
+
+function joinedFactors(sites: readonly LinearSite[], updates: Updates): GroupFactors {
+  const { inFeatures } = sites[0]!
   const rank = Math.max(
     1,
-    updates.reduce((sum, update) => sum + (update?.a.shape[0] ?? 0), 0),
+    updates.reduce((sum, update) => sum + rankOf(update), 0),
   )
-  const inFeatures = sites[0]!.inFeatures
   const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
   const a = new Float32Array(rank * inFeatures)
   const b = new Float32Array(rank * width)
@@ -65,10 +121,9 @@ export function groupFactors({ sites }: LowrankGroup, forms: readonly Form[]): {
   for (const [i, { outFeatures }] of sites.entries()) {
     const update = updates[i]
     if (update) {
-      const own = update.a.shape[0]!
       a.set(update.a.data, row * inFeatures)
       turned(update.b, { into: b, width, at: row * width + column, scale: update.scale })
-      row += own
+      row += rankOf(update)
     }
     column += outFeatures
   }

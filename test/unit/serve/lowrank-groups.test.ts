@@ -3,7 +3,7 @@ import { rng } from "../../../src/core/rng.ts"
 import { f32, type Tensor } from "../../../src/core/tensor.ts"
 import type { LowrankForm } from "../../../src/forms/form.ts"
 import type { LinearSite } from "../../../src/models/site.ts"
-import { groupFactors } from "../../../src/serve/lowrank-groups.ts"
+import { groupFactors, outputBlocks } from "../../../src/serve/lowrank-groups.ts"
 
 const site = (path: string, outFeatures: number): LinearSite => ({
   kind: "linear",
@@ -15,7 +15,9 @@ const site = (path: string, outFeatures: number): LinearSite => ({
   path,
   outFeatures,
 })
-const group = { name: "q+k+v", roles: "q+k+v", sites: [site("q", 5), site("k", 2), site("v", 3)] }
+const sites = (q: number, k: number, v: number) => [site("q", q), site("k", k), site("v", v)]
+const group = { name: "q+k+v", roles: "q+k+v", sites: sites(5, 2, 3), blocks: null }
+const inBlocks = { ...group, sites: sites(6, 3, 3), blocks: { width: 3, sites: [0, 0, 1, 2] } }
 
 const random = rng(1, "groups")
 const numbers = (...shape: [number, number]) =>
@@ -68,4 +70,31 @@ test("factors of a group give each layer its own update, and none to a layer wit
 test("without forms a group adds nothing", () => {
   const { a, b } = groupFactors(group, [])
   expect([a.shape, b.shape, [...a.data, ...b.data].every((x) => x === 0)]).toEqual([[1, 4], [1, 10], true])
+})
+
+test("factors of a group in blocks give each block its layer's part, of the largest rank", () => {
+  const x = [0.3, -1, 2, 0.7]
+  const [q, v] = [lora("q", 2, 6), lora("v", 3, 3)]
+  const { a, b } = groupFactors(inBlocks, [q, v])
+  expect([a.shape, b.shape]).toEqual([
+    [3, 3, 4],
+    [4, 3, 3],
+  ])
+  const found = inBlocks.blocks.sites.flatMap((layer, block) => {
+    const own = f32([3, 4], a.data.subarray(layer * 12, (layer + 1) * 12))
+    return times(times(x, turned(own)), f32([3, 3], b.data.subarray(block * 9, (block + 1) * 9)))
+  })
+  for (const [i, y] of [...alone(x, q), 0, 0, 0, ...alone(x, v)].entries()) expect(found[i]).toBeCloseTo(y, 5)
+})
+
+test("without forms a group in blocks adds nothing", () => {
+  const { a, b } = groupFactors(inBlocks, [])
+  expect([a.shape, b.shape, [...a.data, ...b.data].every((x) => x === 0)]).toEqual([[3, 1, 4], [4, 1, 3], true])
+})
+
+test("outputs are cut into blocks of one width where there are few", () => {
+  expect(outputBlocks([576, 192, 192])).toEqual({ width: 192, sites: [0, 0, 0, 1, 2] })
+  expect(outputBlocks([1536, 1536])).toEqual({ width: 1536, sites: [0, 1] })
+  expect(outputBlocks([896, 128, 128])).toBeNull()
+  expect(outputBlocks([576])).toBeNull()
 })

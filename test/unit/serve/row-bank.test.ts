@@ -40,6 +40,30 @@ test("each row's product is its own, whatever ranks came before it and sit besid
   }
 })
 
+test("a row of several matrices has each padded by itself", () => {
+  const several = (rank: number, seed: number): RowFeeds => {
+    const [one, other] = [factors(rank, seed), factors(rank, seed + 100)]
+    const both = (name: "a" | "b") =>
+      f32([2, ...one[name]!.shape], Float32Array.from([...one[name]!.data, ...other[name]!.data]))
+    return { a: both("a"), b: both("b") }
+  }
+  const bank = new RowBank()
+  const rows = [several(2, 1), several(5, 2), several(1, 3)]
+  for (const order of [rows, rows.toReversed(), [rows[2]!, rows[0]!]]) {
+    const { a, b } = bank.feeds(order)
+    expect([a!.shape, b!.shape]).toEqual([
+      [order.length, 2, 4, 5],
+      [order.length, 2, 5, 3],
+    ])
+    for (const [row, feeds] of order.entries())
+      for (const i of [0, 1]) {
+        const own = ({ shape, data }: Tensor<"f32">): Tensor<"f32"> =>
+          f32(shape.slice(1), data.subarray((i * data.length) / 2, ((i + 1) * data.length) / 2))
+        expect(product(a!, b!, 2 * row + i)).toEqual(product(own(feeds.a!), own(feeds.b!)))
+      }
+  }
+})
+
 test("a row that keeps its adapter is not written again", () => {
   const bank = new RowBank()
   const [one, other] = [factors(2, 1), factors(2, 2)]
