@@ -18,8 +18,12 @@ import { headGraph } from "./own-tables.ts"
  */
 const REPACKED_BYTES = 2 * 1024 ** 3
 
-/** Whether a runtime's decoding graphs take caches with an axis of 1 after the heads: see `DecodeTarget`. */
-export const takesHeadsApart = ({ lowering }: Pick<Runtime, "lowering">): boolean => lowering === "fused"
+/**
+ * Whether a runtime's decoding graphs take caches with an axis of 1 after the heads: see `DecodeTarget`. Those that stay in an
+ * engine's own memory are as new keys and values are written into them.
+ */
+export const takesHeadsApart = ({ lowering, upload }: Pick<Runtime, "lowering" | "upload">): boolean =>
+  lowering === "fused" && upload === undefined
 
 /** What sessions are made of. */
 export interface SessionSource {
