@@ -35,7 +35,10 @@ let table: Float32Array | null = null
 
 /** f16 bits to f32. @param out what to write into, of as many numbers */
 export function f16ToF32(halves: Uint16Array, out: Float32Array = new Float32Array(halves.length)): Float32Array {
-  table ??= Float32Array.from({ length: 65536 }, (_, half) => f16ToNumber(half))
+  if (table === null) {
+    table = new Float32Array(65536)
+    for (let half = 0; half < table.length; half++) table[half] = f16ToNumber(half)
+  }
   for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]!]!
   return out
 }

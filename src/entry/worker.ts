@@ -59,6 +59,8 @@ const SCHEDULER = { maxActive: 4, maxWaiting: 32, defaultMaxTokens: 256 }
 const MAX_BODY_BYTES = 2 * 2 ** 20
 /** What training within a request may take: some tens of seconds of processor time over a base of sprig's size. */
 const TRAIN_LIMITS = { maxExamples: 512, maxRows: 4096 }
+/** What a training step computes at once, in positions: what an isolate has room for beside what answers. */
+const TRAIN_POSITIONS = 128
 
 interface App {
   readonly fetch: ReturnType<typeof createApp>["fetch"]
@@ -126,7 +128,7 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
       if (!isEspalierError(error, "aborted")) console.error(id, error)
     },
   })
-  const train = bucketTrainer({ open, runtime, engine, limits: TRAIN_LIMITS })
+  const train = bucketTrainer({ open, runtime, engine, limits: TRAIN_LIMITS, maxPositions: TRAIN_POSITIONS })
   const { fetch } = app.route("/", trainAdapterRoutes(train, MAX_BODY_BYTES))
   return { fetch, documents }
 }

@@ -14,6 +14,8 @@ export interface BucketTrainerOptions {
   readonly runtime: Runtime
   readonly engine: BucketEngine
   readonly limits: TrainLimits
+  /** The most positions that are computed at once. */
+  readonly maxPositions: number
 }
 
 /** A trainer over an engine's own base and runtime. */
@@ -32,12 +34,12 @@ export function bucketTrainer(options: BucketTrainerOptions): TrainAdapter {
 }
 
 async function trainAndPublish(
-  { open, runtime, engine, limits }: BucketTrainerOptions,
+  { open, runtime, engine, limits, maxPositions }: BucketTrainerOptions,
   request: TrainRequest,
   signal: AbortSignal,
 ): Promise<TrainedCard> {
   checkLimits(request, limits)
-  const { files, card } = await trainHere({ open, runtime }, request, { signal })
+  const { files, card } = await trainHere({ open, runtime, maxPositions }, request, { signal })
   await engine.publish(request.name, files)
   return card
 }

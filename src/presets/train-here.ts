@@ -20,6 +20,8 @@ import { methodOfRequest } from "./prepare-job.ts"
 export interface TrainHere {
   readonly open: OpenBase
   readonly runtime: Runtime
+  /** The most positions that are computed at once, where memory is short. @default what a processor's caches hold */
+  readonly maxPositions?: number
 }
 
 /** An adapter that was trained: the files of its folder in PEFT's layout, by name, and how it went. */
@@ -34,7 +36,7 @@ export interface TrainedHere {
  *   the base's own name, `aborted` if the signal ended it
  */
 export async function trainHere(
-  { open, runtime }: TrainHere,
+  { open, runtime, maxPositions }: TrainHere,
   request: TrainRequest,
   hooks: { onEvent?(event: TrainEvent): void; readonly signal?: AbortSignal } = {},
 ): Promise<TrainedHere> {
@@ -52,6 +54,7 @@ export async function trainHere(
       ...(request.max_length != null && { maxLength: request.max_length }),
       heldoutPart: request.heldout_part,
       seed: request.seed,
+      ...(maxPositions !== undefined && { maxPositions }),
       train: {
         epochs: request.epochs,
         maxSteps: request.max_steps ?? null,

@@ -29,6 +29,8 @@ export interface ExampleTraining {
   readonly batchSize: number
   /** Longer rows are cut, in tokens. @default the base's context */
   readonly maxLength?: number
+  /** The most positions that are computed at once, where memory is short. @default what a processor's caches hold */
+  readonly maxPositions?: number
   /** From 0 to below 1. */
   readonly heldoutPart: number
   /** Decides split and order; the initialisation is `env`'s. */
@@ -75,6 +77,7 @@ export async function trainExamples(
     env,
     maxLength: Math.ceil(Math.max(...examples.map(({ ids }) => ids.length)) / BUCKET) * BUCKET,
     maxLabelled: mostLabelled(examples, batchSize),
+    ...(options.maxPositions !== undefined && { maxPositions: options.maxPositions }),
   })
   try {
     const source = exampleSource(split.train, { batchSize, seed })

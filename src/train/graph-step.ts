@@ -29,6 +29,8 @@ export interface GraphStepOptions {
   readonly maxLength: number
   /** The most labelled positions of a batch: decides in how many parts the loss is computed. */
   readonly maxLabelled: number
+  /** The most positions that are computed at once, where memory is short. @default what a processor's caches hold */
+  readonly maxPositions?: number
   /** Keep the trained distribution near the frozen base's; see {@link Divergence}. @default none */
   readonly divergence?: Divergence
   /** Values to start from, by key, in place of the method's initialisation. */
@@ -56,7 +58,7 @@ export interface GraphStep extends TrainStep {
  *   base's weights are held as.
  */
 export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
-  const { runtime, base, method, env, maxLength, maxLabelled, start, divergence } = options
+  const { runtime, base, method, env, maxLength, maxLabelled, maxPositions, start, divergence } = options
   await checkHeld(runtime, base.quantization)
   const sites = method.parameters(env)
   const all = parametersOf(sites)
@@ -90,7 +92,9 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   for (const spec of all.filter(({ frozen }) => frozen))
     frozen.push([spec.key, f32(spec.shape, await firstValues(spec))])
 
-  const { piece, chunks, bucket } = stepSizes(runtime.lowering, base.config, { maxLength, maxLabelled })
+  const { piece, chunks, bucket } = stepSizes(runtime.lowering, base.config, {
+    ...{ maxLength, maxLabelled, maxPositions },
+  })
   const build = async (withGradients: boolean) => {
     const built = trainGraph({
       base,

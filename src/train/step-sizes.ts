@@ -26,13 +26,19 @@ export interface StepSizes {
  * @param lowering the standard one is for GPUs, which are the faster the more they get at once
  * @param maxLength the longest row in tokens, virtual tokens aside
  * @param maxLabelled the most labelled positions of a batch
+ * @param maxPositions the most that are computed at once, where memory is short; a row is never cut
  */
 export function stepSizes(
   lowering: Lowering,
   config: Pick<ModelConfig, "intermediateSize" | "vocabSize">,
-  { maxLength, maxLabelled }: { readonly maxLength: number; readonly maxLabelled: number },
+  {
+    maxLength,
+    maxLabelled,
+    maxPositions = Infinity,
+  }: { readonly maxLength: number; readonly maxLabelled: number; readonly maxPositions?: number | undefined },
 ): StepSizes {
-  const piece = lowering === "fused" ? positionsOfPiece(config.intermediateSize) : Infinity
+  const fitting = lowering === "fused" ? positionsOfPiece(config.intermediateSize) : Infinity
+  const piece = Math.min(fitting, maxPositions)
   const most = Math.min(maxLabelled, Math.max(piece, maxLength))
   const chunks = Math.max(1, Math.ceil((most * config.vocabSize * 4) / CHUNK_BYTES))
   return { piece, chunks, bucket: ROW_BUCKET * chunks }
