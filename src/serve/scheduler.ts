@@ -126,6 +126,8 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
       budget -= await exclusive(() => task.read(budget))
       remove(active, task)
       active.push(task)
+      // An answer that its prompt's reading has ended is over before its client hears of it.
+      sweep()
       await letIn()
     }
   }
