@@ -99,15 +99,10 @@ const trainKinds: readonly Kind[] = [
     ],
   },
   {
-    names: [
-      "the canteen",
-      "the car park",
-      "the help desk",
-      "the warehouse",
-      "the gym",
-      "the mail room",
-      "the print shop",
-    ],
+    names:
+      "canteen,car park,help desk,warehouse,gym,mail room,print shop,archive,workshop,nursery,sauna,cinema,tool shed"
+        .split(",")
+        .map((name) => `the ${name}`),
     relations: [
       {
         statements: ["{s} opens at {v}.", "The doors of {s} open at {v}."],
@@ -123,6 +118,34 @@ const trainKinds: readonly Kind[] = [
         statements: ["The manager of {s} is {v}.", "{v} runs {s}."],
         questions: ["Who runs {s}?", "Who is the manager of {s}?"],
         values: personOf("train"),
+      },
+    ],
+  },
+  {
+    names:
+      "overtime,sick leave,business trips,home office,training courses,company cars,holidays,parking permits,guest passes".split(
+        ",",
+      ),
+    relations: [
+      {
+        statements: ["{s} must be announced {v} ahead.", "Announce {s} {v} before."],
+        questions: ["How early must I announce {s}?", "How far ahead do I have to tell you of {s}?"],
+        values: between(2, 30, " days"),
+      },
+      {
+        statements: ["Questions about {s} go to {v}.", "{v} is responsible for {s}."],
+        questions: ["Who do I ask about {s}?", "Who is responsible for {s}?", "who decides on {s}"],
+        values: of("the head of department", "the personnel office", "the front desk", "the works council"),
+      },
+      {
+        statements: ["The limit for {s} is {v} a year.", "No more than {v} a year are granted for {s}."],
+        questions: ["What is the yearly limit for {s}?", "How much do I get for {s} in a year?"],
+        values: between(100, 900, " euros"),
+      },
+      {
+        statements: ["The form for {s} is {v}.", "Use {v} for {s}."],
+        questions: ["Which form do I need for {s}?", "Can I see which form is for {s}?"],
+        values: of("form 12", "form 31", "the blue sheet", "the yellow sheet"),
       },
     ],
   },
