@@ -1,7 +1,7 @@
 /**
  * @module Pre-trains the embedded base and writes it as a Hugging Face folder with its model card and its curve.
  *
- * Usage: npm run make-base -- [--steps n,...] [--mean part,...] [--out folder] [--run folder] [--resume]
+ * Usage: npm run make-base -- [--from folder] [--steps n,...] [--mean part,...] [--out folder] [--run folder] [--resume]
  */
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -10,15 +10,16 @@ import { parseArgs } from "node:util"
 import type { BackendName } from "../src/runtime/runtime.ts"
 import type { TrainEvent } from "../src/train/events.ts"
 import { progressReporter } from "../src/train/progress.ts"
-import { curveEvery, readCurve } from "./base/curve.ts"
+import { curveEvery, joinedCurves, readCurve } from "./base/curve.ts"
 import type { Learned } from "./base/documents.ts"
 import { meanOfBases, writeBase } from "./base/folder.ts"
-import { modelCard } from "./base/model-card.ts"
+import { continuedCard, modelCard } from "./base/model-card.ts"
 import { bundled, CHECKPOINT_EVERY, pretraining } from "./base/pretraining.ts"
 import { bundledSuite, suiteFile } from "./make-suite.ts"
 
 const { values } = parseArgs({
   options: {
+    from: { type: "string" },
     steps: { type: "string", default: bundled.steps.join() },
     mean: { type: "string" },
     rows: { type: "string", default: String(bundled.rows) },
@@ -35,12 +36,14 @@ const { values } = parseArgs({
   },
 })
 if (values.help) {
-  console.log(`Usage: npm run make-base -- [--steps ${bundled.steps}] [--mean ${bundled.mean}] [--rows ${bundled.rows}] [--length ${bundled.length}]
+  console.log(`Usage: npm run make-base -- [--from folder] [--steps ${bundled.steps}] [--mean ${bundled.mean}] [--rows ${bundled.rows}] [--length ${bundled.length}]
                           [--learning-rate ${bundled.learningRate}] [--seed ${bundled.seed}] [--learned fading|answers|all]
                           [--out models/sprig] [--run adapters-out/sprig.run] [--backend native] [--threads 2] [--resume]
 
 The learning rate comes down towards the last step; of several, with commas, towards each, and rises again after it.
-What is written is the mean of the weights at those steps, in the shares of --mean; without it the last.
+--from goes on with a finished base, over documents that repair what it can't do, instead of beginning with random weights.
+What is written is the mean of the weights at those steps, in the shares of --mean; without it the last. With --from the
+share of the base so far may come before them.
 The base as it stands is in <run>/base at every evaluation; a run that was stopped goes on with --resume.`)
   process.exit(0)
 }
@@ -48,6 +51,7 @@ const stops = values.steps.split(",").map(Number)
 const lastAlone = stops.map((_, i) => (i === stops.length - 1 ? 1 : 0))
 const own = values.steps === bundled.steps.join() ? bundled.mean : lastAlone
 const settings = {
+  from: values.from ?? null,
   steps: stops,
   mean: values.mean?.split(",").map(Number) ?? own,
   rows: Number(values.rows),
@@ -62,7 +66,10 @@ const { steps, mean, rows, length, learningRate, seed, learned } = settings
 const wrong = [...steps, rows, length].some((value) => !(Number.isInteger(value) && value > 0))
 const isCourse =
   steps.every((step, i) => i === 0 || step > steps[i - 1]!) && (steps.length === 1 || steps[0]! >= CHECKPOINT_EVERY)
-const isMean = mean.length === steps.length && Math.abs(mean.reduce((sum, part) => sum + part, 0) - 1) < 1e-6
+/** Whether the base that is gone on with has a share in the mean, the first. */
+const isKept = settings.from !== null && mean.length === steps.length + 1
+const isMean =
+  (mean.length === steps.length || isKept) && Math.abs(mean.reduce((sum, part) => sum + part, 0) - 1) < 1e-6
 if (
   wrong ||
   !isCourse ||
@@ -116,18 +123,23 @@ if (result.status === "interrupted") {
 }
 
 const curve = readCurve(await readFile(curveFile, "utf8"))
-const card = modelCard({
+const facts = {
   ...settings,
   parameters: pretrained.parameters,
   tokens: result.tokensSeen,
   engine: pretrained.engine,
   heldoutLoss: result.evaluations.at(-1)?.loss ?? null,
-})
-const shares = new Map(steps.flatMap((step, i) => (mean[i] === 0 ? [] : [[stopFolder(step), mean[i]!] as const])))
+}
+/** A file of the base that was gone on with. */
+const earlier = (file: string): Promise<string> => readFile(join(settings.from!, file), "utf8")
+const card = settings.from === null ? modelCard(facts) : continuedCard(await earlier("README.md"), facts)
+const whole = settings.from === null ? curve : joinedCurves(readCurve(await earlier("curve.jsonl")), curve)
+const parts = [...(isKept ? [settings.from!] : []), ...steps.map(stopFolder)]
+const shares = new Map(parts.flatMap((folder, i) => (mean[i] === 0 ? [] : [[folder, mean[i]!] as const])))
 await writeBase(values.out, await meanOfBases(shares), pretrained.tokenizerJson, {
   "README.md": card,
   "suite.jsonl": suiteFile(bundledSuite),
-  "curve.jsonl": curve.map((point) => `${JSON.stringify(point)}\n`).join(""),
+  "curve.jsonl": whole.map((point) => `${JSON.stringify(point)}\n`).join(""),
 })
 await pretrained.dispose()
 console.log(`Wrote ${values.out}`)

@@ -34,3 +34,9 @@ export function readCurve(text: string): CurvePoint[] {
   }
   return [...points.values()].sort((a, b) => a.step - b.step)
 }
+
+/** A curve, and behind it that of a run that went on from its end. */
+export const joinedCurves = (before: readonly CurvePoint[], after: readonly CurvePoint[]): CurvePoint[] => [
+  ...before,
+  ...after.map((point) => ({ ...point, step: point.step + (before.at(-1)?.step ?? 0) })),
+]

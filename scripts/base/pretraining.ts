@@ -2,10 +2,13 @@
  * @module Pre-training of the embedded base from random weights with the project's own trainer, method `full`. The same
  * settings, backend and threads give the same losses.
  */
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { full } from "../../adapters/full.ts"
 import { rng } from "../../src/core/rng.ts"
 import type { Tensor } from "../../src/core/tensor.ts"
 import type { Batch } from "../../src/data/batch.ts"
+import type { ModelConfig } from "../../src/models/architecture.ts"
 import { llama } from "../../src/models/llama.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import type { BackendName } from "../../src/runtime/runtime.ts"
@@ -22,10 +25,16 @@ import { corpusStream } from "../corpus/corpus.ts"
 import type { Split } from "../corpus/document.ts"
 import { randomWeights } from "../random-base.ts"
 import { encodeDocument, type Learned, packDocuments, wholeShare } from "./documents.ts"
+import { meanOfBases } from "./folder.ts"
 import { sprigConfig, sprigTokenizer, tokenizerConfig } from "./sprig.ts"
 
 /** What decides the weights. */
 export interface PretrainingSettings {
+  /**
+   * Folder of a finished base whose weights and tokenizer are gone on with, over documents that repair what it can't do
+   * (the course "again" of the corpus); null begins with random weights.
+   */
+  readonly from: string | null
   /**
    * Updates at which the learning rate has come down, ascending: after each but the last it rises at once and the run goes
    * on, from its last checkpoint before (https://arxiv.org/abs/2410.05192, WSD-S).
@@ -49,6 +58,7 @@ export interface PretrainingSettings {
 
 /** The settings that the bundled weights were made with. */
 export const bundled: PretrainingSettings = {
+  from: null,
   steps: [16000, 24000, 28000],
   mean: [0, 0.3, 0.7],
   rows: 8,
@@ -87,13 +97,19 @@ export interface Pretraining {
   dispose(): Promise<void>
 }
 
-/** Trains the tokenizer and sets up the weights, the graph and the data. */
+/** Weights and tokenizer that a run begins with. */
+async function beginning({ from, seed }: PretrainingSettings, config: ModelConfig) {
+  if (from === null) return { tokenizerJson: sprigTokenizer(seed), start: randomWeights(llama, config, seed) }
+  const tokenizerJson: TokenizerJson = JSON.parse(await readFile(join(from, "tokenizer.json"), "utf8"))
+  return { tokenizerJson, start: new Map(await meanOfBases(new Map([[from, 1]]))) }
+}
+
+/** Trains the tokenizer, if there is none yet, and sets up the weights, the graph and the data. */
 export async function pretraining(settings: PretrainingSettings): Promise<Pretraining> {
-  const { steps, rows, length, learningRate, seed, learned, backend, threads } = settings
-  const tokenizerJson = sprigTokenizer(seed)
-  const tokenizer = loadTokenizer({ tokenizerJson, tokenizerConfig })
+  const { from, steps, rows, length, learningRate, seed, learned, backend, threads } = settings
   const config = llama.parseConfig(sprigConfig)
-  const start = randomWeights(llama, config, seed)
+  const { tokenizerJson, start } = await beginning(settings, config)
+  const tokenizer = loadTokenizer({ tokenizerJson, tokenizerConfig })
   const packed = await packWeights(memorySource(start), llama.weights(config), { cacheFolder: null })
   const base = {
     name: "sprig",
@@ -117,8 +133,9 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
   function* encoded(split: Split) {
     const random = rng(seed, `learned:${split}`)
     let count = 0
-    for (const document of corpusStream(seed, split)) {
-      const share = wholeShare(learned, split === "heldout" ? Number.POSITIVE_INFINITY : count++)
+    for (const document of corpusStream(seed, split, from === null ? "whole" : "again")) {
+      const isLate = split === "heldout" || from !== null
+      const share = wholeShare(learned, isLate ? Number.POSITIVE_INFINITY : count++)
       yield encodeDocument(tokenizer, document, random.next() < share ? "all" : "answers")
     }
   }
@@ -129,7 +146,8 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
   }
   const trainConfig = {
     learningRate,
-    schedule: "wsd",
+    // A second course comes down from its first update on: it has nothing left to explore.
+    schedule: from === null ? "wsd" : "linear",
     warmup: 100,
     betas: [0.9, 0.95],
     weightDecay: 0.1,
@@ -146,7 +164,7 @@ export async function pretraining(settings: PretrainingSettings): Promise<Pretra
     async run({ folder, resume, signal, onEvent, onStop }) {
       const checkpoint = checkpointFile(folder, {
         base: base.hash,
-        data: `corpus:${seed}`,
+        data: `corpus:${seed}${from === null ? "" : ":again"}`,
         // The length may be chosen anew as long as the rate is constant: the weights don't depend on it before.
         config: { ...trainConfig, maxSteps: null, rows, length, seed, learned },
         runtime: runtime.detail,

@@ -34,6 +34,10 @@ export interface Family {
   readonly last?: number
   /** How often it comes at the very end, where that differs from the last: what the last weights have let fade comes back. */
   readonly end?: number
+  /** How often it comes when a finished base goes on learning, where that differs from the end. */
+  readonly again?: number
+  /** How often it comes when that is well under way, where it differs: what it has learned is weighed up. */
+  readonly againLate?: number
   /** Whether its answers can be scored by exact match. */
   readonly scored: boolean
   make(draw: Draw): CorpusDocument

@@ -30,8 +30,11 @@ const clash = (a: Relation, b: Relation): boolean =>
 /** How often a subject of `likeness` has a name much like another's. */
 const LIKE = 0.5
 
-/** @param likeness whether subjects may have names that differ in a syllable only */
-function material(d: Draw, passages: number, likeness = false): Material {
+/**
+ * @param likeness whether subjects may have names that differ in a syllable only
+ * @param strangers how many more subjects of which nothing is said are asked about
+ */
+function material(d: Draw, passages: number, likeness = false, strangers = 0): Material {
   const { random } = d
   const people = random.next() < 0.75
   const relations = people ? peopleRelations : townRelations
@@ -54,6 +57,11 @@ function material(d: Draw, passages: number, likeness = false): Material {
     return { subject, known, statements: random.shuffle(known.map((relation) => statement(d, relation, subject))) }
   })
   const silent = random.pick(said)
+  const others = different(strangers, () => {
+    const name = likeness && random.next() < LIKE ? alike(d, random.pick(names)) : people ? person(d) : town(d)
+    return names.includes(name) ? absent : name
+  })
+  const relationOf = (): Relation => random.pick(said.flatMap(({ known }) => known))
   const unsaid = relations.filter((relation) => !silent.known.some((known) => clash(known, relation)))
   const groups = random.shuffle(said.map(({ statements }) => statements))
   const texts = groups.map((group) => {
@@ -64,7 +72,11 @@ function material(d: Draw, passages: number, likeness = false): Material {
   return {
     passages: several ? [texts.join(" ")] : texts,
     answered: groups.flat(),
-    open: [statement(d, main, absent), statement(d, random.pick(unsaid), silent.subject)],
+    open: [
+      statement(d, main, absent),
+      statement(d, random.pick(unsaid), silent.subject),
+      ...others.map((subject) => statement(d, relationOf(), subject)),
+    ],
   }
 }
 
@@ -160,6 +172,28 @@ function likenesses(d: Draw): CorpusDocument {
   return conversation("likenesses", turns)
 }
 
+/** How many questions about one passage follow each other at most, by the number of passages: rows are short. */
+const ASKED = [8, 8, 7, 6]
+
+/**
+ * Passages with all that can be asked of them, so that answers come dense, and what they leave open, of names that are like
+ * those that are there and of names that aren't.
+ * @param strangers as of {@link material}
+ */
+function interview(kind: string, d: Draw, strangers: number): CorpusDocument {
+  const { random } = d
+  const count = 1 + random.below(4)
+  const { passages, answered, open } = material(d, count, random.next() < 0.4, strangers)
+  const asked = random.shuffle([
+    ...answered.map(({ question, answer }): Turn => [question, answer]),
+    ...open.map(({ question }): Turn => [question, UNKNOWN]),
+  ])
+  const turns = asked
+    .slice(0, d.split === "heldout" ? 1 : ASKED[count - 1])
+    .map(([question, answer], i): Turn => [i === 0 ? ask(d, passages, question) : question, answer])
+  return conversation(kind, turns)
+}
+
 /** A question of reading with the value that a passage would have said, and no passage. */
 export function closedBookQuestion(d: Draw): Statement {
   const people = d.random.next() < 0.75
@@ -174,7 +208,15 @@ function alone(d: Draw): CorpusDocument {
 }
 
 export const readingFamilies: readonly Family[] = [
-  { name: "reading-1", weight: 22, last: 30, end: 36, scored: true, make: (d) => reading("reading-1", d, 1, true) },
+  {
+    name: "reading-1",
+    weight: 22,
+    last: 30,
+    end: 36,
+    again: 20,
+    scored: true,
+    make: (d) => reading("reading-1", d, 1, true),
+  },
   { name: "reading-2", weight: 6, scored: true, make: (d) => reading("reading-2", d, 2, true) },
   { name: "reading-3", weight: 6, scored: true, make: (d) => reading("reading-3", d, 3, true) },
   { name: "reading-4", weight: 10, last: 18, scored: true, make: (d) => reading("reading-4", d, 4, true) },
@@ -183,9 +225,19 @@ export const readingFamilies: readonly Family[] = [
     weight: 9,
     last: 20,
     end: 36,
+    again: 20,
     scored: true,
     make: (d) => reading("unknown", d, 1 + d.random.below(4), false),
   },
   { name: "likenesses", weight: 0, last: 50, scored: false, make: likenesses },
+  {
+    name: "interview",
+    weight: 0,
+    again: 100,
+    againLate: 0,
+    scored: false,
+    make: (d) => interview("interview", d, 3),
+  },
+  { name: "questions", weight: 0, againLate: 100, scored: false, make: (d) => interview("questions", d, 0) },
   { name: "unknown-alone", weight: 2, scored: true, make: alone },
 ]

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { curveEvery, readCurve } from "../../../scripts/base/curve.ts"
+import { curveEvery, joinedCurves, readCurve } from "../../../scripts/base/curve.ts"
 import type { StepEnd } from "../../../src/train/events.ts"
 
 const update = (step: number, loss: number): StepEnd => ({
@@ -38,4 +38,16 @@ test("of a step that a resumed run made again, the last point counts; an evaluat
     { step: 100, heldout: 3.1, tokenAccuracy: 0.4 },
     { step: 101, loss: 2.8 },
   ])
+})
+
+test("a run that went on from another's end has its curve behind that one's", () => {
+  const before = [
+    { step: 1, loss: 3 },
+    { step: 28000, loss: 1 },
+  ]
+  expect(joinedCurves(before, [{ step: 250, heldout: 1.2, tokenAccuracy: 0.7 }])).toEqual([
+    ...before,
+    { step: 28250, heldout: 1.2, tokenAccuracy: 0.7 },
+  ])
+  expect(joinedCurves([], before)).toEqual(before)
 })
