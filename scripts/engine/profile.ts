@@ -43,6 +43,7 @@ try {
     runs: Object.fromEntries(runs),
   }
   writeFileSync(place, usedFunctionsModule(used))
+  spawnSync("biome", ["format", "--write", place], { cwd: root })
   const slim = slimEngine(stock, used)
   console.log(
     `${called.functions.length} of ${bodies.length} functions were called; ${slim.length} of ${stock.length} bytes are left`,
@@ -51,7 +52,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** The module that holds what was recorded, as the project's style has it. */
+/** The module that holds what was recorded. */
 function usedFunctionsModule({ engine, functions, runs }: UsedFunctions): string {
   const lines = Object.entries(runs).map(([i, bits]) => `    ${i}:\n      "${bits}",`)
   return `/**

@@ -29,7 +29,11 @@ export interface GraphStepOptions {
   readonly maxLength: number
   /** The most labelled positions of a batch: decides in how many parts the loss is computed. */
   readonly maxLabelled: number
-  /** The most positions that are computed at once, where memory is short. @default what a processor's caches hold */
+  /**
+   * The most positions that are computed at once, where memory is short. What is evaluated then goes through the session that
+   * trains, if that gives the same, so that weights are held once; the gradients are computed for nothing.
+   * @default what a processor's caches hold
+   */
   readonly maxPositions?: number
   /** Keep the trained distribution near the frozen base's; see {@link Divergence}. @default none */
   readonly divergence?: Divergence
@@ -111,7 +115,9 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   const training = await build(true)
   const { virtualTokens, prefixTokens } = training
   const masks = dropoutMasks(training.dropout)
-  let evaluation: Session | null = null
+  // With dropout, or more in the loss than the labels, another graph is evaluated than trained.
+  const isEvaluable = training.dropout.length === 0 && !training.penalised && divergence === undefined
+  let evaluation: Session | null = maxPositions !== undefined && isEvaluable ? training.session : null
 
   const view = (flat: Float32Array) =>
     parameters.map(({ name, shape, offset, size }) => [name, f32(shape, flat.subarray(offset, offset + size))] as const)
@@ -153,10 +159,8 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
       evaluation ??= (await build(false)).session
       const sums = { loss: 0, correct: 0 }
       for (const part of cutBatch(batch, piece)) {
-        const { loss, correct } = await evaluation.run({
-          ...feedsOf(part, 1, { virtualTokens, prefixTokens }, bucket),
-          ...trainables,
-        })
+        const feeds = { ...feedsOf(part, 1, { virtualTokens, prefixTokens }, bucket), ...trainables }
+        const { loss, correct } = await evaluation.run(feeds, evaluation === training.session ? into : {})
         sums.loss += (loss!.data as Float32Array)[0]!
         sums.correct += (correct!.data as Float32Array)[0]!
       }
