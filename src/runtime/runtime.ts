@@ -45,12 +45,26 @@ export interface DeviceTensor {
 /** What an input of a session may be fed. */
 export type Feed = Tensor | DeviceTensor
 
+/** An input of a model that is a frozen weight: which, and where it lies in the blob, in bytes. */
+export interface SharedWeight {
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly offset: number
+  readonly length: number
+}
+
 /** What a session is made of. */
 export interface SessionSpec {
   /** A serialised ONNX ModelProto. */
   readonly model: Uint8Array
   /** The weights it points into, or null when it has none. */
   readonly weights: FrozenWeights | null
+  /**
+   * Inputs of the model that are such weights, f32 or f16, for a runtime that {@link Runtime.sharesWeights}: the session feeds
+   * them itself. @default none: initializers of the model point into the blob
+   */
+  readonly shared?: readonly SharedWeight[]
   /**
    * Let the engine repack weights for its kernels: faster at batch 1, but the session then holds a copy of its own.
    * @default {false}
@@ -97,6 +111,11 @@ export interface Runtime {
   readonly integerProducts?: boolean
   /** Whether it computes with weights of f16, where that is for the device to say. @default it does */
   takesF16?(): Promise<boolean>
+  /**
+   * Whether weights that are inputs of models lie in its own memory once, for all of its sessions.
+   * @default {false}
+   */
+  readonly sharesWeights?: boolean
   createSession(spec: SessionSpec): Promise<Session>
   /** Lays an f32 tensor into the engine's own memory, where it has one apart from ours. */
   upload?(tensor: Tensor<"f32">): Promise<DeviceTensor>

@@ -4,10 +4,11 @@
  */
 import type { InferenceSession } from "onnxruntime-common"
 import { EspalierError } from "../core/errors.ts"
-import type { Tensor } from "../core/tensor.ts"
+import type { DType, Tensor } from "../core/tensor.ts"
 import { onnxruntimeNode } from "./onnxruntime-node.ts"
 import { engineMessage, onDevice, ortSession, toOrt } from "./ort.ts"
-import type { Backend, Runtime } from "./runtime.ts"
+import type { Backend, DeviceTensor, Runtime, Session } from "./runtime.ts"
+import { type HeldWeights, SharedWeights } from "./shared-weights.ts"
 
 /** Whether this is a page or worker with WebGPU of its own. */
 async function hasNavigatorGpu(): Promise<boolean> {
@@ -50,8 +51,18 @@ export const webgpu: Backend = {
     }
     const ort = web ? await webEngine(engineUrl) : await onnxruntimeNode()
     const settings = { executionProviders: ["webgpu"], logSeverityLevel: 3 as const }
-    // What lays tensors into the GPU's memory: neither way hands out the device itself.
-    let uploading: Promise<InferenceSession> | null = null
+    // What lays tensors into the GPU's memory, by their dtype: neither way hands out the device itself.
+    const uploading = new Map<DType, Promise<InferenceSession>>()
+    const upload = async (tensor: Tensor<"f32" | "f16">): Promise<DeviceTensor> => {
+      const { dtype } = tensor
+      const session =
+        uploading.get(dtype) ??
+        ort.InferenceSession.create(identityModel(dtype), { ...settings, preferredOutputLocation: "gpu-buffer" })
+      uploading.set(dtype, session)
+      const { y } = await (await session).run({ x: toOrt(ort.Tensor, "x", tensor) })
+      return onDevice("y", y!)
+    }
+    const sharedWeights = new SharedWeights(upload)
     let f16: Promise<boolean> | null = null
     return {
       name: "webgpu",
@@ -63,35 +74,42 @@ export const webgpu: Backend = {
         f16 ??= computesF16(ort)
         return f16
       },
-      async upload(tensor) {
-        uploading ??= ort.InferenceSession.create(identityModel(), {
-          ...settings,
-          preferredOutputLocation: "gpu-buffer",
-        })
-        const { y } = await (await uploading).run({ x: toOrt(ort.Tensor, "x", tensor) })
-        return onDevice("y", y!)
-      },
-      async createSession({ model, weights, keep = [] }) {
+      upload,
+      sharesWeights: true,
+      async createSession({ model, weights, shared, keep = [] }) {
+        let held: HeldWeights | null = null
         try {
+          if (weights && shared) held = await sharedWeights.hold(weights, shared)
           const session = await ort.InferenceSession.create(model, {
             ...settings,
             ...(keep.length > 0 && {
               preferredOutputLocation: Object.fromEntries(keep.map((name) => [name, "gpu-buffer" as const])),
             }),
-            ...(weights && { externalData: [{ path: weights.location, data: await weights.bytes() }] }),
+            ...(weights && !held && { externalData: [{ path: weights.location, data: await weights.bytes() }] }),
           })
-          return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false, keep })
+          const made = ortSession(session, { Tensor: ort.Tensor, writesInPlace: false, keep })
+          return held ? over(made, held) : made
         } catch (cause) {
+          held?.release()
           throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
         }
       },
       async dispose() {
-        await (await uploading)?.release()
-        uploading = null
+        for (const session of uploading.values()) await (await session).release()
+        uploading.clear()
       },
     }
   },
 }
+
+/** A session that is fed the weights it holds. */
+const over = (session: Session, { feeds, release }: HeldWeights): Session => ({
+  run: (given, into, kept) => session.run({ ...feeds, ...given }, into, kept),
+  async dispose() {
+    await session.dispose()
+    release()
+  },
+})
 
 async function webEngine(engineUrl: string | undefined) {
   const ort = await import("onnxruntime-web/webgpu")
@@ -126,8 +144,12 @@ const castModel = (): Uint8Array =>
     "CAoSCGVzcGFsaWVyOjgKGQoBeBIBeRoAIgRDYXN0KgkKAnRvGAGgAQISAVpaCwoBeBIGCgQIChIAYgsKAXkSBgoECAESAEIECgAQEg==",
   )
 
-/** A ModelProto of one Identity node over f32 of any shape, opset 18. */
-const identityModel = (): Uint8Array =>
-  bytesOfBase64("CAo6KwoQCgF4EgF5IghJZGVudGl0eRIBZ1oJCgF4EgQKAggBYgkKAXkSBAoCCAFCBAoAEBI=")
+/** A ModelProto of one Identity node of any shape, opset 18. */
+const identityModel = (dtype: "f32" | "f16" = "f32"): Uint8Array =>
+  bytesOfBase64(
+    dtype === "f32"
+      ? "CAo6KwoQCgF4EgF5IghJZGVudGl0eRIBZ1oJCgF4EgQKAggBYgkKAXkSBAoCCAFCBAoAEBI="
+      : "CAo6KwoQCgF4EgF5IghJZGVudGl0eRIBZ1oJCgF4EgQKAggKYgkKAXkSBAoCCApCBAoAEBI=",
+  )
 
 const bytesOfBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))

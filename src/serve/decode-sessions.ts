@@ -5,6 +5,7 @@
 import { lower } from "../graph/lower/lower.ts"
 import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
+import { graphSession } from "../models/graph-session.ts"
 import { holdsCodes } from "../models/quantization.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { type DecodeVariant, decodeGraph, presentNames, variantName } from "./decode-graph.ts"
@@ -65,9 +66,8 @@ export class DecodeSessions {
     if (prepack) this.#repacked += base.weights.size
     const target = { roundInputs: integerProducts, headsApart: takesHeadsApart(runtime) }
     const graph = decodeGraph(base, variant, context, target)
-    const model = encodeModel(lower(graph, runtime.lowering))
     const keep = keepsCaches ? presentNames(base.config) : []
-    const session = runtime.createSession({ model, weights: base.weights, prepack, keep })
+    const session = graphSession(runtime, base, graph, { prepack, keep })
     this.#sessions.set(name, session)
     return session
   }

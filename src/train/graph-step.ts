@@ -5,10 +5,9 @@
  */
 import { f32, i64, sizeOf, type Tensor } from "../core/tensor.ts"
 import { type Batch, IGNORE } from "../data/batch.ts"
-import { lower } from "../graph/lower/lower.ts"
-import { encodeModel } from "../graph/onnx/write.ts"
 import { inGraph, type MethodEnv, type ParameterSpec, type PreparedMethod, type SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
+import { graphSession } from "../models/graph-session.ts"
 import { checkHeld } from "../models/quantization.ts"
 import type { Runtime, Session } from "../runtime/runtime.ts"
 import { dropoutMasks } from "./dropout.ts"
@@ -109,8 +108,7 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
       withGradients,
       divergence: divergence !== undefined,
     })
-    const model = encodeModel(lower(built.graph, runtime.lowering))
-    return { ...built, session: await runtime.createSession({ model, weights: base.weights }) }
+    return { ...built, session: await graphSession(runtime, base, built.graph) }
   }
   const training = await build(true)
   const { virtualTokens, prefixTokens } = training

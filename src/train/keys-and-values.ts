@@ -3,11 +3,10 @@
  */
 import { i64, type Tensor } from "../core/tensor.ts"
 import { GraphBuilder } from "../graph/builder.ts"
-import { lower } from "../graph/lower/lower.ts"
-import { encodeModel } from "../graph/onnx/write.ts"
 import type { Base } from "../models/base.ts"
 import { rowAttention } from "../models/blocks/attention.ts"
 import { type Attend, Forward } from "../models/forward.ts"
+import { graphSession } from "../models/graph-session.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 
 /**
@@ -43,8 +42,7 @@ export async function keysAndValues(runtime: Runtime, base: Base, ids: readonly 
     attend,
   })
   g.output("hidden", architecture.forward(f, config))
-  const model = encodeModel(lower(g.finish("keys-and-values"), runtime.lowering))
-  const session = await runtime.createSession({ model, weights: base.weights })
+  const session = await graphSession(runtime, base, g.finish("keys-and-values"))
   const feeds: Record<string, Tensor> = {
     input_ids: i64([1, row.length], row),
     position_ids: i64(

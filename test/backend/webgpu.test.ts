@@ -12,7 +12,7 @@ import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { runtimeCases } from "../cases/runtime.case.ts"
 import { decodingScenario } from "../support/decoding-scenario.ts"
 import { heldFixture } from "../support/held-bases.ts"
-import { loraGradients, loraWithDropout } from "../support/lora-step.ts"
+import { loraGradients, loraStep, loraWithDropout } from "../support/lora-step.ts"
 import { expectOnGpu, placedGraphs, placements, readPlacements } from "../support/placement.ts"
 
 const found = await webgpu.probe()
@@ -70,6 +70,29 @@ const f16Case = (): void =>
     } finally {
       await runtime.dispose()
     }
+  }, 120_000)
+
+/** What adapters sit on makes sessions of their own, and so does training: none of them has weights of its own. */
+const sharedWeightsCase = (): void =>
+  test("webgpu lays a base's weights into the GPU's memory once, for decoding with and without adapters", async () => {
+    const { f32 } = await heldFixture("llama", "f16")
+    let reads = 0
+    const bytes = () => {
+      reads++
+      return f32.weights.bytes()
+    }
+    const runtime = await webgpu.open()
+    const base = { ...f32, weights: { ...f32.weights, bytes } }
+    // Decoding joins weights that lie side by side, where training has them apart: each reads the blob once.
+    await decodingScenario(runtime, base)
+    expect(reads).toBe(1)
+    const [decoder, step] = [await graphDecoder({ runtime, base }), await loraStep(runtime, base)]
+    expect(reads).toBe(3)
+    const second = await graphDecoder({ runtime, base })
+    await loraGradients(runtime, base)
+    expect(reads).toBe(3)
+    for (const each of [second, decoder, step]) await each.dispose()
+    await runtime.dispose()
   }, 120_000)
 
 /** Masks are inputs, and what they keep is computed by operators that this backend has. */
@@ -135,6 +158,7 @@ if (found.ok) {
   runtimeCases(webgpu)
   codesCase()
   f16Case()
+  sharedWeightsCase()
   dropoutCase()
   for (const fixture of ["llama", "gemma2"]) decodingCase(fixture)
   placementCase()

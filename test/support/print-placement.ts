@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import { methods } from "../../adapters/mod.ts"
 import type { GraphModel } from "../../src/graph/ir.ts"
 import { lower } from "../../src/graph/lower/lower.ts"
+import { weightsAsInputs } from "../../src/graph/onnx/weights-as-inputs.ts"
 import { encodeModel } from "../../src/graph/onnx/write.ts"
 import type { Base } from "../../src/models/base.ts"
 import type { Quantization } from "../../src/models/quantization.ts"
@@ -46,10 +47,10 @@ for (const name of graphs) {
   const { base } = await openBase(folder, { cacheFolder: null, ...(quantize && { quantize }) })
   const graph = kind === "training" ? training(base, detail) : decoding(base, detail)
   console.error(`graph ${name}`)
-  const session = await ort.InferenceSession.create(encodeModel(lower(graph, "standard")), {
+  const { model } = weightsAsInputs(lower(graph, "standard"))
+  const session = await ort.InferenceSession.create(encodeModel(model), {
     executionProviders: ["webgpu"],
     logSeverityLevel: 0,
-    externalData: [{ path: base.weights.location, data: await base.weights.bytes() }],
   })
   await session.release()
 }
