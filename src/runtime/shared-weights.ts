@@ -70,8 +70,8 @@ export class SharedWeights {
 
 /** A weight of a blob. @throws {TypeError} If it is neither f32 nor f16. */
 function tensorAt(blob: Uint8Array, { name, dtype, shape, offset, length }: SharedWeight): Tensor<"f32" | "f16"> {
-  // A copy, as a blob may begin anywhere in its buffer.
-  const { buffer } = blob.slice(offset, offset + length)
+  // A copy, as a blob may begin anywhere in its buffer; a Buffer's own slice would be none.
+  const { buffer } = new Uint8Array(blob.subarray(offset, offset + length))
   if (dtype === "f32") return { dtype, shape, data: new Float32Array(buffer) }
   if (dtype === "f16") return { dtype, shape, data: new Uint16Array(buffer) }
   throw new TypeError(`Weight ${name} is ${dtype}, which is not fed from an engine's memory`)

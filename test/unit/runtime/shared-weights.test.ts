@@ -29,7 +29,7 @@ function counted() {
     async bytes() {
       counts.reads++
       // As a part of a larger buffer, at a place where no number begins.
-      const around = new Uint8Array(blob.length + 3)
+      const around = Buffer.alloc(blob.length + 3)
       around.set(blob, 3)
       return around.subarray(3)
     },
