@@ -72,10 +72,10 @@ export interface WeightSource {
   readF32(name: string): Promise<Float32Array>
   /** Whether every array that is read is the caller's own, which it may give back at once. @default {false} */
   readonly givesCopies?: boolean
-  /** Writes a tensor into an array of its size, at once. @default there is only the waiting way */
-  f32Into?(name: string, out: Float32Array): void
   /** The same in parts, one after the other; each is there until the next is asked for. @default as one part */
   f32Parts?(name: string): AsyncIterable<Float32Array>
+  /** Writes a tensor into an array of its size, at once. @default there is only the waiting way */
+  f32Into?(name: string, out: Float32Array): void
   hash(): Promise<string>
 }
 

@@ -269,7 +269,10 @@ describe("the worker", () => {
       expect(training.first_loss).toBeCloseTo(result.losses[0]!, 4)
       expect(training.last_loss).toBeCloseTo(result.losses.at(-1)!, 4)
       expect(training.heldout_after).toBeLessThan(training.heldout_before!)
-      expect(textOf(await ask("lo"))).not.toBe(textOf(await ask("sprig")))
+      // Three steps needn't change what is said, only how likely it is.
+      const likely = async (model: string): Promise<number> =>
+        (await ask(model, { logprobs: true })).choices[0]!.logprobs!.content![0]!.logprob
+      expect(Math.abs((await likely("lo")) - (await likely("sprig")))).toBeGreaterThan(1e-3)
       expect((await ask("soft")).system_fingerprint).not.toBe((await ask("lo")).system_fingerprint)
       const objects = (await (await bucketOf(workerd)).list({ prefix: "adapters/lo/" })).objects
       expect(objects.map(({ key }) => key)).toEqual(
