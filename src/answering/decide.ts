@@ -39,6 +39,8 @@ export interface Asked {
   readonly passages?: number
   /** Tokens that the answer may have: passages leave room for them. */
   readonly answerTokens: number
+  /** Positions that an adapter's virtual tokens take. @default {0} */
+  readonly virtualTokens?: number
 }
 
 /** Which way a question went, and why. */
@@ -90,12 +92,13 @@ export async function decide(asked: Asked, parts: Answering, signal?: AbortSigna
   }
   const relevant = relevantPassages(found, reading)
   const own = messages.reduce((sum, { content }) => sum + count(content), 0)
-  const room = contextLength - own - count(reading.prompt) - asked.answerTokens - TEMPLATE_TOKENS
+  const { answerTokens, virtualTokens = 0 } = asked
+  const room = contextLength - virtualTokens - own - count(reading.prompt) - answerTokens - TEMPLATE_TOKENS
   const shown = withPassages(messages, relevant, { reading, room: Math.max(0, room), count })
   if (relevant.length > 0 && shown.passages.length === 0)
     throw new EspalierError(
       "invalid_request",
-      `This model's context holds ${contextLength} tokens, and ${own} of the conversation and ${asked.answerTokens} of the answer leave no room for what documents say`,
+      `This model's context holds ${contextLength} tokens, and ${virtualTokens > 0 ? `${virtualTokens} of the adapter, ` : ""}${own} of the conversation and ${answerTokens} of the answer leave no room for what documents say`,
       { hint: "Lower max_tokens, shorten the conversation, or set retrieval to off", param: "max_tokens" },
     )
   return {

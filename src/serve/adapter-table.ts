@@ -125,8 +125,9 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
         throw error
       }
       const { hash, method, sizeBytes } = adapter
+      const { virtualTokens } = bound
       const version: Version = {
-        info: { name, hash, method, sizeBytes, path, loadedAt: now(), previousHash: null },
+        info: { name, hash, method, sizeBytes, virtualTokens, path, loadedAt: now(), previousHash: null },
         read,
         bound,
         holders: 1,

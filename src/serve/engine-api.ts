@@ -33,6 +33,8 @@ export interface AdapterInfo {
   readonly hash: string
   readonly method: string
   readonly sizeBytes: number
+  /** Positions of the context that its virtual tokens take. */
+  readonly virtualTokens: number
   /** Where it was read from, if it was read from a folder. */
   readonly path: string | null
   /** Milliseconds since 1970. */

@@ -61,6 +61,7 @@ export async function retrieve(
   }
   const adapter = request.model === engine.info.base ? null : request.model
   const { contextLength } = engine.info
+  const { virtualTokens = 0 } = (adapter !== null && (await engine.list()).find(({ name }) => name === adapter)) || {}
   const answering: Answering = { engine, ...source, ...profile, count: source.retriever.count, contextLength }
   const question = {
     messages: request.messages,
@@ -69,6 +70,7 @@ export async function retrieve(
     filter: both(given?.filter && equalTo(given.filter), given?.filters),
     ...(given?.limit !== undefined && { passages: given.limit }),
     answerTokens: request.answerTokens ?? Math.min(ANSWER_TOKENS, Math.floor(contextLength / 4)),
+    virtualTokens,
   }
   const { decision, messages } = await decide(question, answering, signal)
   // Nothing will be asked of the model, so nobody else would find out that there is none of this name.
