@@ -105,7 +105,7 @@ function page(figures: StudyFigures): string {
     `Every figure here comes from \`${command}\`, ended on ${date}, over the embedded base (${base.slice(0, 12)}), seed 0, on ${machine.cpu},`,
     `${machine.cores} cores, ${machine.runtime}. Each training and each scoring is a process of its own. The base is small and`,
     "so are the tasks: what holds here says how the methods compare on it, not how good they are on a model of a real size. One run",
-    "each: of 60 questions, three more or fewer are chance.",
+    "each: of 60 questions, three more or fewer are chance; speed and time are those of whatever else the machine did meanwhile.",
     "",
     "## What it says",
     "",
