@@ -52,14 +52,27 @@ const END_DOCUMENTS = 570_000
 /** Documents of a second course after which as much is left open as in the first: those of some 3,200 steps. */
 const AGAIN_LATE_DOCUMENTS = 50_000
 
+/** How often a family comes in a base's whole course, after so many documents. */
+function weightIn({ weight, early = weight, last = weight, end = last }: Family, made: number): number {
+  if (made >= END_DOCUMENTS) return end
+  if (made >= LAST_DOCUMENTS) return last
+  return early + (weight - early) * Math.min(1, made / EARLY_DOCUMENTS)
+}
+
+/** The same in a course by which a finished base goes on. */
+function weightAgain(family: Family, made: number): number {
+  const { weight, last = weight, end = last, again = end, againLate = again } = family
+  return made >= AGAIN_LATE_DOCUMENTS ? againLate : again
+}
+
 /** Which documents come: those of a base's whole course, or those by which a finished base goes on. */
 export type Course = "whole" | "again"
 
 /**
  * Documents without end; the same seed and split give the same ones. Drills that teach to copy, and to find a
  * subject's value, come first and often: everything that is read from a passage stands on them. Reading and abstaining,
- * which go on gaining when all else is learned, come oftenest at the end. A finished base goes on with
- * passages of which all is asked, and as much that they leave open.
+ * which go on gaining when all else is learned, come oftenest at the end. A finished base goes on with passages of which all
+ * is asked; at first they leave open as much again, later less.
  */
 export function* corpusStream(
   seed: number,
@@ -69,20 +82,8 @@ export function* corpusStream(
   const isAgain = course === "again" && split === "train"
   const draw = { random: rng(seed, `corpus:${isAgain ? "again" : split}`), split }
   for (let made = 0; ; made++) {
-    const late = split === "heldout" ? 1 : Math.min(1, made / EARLY_DOCUMENTS)
-    const isLast = split === "train" && made >= LAST_DOCUMENTS
-    const isEnd = split === "train" && made >= END_DOCUMENTS
-    const weights = families.map(
-      ({ weight, early = weight, last = weight, end = last, again = end, againLate = again }) =>
-        isAgain
-          ? made >= AGAIN_LATE_DOCUMENTS
-            ? againLate
-            : again
-          : isEnd
-            ? end
-            : isLast
-              ? last
-              : early + (weight - early) * late,
+    const weights = families.map((family) =>
+      split === "heldout" ? family.weight : isAgain ? weightAgain(family, made) : weightIn(family, made),
     )
     let at = draw.random.next() * weights.reduce((sum, weight) => sum + weight, 0)
     const family = families.find((_, i) => {

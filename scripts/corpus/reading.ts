@@ -158,19 +158,20 @@ function reading(kind: string, d: Draw, passages: number, known: boolean): Corpu
   return conversation(kind, turns)
 }
 
-/** Passages about subjects whose names are easily taken for each other, with all that can be asked of them. */
-function likenesses(d: Draw): CorpusDocument {
-  const { random } = d
-  const { passages, answered, open } = material(d, 1 + random.below(4), true)
-  const asked = random.shuffle([
+/** Passages and, in any order, up to `most` of the questions that they answer and leave open; held-out ones have one. */
+function allAsked(kind: string, d: Draw, { passages, answered, open }: Material, most: number): CorpusDocument {
+  const asked = d.random.shuffle([
     ...answered.map(({ question, answer }): Turn => [question, answer]),
     ...open.map(({ question }): Turn => [question, UNKNOWN]),
   ])
   const turns = asked
-    .slice(0, d.split === "heldout" ? 1 : 6)
+    .slice(0, d.split === "heldout" ? 1 : most)
     .map(([question, answer], i): Turn => [i === 0 ? ask(d, passages, question) : question, answer])
-  return conversation("likenesses", turns)
+  return conversation(kind, turns)
 }
+
+/** Passages about subjects whose names are easily taken for each other, with all that can be asked of them. */
+const likenesses = (d: Draw): CorpusDocument => allAsked("likenesses", d, material(d, 1 + d.random.below(4), true), 6)
 
 /** How many questions about one passage follow each other at most, by the number of passages: rows are short. */
 const ASKED = [8, 8, 7, 6]
@@ -181,17 +182,8 @@ const ASKED = [8, 8, 7, 6]
  * @param strangers as of {@link material}
  */
 function interview(kind: string, d: Draw, strangers: number): CorpusDocument {
-  const { random } = d
-  const count = 1 + random.below(4)
-  const { passages, answered, open } = material(d, count, random.next() < 0.4, strangers)
-  const asked = random.shuffle([
-    ...answered.map(({ question, answer }): Turn => [question, answer]),
-    ...open.map(({ question }): Turn => [question, UNKNOWN]),
-  ])
-  const turns = asked
-    .slice(0, d.split === "heldout" ? 1 : ASKED[count - 1])
-    .map(([question, answer], i): Turn => [i === 0 ? ask(d, passages, question) : question, answer])
-  return conversation(kind, turns)
+  const count = 1 + d.random.below(4)
+  return allAsked(kind, d, material(d, count, d.random.next() < 0.4, strangers), ASKED[count - 1]!)
 }
 
 /** A question of reading with the value that a passage would have said, and no passage. */
