@@ -28,9 +28,7 @@ const [CONST, SET_GLOBAL, END, MUTABLE, GLOBAL_EXPORT] = [0x41, 0x24, 0x0b, 1, 3
 /** The module with a global for each function, and for each run of a function whose body has more than so many bytes. */
 export function instrumented(module: Uint8Array, largeBytes: number): Uint8Array {
   const bodies = bodiesOf(module)
-  const globals = countAndRest(module, SECTIONS.global)
-  const exports = countAndRest(module, SECTIONS.export)
-  const first = importsOf(module).globals + globals.count
+  const first = globalsOf(module)
   const names: string[] = []
   /** Sets the next global, which is exported under a name. */
   const mark = (name: string): Uint8Array =>
@@ -45,17 +43,43 @@ export function instrumented(module: Uint8Array, largeBytes: number): Uint8Array
     }
     return [...parts, module.subarray(from, body.end)]
   })
+  return withGlobals(module, { prefix: PREFIX, type: I32, start: [CONST, 0, END], names }, codeSection(marked))
+}
+
+/** How many globals a module has: one that is added comes behind them. */
+export const globalsOf = (module: Uint8Array): number =>
+  importsOf(module).globals + countAndRest(module, SECTIONS.global).count
+
+/** Globals that are added to a module. */
+interface AddedGlobals {
+  /** Each is exported as this and its name. */
+  readonly prefix: string
+  readonly names: readonly string[]
+  /** Their type, and the code of what they begin with. */
+  readonly type: number
+  readonly start: readonly number[]
+}
+
+/** The module with globals added, and with code that uses them. */
+export function withGlobals(
+  module: Uint8Array,
+  { prefix, names, type, start }: AddedGlobals,
+  code: readonly Uint8Array[],
+): Uint8Array {
+  const globals = countAndRest(module, SECTIONS.global)
+  const exports = countAndRest(module, SECTIONS.export)
+  const first = globalsOf(module)
   const named = names.map((name, i) => {
-    const text = new TextEncoder().encode(PREFIX + name)
+    const text = new TextEncoder().encode(prefix + name)
     return Uint8Array.of(...encodeNumber(text.length), ...text, GLOBAL_EXPORT, ...encodeNumber(first + i))
   })
-  const zero = Uint8Array.of(I32, MUTABLE, CONST, 0, END)
+  const added = Uint8Array.of(type, MUTABLE, ...start)
   return withSections(
     module,
     new Map([
-      [SECTIONS.global, [encodeNumber(globals.count + names.length), globals.rest, ...names.map(() => zero)]],
+      [SECTIONS.global, [encodeNumber(globals.count + names.length), globals.rest, ...names.map(() => added)]],
       [SECTIONS.export, [encodeNumber(exports.count + names.length), exports.rest, ...named]],
-      [SECTIONS.code, codeSection(marked)],
+      [SECTIONS.code, code],
     ]),
   )
 }

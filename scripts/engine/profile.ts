@@ -19,6 +19,12 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const place = fileURLToPath(new URL("used-functions.ts", import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), "espalier-engine-"))
 try {
+  // What it writes is a part of `operators.ts`.
+  const named = spawnSync("bun", ["run", fileURLToPath(new URL("name-declarations.ts", import.meta.url))], {
+    stdio: "inherit",
+  })
+  if (named.status !== 0) throw new Error("The engine's operators could not be named")
+  const { withWantedOperators } = await import("./operators.ts")
   const path = join(folder, "called.json")
   const preload = fileURLToPath(new URL("record.ts", import.meta.url))
   const { status } = spawnSync(
@@ -33,9 +39,10 @@ try {
   if (status !== 0) throw new Error("A test failed: what was recorded may lack something")
   const called = JSON.parse(readFileSync(path, "utf8")) as Called
   const stock = stockEngine()
-  const bodies = bodiesOf(stock)
+  const engine = withWantedOperators(stock)
+  const bodies = bodiesOf(engine)
   const runs = bodies.flatMap((body, i) =>
-    isLarge(body, LARGE_BYTES) ? [[i, toBits(called.runs[i] ?? [], runsOf(stock, body).length)] as const] : [],
+    isLarge(body, LARGE_BYTES) ? [[i, toBits(called.runs[i] ?? [], runsOf(engine, body).length)] as const] : [],
   )
   const used: UsedFunctions = {
     engine: hashOf(stock),

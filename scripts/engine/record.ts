@@ -5,6 +5,7 @@
 import { afterAll } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { type Called, calledIn, instrumented } from "./instrument.ts"
+import { withWantedOperators } from "./operators.ts"
 import { LARGE_BYTES } from "./slim.ts"
 import { stockEngine } from "./stock-engine.ts"
 
@@ -12,7 +13,7 @@ import { stockEngine } from "./stock-engine.ts"
 Object.defineProperty(navigator, "hardwareConcurrency", { value: 1 })
 
 const stock = stockEngine()
-const engine = instrumented(stock, LARGE_BYTES)
+const engine = instrumented(withWantedOperators(stock), LARGE_BYTES)
 const instances: WebAssembly.Instance[] = []
 const instantiate = WebAssembly.instantiate as (
   source: Uint8Array,

@@ -3,12 +3,13 @@
  * the kernels of every operator; what our graphs need is a quarter of its functions. Which those are was recorded while tests
  * ran (`profile.ts`); beside them stays whatever they may call by number, so that an engine which finds an error can say it.
  * The others keep their number and their type, and end the program where they are called. Of the largest functions only what was
- * executed stays.
+ * executed stays, and of operators only the declarations of those that a graph may have (`operators.ts`).
  */
 import { createHash } from "node:crypto"
 import { EspalierError } from "../../src/core/errors.ts"
 import { directCalls } from "./calls.ts"
 import type { Called } from "./instrument.ts"
+import { withWantedOperators } from "./operators.ts"
 import { withoutRuns } from "./runs.ts"
 import { usedFunctions } from "./used-functions.ts"
 import { bodiesOf, codeSection, importsOf, joined, SECTIONS, withSections } from "./wasm-file.ts"
@@ -65,7 +66,10 @@ export function slimEngine(engine: Uint8Array, used: UsedFunctions = usedFunctio
       },
     )
   const runs = Object.entries(used.runs).map(([place, bits]) => [Number(place), fromBits(bits)] as const)
-  return keepFunctions(engine, { functions: fromBits(used.functions), runs: Object.fromEntries(runs) })
+  return keepFunctions(withWantedOperators(engine), {
+    functions: fromBits(used.functions),
+    runs: Object.fromEntries(runs),
+  })
 }
 
 /**

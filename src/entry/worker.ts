@@ -60,7 +60,7 @@ const MAX_BODY_BYTES = 2 * 2 ** 20
 /** What training within a request may take: some tens of seconds of processor time over a base of sprig's size. */
 const TRAIN_LIMITS = { maxExamples: 512, maxRows: 4096 }
 /** What a training step computes at once, in positions: what an isolate has room for beside what answers. */
-const TRAIN_POSITIONS = 128
+const TRAIN_POSITIONS = 64
 
 interface App {
   readonly fetch: ReturnType<typeof createApp>["fetch"]
@@ -101,19 +101,20 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
   const { base, tokenizer, eosIds } = open
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)
   const decoder = await graphDecoder({ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES })
-  const engine = bucketEngine(
-    createEngine({
-      base: base.name,
-      baseHash: base.hash,
-      backend: `${runtime.name} (${runtime.detail})`,
-      ...{ decoder, tokenizer, eosIds },
-      readAdapter: (name) =>
-        readAdapterFrom(open, bucketFolder(bucket, adapterPrefix(ADAPTERS, name)), { promotedOnly: true }),
-      scheduler: SCHEDULER,
-      maxAdapters: 64,
-    }),
-    { bucket, prefix: ADAPTERS, ...(trustMs !== undefined && { trustMs: Number(trustMs) }) },
-  )
+  const local = createEngine({
+    base: base.name,
+    baseHash: base.hash,
+    backend: `${runtime.name} (${runtime.detail})`,
+    ...{ decoder, tokenizer, eosIds },
+    readAdapter: (name) =>
+      readAdapterFrom(open, bucketFolder(bucket, adapterPrefix(ADAPTERS, name)), { promotedOnly: true }),
+    scheduler: SCHEDULER,
+    maxAdapters: 64,
+  })
+  const engine = bucketEngine(local, {
+    ...{ bucket, prefix: ADAPTERS },
+    ...(trustMs !== undefined && { trustMs: Number(trustMs) }),
+  })
   const documents = bucketDocuments({
     ...{ bucket, prefix: DOCUMENTS, maxBytes: MAX_DOCUMENT_BYTES },
     ...(trustMs !== undefined && { trustMs: Number(trustMs) }),
@@ -128,7 +129,11 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
       if (!isEspalierError(error, "aborted")) console.error(id, error)
     },
   })
-  const train = bucketTrainer({ open, runtime, engine, limits: TRAIN_LIMITS, maxPositions: TRAIN_POSITIONS })
+  const train = bucketTrainer({
+    ...{ open, runtime, engine, limits: TRAIN_LIMITS, maxPositions: TRAIN_POSITIONS },
+    // Every session holds the weights: those that answer go while one trains, and come back when somebody asks.
+    makeRoom: () => local.rest(),
+  })
   const { fetch } = app.route("/", trainAdapterRoutes(train, MAX_BODY_BYTES))
   return { fetch, documents }
 }

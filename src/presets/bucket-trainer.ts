@@ -16,6 +16,8 @@ export interface BucketTrainerOptions {
   readonly limits: TrainLimits
   /** The most positions that are computed at once. */
   readonly maxPositions: number
+  /** Gives back memory that answering can do without for a while; called before each training. */
+  makeRoom(): Promise<void>
 }
 
 /** A trainer over an engine's own base and runtime. */
@@ -34,11 +36,12 @@ export function bucketTrainer(options: BucketTrainerOptions): TrainAdapter {
 }
 
 async function trainAndPublish(
-  { open, runtime, engine, limits, maxPositions }: BucketTrainerOptions,
+  { open, runtime, engine, limits, maxPositions, makeRoom }: BucketTrainerOptions,
   request: TrainRequest,
   signal: AbortSignal,
 ): Promise<TrainedCard> {
   checkLimits(request, limits)
+  await makeRoom()
   const { files, card } = await trainHere({ open, runtime, maxPositions }, request, { signal })
   await engine.publish(request.name, files)
   return card

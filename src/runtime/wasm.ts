@@ -77,6 +77,9 @@ async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOption
       try {
         const session = await ort.InferenceSession.create(model, {
           executionProviders: ["wasm"],
+          // Graphs are lowered to the engine's largest operators. Its own passes over them find nothing that changes a result or its
+          // time, and take time and memory themselves: a fifth of what a session is made in.
+          graphOptimizationLevel: "disabled",
           ...(!prepack && { extra: { session: { disable_prepacking: "1" } } }),
           ...(data && { externalData: [{ path: weights!.location, data }] }),
         })

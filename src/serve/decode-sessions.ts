@@ -96,11 +96,13 @@ export class DecodeSessions {
     return fit[0] ?? features
   }
 
-  /** Gives everything back. */
-  async dispose(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).dispose()
-    if (this.#head) await (await this.#head).dispose()
+  /** Gives all sessions back; each is made anew when it is asked for again. */
+  async rest(): Promise<void> {
+    const made = [...this.#sessions.values(), ...(this.#head ? [this.#head] : [])]
     this.#sessions.clear()
+    this.#head = null
+    this.#repacked = 0
+    for (const session of made) await (await session).dispose()
   }
 }
 

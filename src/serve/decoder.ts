@@ -80,5 +80,7 @@ export interface Decoder {
    * @throws {RangeError} If a sequence would overflow; then none has changed.
    */
   step(rows: readonly StepRow[]): Promise<readonly Float32Array[]>
+  /** Gives back the memory of what it can make anew, as it does when it is next called. Sequences and adapters stay. */
+  rest?(): Promise<void>
   dispose(): Promise<void>
 }

@@ -47,7 +47,13 @@ export interface EngineParts {
 const MOST_EMBEDDING = 4096
 
 /** An engine in this thread. */
-export function createEngine(parts: EngineParts): EngineApi {
+export interface LocalEngine extends EngineApi {
+  /** Gives back, between two steps, the memory of what can be made anew. Who asks next waits for that to be made. */
+  rest(): Promise<void>
+}
+
+/** Makes an engine in this thread. */
+export function createEngine(parts: EngineParts): LocalEngine {
   const { decoder, tokenizer } = parts
   const breathe = parts.scheduler?.breathe ?? createBreathe()
   const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
@@ -148,6 +154,7 @@ export function createEngine(parts: EngineParts): EngineApi {
       if (closed) throw new EspalierError("unavailable", "The engine has been closed")
       return { ...scheduler.stats(), adapters: table.list().length }
     },
+    rest: () => scheduler.exclusive(() => decoder.rest?.()),
     async close() {
       if (closed) return
       closed = true

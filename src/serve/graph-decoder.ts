@@ -345,9 +345,11 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       return sequences.map(({ slot }) => logits.subarray(slot * vocabSize, (slot + 1) * vocabSize))
     },
 
+    rest: () => sessions.rest(),
+
     async dispose() {
       device?.clear()
-      await sessions.dispose()
+      await sessions.rest()
       known.clear()
     },
   }

@@ -84,6 +84,8 @@ for (const backend of ["native", "wasm"] as const)
         for (let i = 0; i < found.length; i++) worst = Math.max(worst, Math.abs(found[i]! - wanted[i]!) / largest)
       }
       for (let turn = 0; turn < 120; turn++) {
+        // What can be made anew is, and nobody sees it.
+        if (turn % 50 === 49) await decoder.rest!()
         if (open.length < 7 && random.below(3) === 0) {
           const [ours, theirs] = random.pick(bound)
           const capacity = 20 + random.below(44)

@@ -248,10 +248,14 @@ describe("the worker", () => {
       const soft = await request("/v1/train", { name: "soft", examples: examples.slice(0, 8), epochs: 1 })
       expect(soft.status).toBe(201)
       expect(await soft.json()).toMatchObject({ id: "soft", method: "prompt_tuning", parent: "sprig" })
-      const response = await request("/v1/train", {
+      const before = textOf(await ask("sprig"))
+      const answer = request("/v1/train", {
         ...{ name: "lo", method: "lora", settings: { rank: 2 }, seed: 3 },
         ...{ examples: examples.slice(0, 24), epochs: 1, learning_rate: 0.005 },
       })
+      // What answers is given back while one trains, and comes back for who asks meanwhile.
+      expect(textOf(await ask("sprig"))).toBe(before)
+      const response = await answer
       const card = (await response.json()) as TrainedCard
       expect(response.status).toBe(201)
       const open = await openSprig()

@@ -3,7 +3,10 @@
  */
 import { expect, test } from "bun:test"
 import { directCalls } from "../../../scripts/engine/calls.ts"
+import { declarationsOf } from "../../../scripts/engine/declarations.ts"
+import { declaredOperators } from "../../../scripts/engine/declared-operators.ts"
 import { calledIn, instrumented } from "../../../scripts/engine/instrument.ts"
+import { withWantedOperators } from "../../../scripts/engine/operators.ts"
 import { runsOf } from "../../../scripts/engine/runs.ts"
 import { fromBits, hashOf, keepFunctions, LARGE_BYTES, slimEngine, toBits } from "../../../scripts/engine/slim.ts"
 import { stockEngine } from "../../../scripts/engine/stock-engine.ts"
@@ -148,4 +151,17 @@ test("what was recorded is of the engine that is installed, which is less than h
 
 test("functions recorded of another engine are refused, with what to do", () => {
   expect(() => slimEngine(small)).toThrow("another version of onnxruntime-web")
+})
+
+test("the engine declares the operators that are named, and the wanted ones stay", () => {
+  const engine = stockEngine()
+  const count = declarationsOf(engine, bodiesOf(engine)[declaredOperators.place]!).length
+  expect([hashOf(engine), count]).toEqual([
+    declaredOperators.engine,
+    declaredOperators.operators.trim().split("\n").length,
+  ])
+  const cut = withWantedOperators(engine)
+  expect(WebAssembly.validate(cut as Uint8Array<ArrayBuffer>)).toBe(true)
+  const left = declarationsOf(cut, bodiesOf(cut)[declaredOperators.place]!).length
+  expect([left > 60, left < 200]).toEqual([true, true])
 })

@@ -31,3 +31,18 @@ test("a missing or garbled listing, a missing file, and names that lead elsewher
   expect(webFolder(site({ [`${at}files.json`]: '["w"]' }), at)).rejects.toThrow("Expected w below")
   expect(webFolder(site({ [`${at}files.json`]: '["../w"]' }), at)).rejects.toThrow("Not a file name")
 })
+
+test("a file is read into place where its length is said, and refused where that is wrong", async () => {
+  const sized =
+    (length: number, headers = {}) =>
+    async (url: string) =>
+      url.endsWith("files.json")
+        ? new Response('["w"]')
+        : new Response("abc", { headers: { "content-length": `${length}`, ...headers } })
+  const read = async (fetcher: (url: string) => Promise<Response>) =>
+    new TextDecoder().decode(await (await webFolder(fetcher, "http://x/b/")).read("w"))
+  expect(await read(sized(3))).toBe("abc")
+  for (const length of [2, 4]) expect(read(sized(length))).rejects.toThrow(`w: expected ${length} bytes but 3 came`)
+  // Then it is the length of what came, and not of what it is.
+  expect(await read(sized(2, { "content-encoding": "identity" }))).toBe("abc")
+})
