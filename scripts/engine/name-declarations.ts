@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { wasm } from "../../src/runtime/wasm.ts"
 import { type Declaration, declarationsOf } from "./declarations.ts"
 import { globalsOf, withGlobals } from "./instrument.ts"
 import { hashOf } from "./slim.ts"
@@ -47,11 +48,9 @@ Object.assign(WebAssembly, {
     return made
   },
 })
-const ort = await import("onnxruntime-web")
-ort.env.wasm.numThreads = 1
-ort.env.logLevel = "fatal"
+const runtime = await wasm.open({ threads: 1 })
 // It starts, and then finds no graph.
-await ort.InferenceSession.create(new Uint8Array(0), { executionProviders: ["wasm"] }).catch(() => {})
+await runtime.createSession({ model: new Uint8Array(0), weights: null }).catch(() => {})
 const { exports } = instance as unknown as WebAssembly.Instance
 
 const names = declarations.map((_, i) => {
