@@ -16,7 +16,7 @@ const engines = ["onnxruntime-common", "onnxruntime-node", "onnxruntime-web"]
 /** Optional peers, which nobody can install beside an executable. */
 const absent = ["@huggingface/transformers", "@xenova/transformers"]
 /** Modules that start a program or a thread. */
-const entries = ["src/cli/main.ts", "src/entry/engine-worker.ts", "src/entry/training-worker.ts"]
+const entries = ["src/cli/main.ts", ...["engine", "reading", "training"].map((name) => `src/entry/${name}-worker.ts`)]
 
 /** Builds the executable for this machine's system. @param out its path */
 export async function buildExecutable(out: string): Promise<void> {

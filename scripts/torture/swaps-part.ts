@@ -18,7 +18,7 @@ export const swapsPart: Part = {
     const open = await openBase(settings.base)
     const { runtime } = await openRuntime(settings.backend)
     const found = await swaps({
-      ...{ open, runtime, streams: STREAMS, resident: RESIDENT, seed: settings.seed },
+      ...{ open, path: settings.base, runtime, streams: STREAMS, resident: RESIDENT, seed: settings.seed },
       swaps: scaled(1000, settings),
     })
     await runtime.dispose()

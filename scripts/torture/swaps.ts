@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { rng } from "../../src/core/rng.ts"
 import type { OpenBase } from "../../src/presets/open-base.ts"
-import { readAdapter } from "../../src/presets/read-adapter.ts"
+import { readingThread, readsApart } from "../../src/presets/reading-thread.ts"
 import type { Runtime } from "../../src/runtime/runtime.ts"
 import { createEngine } from "../../src/serve/engine.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
@@ -18,6 +18,8 @@ import { watched } from "./timed-decoder.ts"
 /** How much of it. */
 export interface SwapOptions {
   readonly open: OpenBase
+  /** The base's folder. */
+  readonly path: string
   readonly runtime: Runtime
   /** Swaps of each kind. */
   readonly swaps: number
@@ -64,15 +66,18 @@ export async function swaps(options: SwapOptions): Promise<SwapFigures> {
   if (!tokenizer) throw new TypeError(`Base ${base.name} has no tokenizer`)
   const { seen, runtime, watch } = watched(options.runtime)
   const random = rng(seed, "torture:swaps")
-  const engine = createEngine({
+  const here = createEngine({
     base: base.name,
     baseHash: base.hash,
     backend: runtime.name,
     decoder: watch(await graphDecoder({ runtime, base, prefixCacheBytes: 0 })),
     tokenizer,
-    readAdapter: (path) => readAdapter(open, path),
     scheduler: { maxActive: streams, maxWaiting: 4 * streams },
   })
+  const worker = new URL("../../src/entry/reading-worker.ts", import.meta.url)
+  const { baseHash, contextLength } = here.info
+  // As a server has them read.
+  const engine = readsApart(here, readingThread(worker, { base: options.path, baseHash, contextLength }))
   const folder = await mkdtemp(join(tmpdir(), "espalier-swaps-"))
   try {
     const adapters = Array.from({ length: resident }, (_, i) =>

@@ -5,6 +5,7 @@
 import type { LoadedAdapter } from "../../src/forms/form.ts"
 import type { Runtime, Session } from "../../src/runtime/runtime.ts"
 import type { BoundAdapter, Decoder, Sequence } from "../../src/serve/decoder.ts"
+import type { LaidAdapter } from "../../src/serve/laid-adapter.ts"
 
 /** What was seen. Times in milliseconds. */
 export interface Seen {
@@ -53,18 +54,19 @@ export function watched(inner: Runtime, clock: () => number = () => performance.
     /** Which adapter each sequence is on. */
     const adapterOf = new WeakMap<Sequence, BoundAdapter>()
     /** The longest part of what was done ahead of a bind. */
-    const parts = new WeakMap<LoadedAdapter, number>()
+    const parts = new WeakMap<LoadedAdapter | LaidAdapter, number>()
     let before = new Set<Sequence>()
     return {
       info: decoder.info,
-      async prepare(adapter, breathe) {
+      async layOut(adapter, breathe) {
         let [began, longest] = [clock(), 0]
-        await decoder.prepare?.(adapter, async () => {
+        const laid = await decoder.layOut!(adapter, async () => {
           longest = Math.max(longest, clock() - began)
-          await breathe()
+          await breathe?.()
           began = clock()
         })
-        parts.set(adapter, Math.max(longest, clock() - began))
+        parts.set(laid, Math.max(longest, clock() - began))
+        return laid
       },
       async bind(adapter) {
         const began = clock()

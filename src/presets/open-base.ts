@@ -9,6 +9,7 @@ import { type Architecture, headWeight, type ModelConfig } from "../models/archi
 import type { Base } from "../models/base.ts"
 import { architectureOf, architectures } from "../models/mod.ts"
 import { heldWeights, type Quantization } from "../models/quantization.ts"
+import { baseShape } from "../plan/base-shape.ts"
 import { cacheFolder } from "../store/cache.ts"
 import { underNames } from "../store/checkpoint-names.ts"
 import { type Checkpoint, openCheckpoint } from "../store/checkpoint-reader.ts"
@@ -45,9 +46,7 @@ export interface OpenBaseOptions {
  *   `unsupported` for an architecture that is not known.
  */
 export async function openBase(path: string, options: OpenBaseOptions = {}): Promise<OpenBase> {
-  const folder = fsFolder(resolve(path))
-  const id = idOfSnapshot(resolve(path))
-  return openBaseFolder(id === null ? folder : { ...folder, name: id }, path, options)
+  return openBaseFolder(namedFolder(path), path, options)
 }
 
 /**
@@ -60,17 +59,7 @@ export async function openBaseFolder(
   shown: string = folder.name,
   options: OpenBaseOptions = {},
 ): Promise<OpenBase> {
-  const files = await filesOf(folder, shown)
-  if (!files.includes("config.json")) {
-    throw new EspalierError("not_found", `Base folder ${shown} has no config.json`, {
-      param: "base",
-      hint: "Point --base at a Hugging Face model folder",
-    })
-  }
-  const configJson = await readJson(folder, "config.json")
-  const architecture = architectureOf(configJson, options.architectures ?? architectures)
-  const checkpoint = underNames(await openCheckpoint(folder), architecture.tokenEmbedding)
-  const config = await configOf(architecture, configJson, checkpoint)
+  const { files, configJson, architecture, checkpoint, config } = await readFolder(folder, shown, options.architectures)
   const { quantize } = options
   const packed = await packWeights(checkpoint, architecture.weights(config), {
     ...(quantize && { held: heldWeights(architecture, config, quantize) }),
@@ -88,6 +77,45 @@ export async function openBaseFolder(
     read: (name) => checkpoint.readF32(name),
   }
   return { base, tokenizer, eosIds: await eosOf(folder, files, configJson, tokenizer), configJson, folder }
+}
+
+/**
+ * Opens a base whose weights are read one by one and computed with by nobody: what it takes to read adapters of a base that is
+ * open elsewhere.
+ * @param hash the base's, which is not computed anew
+ * @throws {EspalierError} See {@link openBase}.
+ */
+export async function openBaseToRead(path: string, hash: string): Promise<Pick<OpenBase, "base" | "tokenizer">> {
+  const folder = namedFolder(path)
+  const { files, architecture, checkpoint, config } = await readFolder(folder, path)
+  const shape = baseShape(folder.name, architecture, config, null)
+  return {
+    base: { ...shape, hash, read: (name) => checkpoint.readF32(name) },
+    tokenizer: files.includes("tokenizer.json") ? await openTokenizer(folder, files) : null,
+  }
+}
+
+/** A folder on disk; one of the hub's cache is called by the model's id. */
+function namedFolder(path: string): Folder {
+  const folder = fsFolder(resolve(path))
+  const id = idOfSnapshot(resolve(path))
+  return id === null ? folder : { ...folder, name: id }
+}
+
+/** What a base's folder says, before anything is done with its weights. */
+async function readFolder(folder: Folder, shown: string, known: readonly Architecture[] = architectures) {
+  const files = await filesOf(folder, shown)
+  if (!files.includes("config.json")) {
+    throw new EspalierError("not_found", `Base folder ${shown} has no config.json`, {
+      param: "base",
+      hint: "Point --base at a Hugging Face model folder",
+    })
+  }
+  const configJson = await readJson(folder, "config.json")
+  const architecture = architectureOf(configJson, known)
+  const checkpoint = underNames(await openCheckpoint(folder), architecture.tokenEmbedding)
+  const config = await configOf(architecture, configJson, checkpoint)
+  return { files, configJson, architecture, checkpoint, config }
 }
 
 /**

@@ -14,8 +14,8 @@ import { startEngineThread } from "./engine-thread.ts"
 import { openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
 import { checkPromoted, type PromotionFacts } from "./promotion.ts"
-import { readAdapter, readAdapterFrom } from "./read-adapter.ts"
-import { isS3, openS3Folder } from "./s3-adapters.ts"
+import { readServedAdapter } from "./read-adapter.ts"
+import { readingThread, readsApart } from "./reading-thread.ts"
 
 /** What an engine is opened with: plain values, as they cross to a Worker. */
 export interface EngineSettings {
@@ -67,11 +67,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     tokenizer: open.tokenizer,
     eosIds: open.eosIds,
     ...(maxAdapters !== undefined && { maxAdapters }),
-    readAdapter: async (folder) => {
-      const options = { promotedOnly: !force, anyBase: force }
-      if (isS3(folder)) return readAdapterFrom(open, await openS3Folder(folder, process.env), options)
-      return readAdapter(open, folder, options)
-    },
+    readAdapter: (place) => readServedAdapter(open, place, force),
   })
 }
 
@@ -85,7 +81,11 @@ async function factsIn(folder: Folder): Promise<PromotionFacts> {
   }
 }
 
-/** Opens an engine in a Worker. */
-export function openEngineWorker(settings: EngineSettings): Promise<EngineApi> {
-  return startEngineThread(new URL("../entry/engine-worker.ts", import.meta.url), settings)
+/** Opens an engine in a Worker, for which adapters are read in another. */
+export async function openEngineWorker(settings: EngineSettings): Promise<EngineApi> {
+  const engine = await startEngineThread(new URL("../entry/engine-worker.ts", import.meta.url), settings)
+  const { base, force = false } = settings
+  const { baseHash, contextLength } = engine.info
+  const worker = new URL("../entry/reading-worker.ts", import.meta.url)
+  return readsApart(engine, readingThread(worker, { base, baseHash, contextLength, force }))
 }

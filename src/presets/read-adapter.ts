@@ -11,6 +11,10 @@ import type { Folder } from "../store/folder.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
 import { checkPromoted } from "./promotion.ts"
+import { isS3, openS3Folder } from "./s3-adapters.ts"
+
+/** The base that an adapter is read for. */
+export type ReadingBase = Pick<OpenBase, "base" | "tokenizer">
 
 /** Options of {@link readAdapter}. */
 export interface ReadAdapterOptions {
@@ -28,7 +32,7 @@ export interface ReadAdapterOptions {
  *   `conflict` for what was held back
  */
 export async function readAdapter(
-  open: OpenBase,
+  open: ReadingBase,
   path: string,
   options: ReadAdapterOptions = {},
 ): Promise<LoadedAdapter> {
@@ -37,16 +41,26 @@ export async function readAdapter(
 
 /** Reads an adapter from wherever its files lie: see {@link readAdapter}. */
 export async function readAdapterFrom(
-  open: OpenBase,
+  open: ReadingBase,
   folder: Folder,
   options: ReadAdapterOptions = {},
 ): Promise<LoadedAdapter> {
   return (await checkedAdapter(open, await readAdapterFolder(folder), options)).loaded
 }
 
+/**
+ * Reads an adapter as a server takes it, from a folder on disk or from a bucket.
+ * @param force take what a run held back, and what was trained on another base
+ */
+export async function readServedAdapter(open: ReadingBase, place: string, force: boolean): Promise<LoadedAdapter> {
+  const options = { promotedOnly: !force, anyBase: force }
+  if (isS3(place)) return readAdapterFrom(open, await openS3Folder(place, process.env), options)
+  return readAdapter(open, place, options)
+}
+
 /** {@link readAdapter} with the files that it was read from. */
 export async function readAdapterFiles(
-  open: OpenBase,
+  open: ReadingBase,
   path: string,
   options: ReadAdapterOptions = {},
 ): Promise<{ readonly files: ReadAdapter; readonly loaded: LoadedAdapter }> {
@@ -54,7 +68,7 @@ export async function readAdapterFiles(
 }
 
 async function checkedAdapter(
-  open: OpenBase,
+  open: ReadingBase,
   files: ReadAdapter,
   { known = methods, promotedOnly = false, anyBase = false }: ReadAdapterOptions,
 ): Promise<{ readonly files: ReadAdapter; readonly loaded: LoadedAdapter }> {
@@ -75,7 +89,7 @@ async function checkedAdapter(
 
 /** An adapter whose content is at hand. @throws {EspalierError} `unsupported`, `adapter_mismatch` */
 export function loadContent(
-  { base, tokenizer }: OpenBase,
+  { base, tokenizer }: ReadingBase,
   content: AdapterContent & { readonly hash: string; readonly sizeBytes: number },
   known: readonly Method[] = methods,
 ): Promise<LoadedAdapter> {

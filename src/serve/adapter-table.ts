@@ -8,10 +8,11 @@ import type { LoadedAdapter } from "../forms/form.ts"
 import type { BoundAdapter } from "./decoder.ts"
 import type { AdapterInfo } from "./engine-api.ts"
 import type { AdapterHold } from "./generation.ts"
+import type { LaidAdapter } from "./laid-adapter.ts"
 
 /** What the table needs of a decoder; each call waits for its turn. */
 export interface AdapterBinder {
-  bind(adapter: LoadedAdapter): Promise<BoundAdapter>
+  bind(adapter: LoadedAdapter | LaidAdapter): Promise<BoundAdapter>
   dispose(bound: BoundAdapter): Promise<void>
 }
 
@@ -32,13 +33,14 @@ interface Version {
 /** Names to bound adapters. */
 export interface AdapterTable {
   /**
-   * Binds `read()`'s adapter and puts it under `name`, at once and as a whole.
+   * Binds an adapter and puts it under `name`, at once and as a whole.
+   * @param read its forms, then and again; what is laid out already is bound in their place
    * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set, or the table is full
    */
   put(
     name: string,
     read: () => Promise<LoadedAdapter>,
-    facts: { path: string | null; replace: boolean },
+    facts: { path: string | null; replace: boolean; laid?: LaidAdapter },
   ): Promise<AdapterInfo>
   /**
    * Puts the version before in the place of the one that `name` has now, which becomes the one before.
@@ -113,9 +115,9 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
   }
 
   return {
-    async put(name, read, { path, replace }) {
+    async put(name, read, { path, replace, laid }) {
       checkFree(name, replace)
-      const adapter = await read()
+      const adapter = laid ?? (await read())
       const bound = await binder.bind(adapter)
       try {
         // Another load of the same name may have won meanwhile.

@@ -4,6 +4,7 @@
  */
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { Breathe } from "./breathe.ts"
+import type { LaidAdapter } from "./laid-adapter.ts"
 
 /** What the scheduler needs to know of the base. */
 export interface DecoderInfo {
@@ -64,13 +65,13 @@ export interface StepRow {
 export interface Decoder {
   readonly info: DecoderInfo
   /**
-   * Does ahead what of binding an adapter needs no engine, and lets others go first between its parts. Unlike the other calls
-   * it may overlap with them.
+   * Does what of binding an adapter needs no engine, and lets others go first between its parts. Unlike the other calls it may
+   * overlap with them.
    * @throws {EspalierError} `adapter_mismatch`
    */
-  prepare?(adapter: LoadedAdapter, breathe: Breathe): Promise<void>
-  /** Checks an adapter's forms against the base and prepares it. @throws {EspalierError} `adapter_mismatch` */
-  bind(adapter: LoadedAdapter): Promise<BoundAdapter>
+  layOut?(adapter: LoadedAdapter, breathe?: Breathe): Promise<LaidAdapter>
+  /** Prepares an adapter, which it first checks and lays out where nobody has. @throws {EspalierError} `adapter_mismatch` */
+  bind(adapter: LoadedAdapter | LaidAdapter): Promise<BoundAdapter>
   /** Opens an empty sequence. @param capacity the most positions it will hold, at most `contextLength` */
   open(adapter: BoundAdapter | null, capacity: number): Promise<Sequence>
   /**

@@ -5,7 +5,8 @@
 
 /** Sends and receives structured-cloneable values. */
 export interface Endpoint {
-  post(message: unknown): void
+  /** @param moved memory of the message that the other side gets as its own; it is empty here afterwards. @default none: copies */
+  post(message: unknown, moved?: readonly ArrayBuffer[]): void
   /** @param handler gets each message, in order */
   onMessage(handler: (message: unknown) => void): void
   /** @param handler gets what ended the other side: an error, or an exit that nobody asked for */
@@ -13,13 +14,13 @@ export interface Endpoint {
 }
 
 interface EventTargetPort {
-  postMessage(message: unknown): void
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void
   addEventListener(type: string, listener: (event: Event) => void): void
   start?(): void
 }
 
 interface EmitterPort {
-  postMessage(message: unknown): void
+  postMessage(message: unknown, transfer: readonly ArrayBuffer[]): void
   on(event: string, listener: (value: unknown) => void): unknown
 }
 
@@ -27,7 +28,7 @@ interface EmitterPort {
 export function endpointOf(port: EventTargetPort | EmitterPort): Endpoint {
   if ("on" in port) {
     return {
-      post: (message) => port.postMessage(message),
+      post: (message, moved = []) => port.postMessage(message, [...moved]),
       onMessage: (handler) => void port.on("message", handler),
       onFailure(handler) {
         port.on("error", handler)
@@ -37,7 +38,7 @@ export function endpointOf(port: EventTargetPort | EmitterPort): Endpoint {
     }
   }
   return {
-    post: (message) => port.postMessage(message),
+    post: (message, moved = []) => port.postMessage(message, [...moved]),
     onMessage(handler) {
       port.addEventListener("message", (event) => handler((event as MessageEvent).data))
       port.start?.()

@@ -7,6 +7,7 @@ import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import type { ToolForm } from "../text/tool-form.ts"
 import type { AnswerFormat } from "./constrain/constraint.ts"
 import type { GenerationEvent } from "./generation.ts"
+import type { LaidAdapter } from "./laid-adapter.ts"
 import type { SamplingOptions } from "./sampling.ts"
 import type { SchedulerStats } from "./scheduler.ts"
 
@@ -43,8 +44,8 @@ export interface AdapterInfo {
   readonly previousHash: string | null
 }
 
-/** Where an adapter comes from: tensors at hand, or a folder that the engine reads itself. */
-export type AdapterSource = { readonly adapter: LoadedAdapter } | { readonly path: string }
+/** Where an adapter comes from: tensors at hand, or a folder, which the engine reads itself where it hasn't been read for it. */
+export type AdapterSource = { readonly adapter: LoadedAdapter } | { readonly path: string; readonly laid?: LaidAdapter }
 
 /** One prompt: text, token ids, or a conversation for the base's chat template. */
 export type PromptInput =

@@ -6,6 +6,7 @@ import { EspalierError, messageOf } from "../core/errors.ts"
 import type { Endpoint } from "./endpoint.ts"
 import type { ChoiceEvent, EngineApi } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
+import { memoryOf } from "./laid-adapter.ts"
 import { type Answers, type FromWorker, fromWireError, type ToWorker } from "./protocol.ts"
 import { createRoom } from "./room.ts"
 
@@ -83,12 +84,16 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
     }
   })
 
-  const call = <K extends Call["type"]>(message: WithoutId<Extract<Call, { type: K }>>, id = nextId++) =>
+  const call = <K extends Call["type"]>(
+    message: WithoutId<Extract<Call, { type: K }>>,
+    id = nextId++,
+    moved: readonly ArrayBuffer[] = [],
+  ) =>
     new Promise<Answers[K]>((resolve, reject) => {
       if (failure !== null) return reject(failure)
       pending.set(id, { resolve: resolve as Pending["resolve"], reject })
       try {
-        endpoint.post({ ...message, id })
+        endpoint.post({ ...message, id }, moved)
       } catch (error) {
         // A value that cannot be cloned is refused here and never reaches the other side.
         pending.delete(id)
@@ -100,8 +105,10 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
   const room = createRoom(await call<"stats">({ type: "stats" }))
   return {
     info,
-    load: (name, source, options = {}) =>
-      call<"load">({ type: "load", name, source, replace: options.replace ?? false }),
+    load(name, source, { replace = false } = {}) {
+      const moved = "path" in source && source.laid ? memoryOf(source.laid) : []
+      return call<"load">({ type: "load", name, source, replace }, nextId++, moved)
+    },
     rollback: (name) => call<"rollback">({ type: "rollback", name }),
     unload: async (name) => void (await call<"unload">({ type: "unload", name })),
     list: () => call<"list">({ type: "list" }),

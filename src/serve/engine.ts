@@ -15,6 +15,7 @@ import type { Decoder } from "./decoder.ts"
 import { embed } from "./embedding.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
+import { isLaid } from "./laid-adapter.ts"
 import { createRequestMerges, type PreparedMerge } from "./request-merges.ts"
 import { defaultSampling } from "./sampling.ts"
 import { checkPrompt, createScheduler, type SchedulerOptions } from "./scheduler.ts"
@@ -60,8 +61,8 @@ export function createEngine(parts: EngineParts): LocalEngine {
   const binder: AdapterBinder = {
     async bind(adapter) {
       // Streams go on meanwhile.
-      await decoder.prepare?.(adapter, breathe)
-      return scheduler.exclusive(() => decoder.bind(adapter))
+      const laid = isLaid(adapter) ? adapter : await decoder.layOut?.(adapter, breathe)
+      return scheduler.exclusive(() => decoder.bind(laid ?? adapter))
     },
     dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
   }
@@ -91,12 +92,15 @@ export function createEngine(parts: EngineParts): LocalEngine {
 
     load(name, source, options = {}) {
       const path = "path" in source ? source.path : null
+      const laid = "path" in source ? source.laid : undefined
       const read = async (): Promise<LoadedAdapter> => {
         if ("adapter" in source) return source.adapter
         if (parts.readAdapter !== undefined) return parts.readAdapter(source.path)
         throw new EspalierError("unsupported", "This engine reads no adapter folders")
       }
-      return scheduler.beside(() => table.put(name, read, { path, replace: options.replace ?? false }))
+      const facts = { path, replace: options.replace ?? false }
+      if (laid) return table.put(name, read, { ...facts, laid })
+      return scheduler.beside(() => table.put(name, read, facts))
     },
     rollback: async (name) => table.rollback(name),
     unload: (name) => table.remove(name),

@@ -4,19 +4,17 @@
  */
 import { freeNow } from "../core/bytes.ts"
 import { f32, i32, i64, type Tensor } from "../core/tensor.ts"
-import type { Form, LoadedAdapter } from "../forms/form.ts"
 import type { Base } from "../models/base.ts"
 import { checkHeld } from "../models/quantization.ts"
 import type { DeviceTensor, Feed, Runtime } from "../runtime/runtime.ts"
-import type { Breathe } from "./breathe.ts"
-import { checkForms, virtualTokensOf } from "./check-forms.ts"
 import type { DecodeVariant } from "./decode-graph.ts"
-import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
+import { type DecodeFeature, decodeFeeds, type RowFeeds } from "./decode-hooks.ts"
 import { DecodeSessions, takesHeadsApart } from "./decode-sessions.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { type CacheRows, DeviceMemory, type FeedOwner } from "./device-memory.ts"
 import { KvPool } from "./kv-pool.ts"
-import { ownHead, type TokenChanges, tokenChanges } from "./own-tables.ts"
+import { isLaid, type LaidAdapter, layOut } from "./laid-adapter.ts"
+import { addTokenRows } from "./own-tables.ts"
 import { BLOCK, PrefixCache } from "./prefix-cache.ts"
 import { RowBank } from "./row-bank.ts"
 
@@ -33,17 +31,12 @@ export interface GraphDecoderOptions {
 const PREFIX_CACHE_BYTES = 64 * 1024 * 1024
 const LONGEST_CONTEXT = 8192
 /** What an adapter amounts to at serving time. */
-interface Bound extends BoundAdapter {
+interface Bound extends BoundAdapter, Pick<LaidAdapter, "feeds" | "tokens" | "head"> {
   readonly features: ReadonlySet<DecodeFeature>
-  /** What it feeds, by feature. */
-  readonly feeds: ReadonlyMap<DecodeFeature, RowFeeds>
-  /** The same as a batch of one. */
+  /** What it feeds as a batch of one. */
   readonly alone: Readonly<Record<string, Tensor<"f32">>>
-  /** What it adds to the embeddings of tokens, and its output layer [vocabulary, hidden]; null for the base's. */
-  readonly tokens: TokenChanges | null
-  readonly head: Tensor<"f32"> | null
   /** Keys and values of the virtual tokens, as {@link KvPool.read} gives them, once computed. */
-  readonly prefix: Float32Array | null
+  readonly virtual: Float32Array | null
 }
 
 /** A sequence and where its cache lies. */
@@ -150,11 +143,11 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
   /** What is added to the embeddings of these rows of tokens, as long as each other; nothing where no adapter changes any. */
   const tokenInput = (rows: readonly { readonly bound: Bound | null; readonly tokens: readonly number[] }[]) => {
-    if (rows.every(({ bound }) => !bound?.tokens)) return {}
+    if (rows.every(({ bound }) => !bound || bound.tokens.length === 0)) return {}
     const [count, width] = [rows[0]!.tokens.length, config.hiddenSize]
     const added = new Float32Array(rows.length * count * width)
     for (const [row, { bound, tokens }] of rows.entries())
-      bound?.tokens?.addTo(added.subarray(row * count * width, (row + 1) * count * width), tokens)
+      if (bound) addTokenRows(bound.tokens, added.subarray(row * count * width, (row + 1) * count * width), tokens)
     return { token_add: f32([rows.length, count, width], added) }
   }
 
@@ -164,38 +157,21 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     feeds: Readonly<Record<string, Tensor<"f32">>>,
   ): Promise<Readonly<Record<string, Feed>>> => device?.feeds(owner, feeds) ?? feeds
 
-  /** Checks an adapter and lays out what it feeds. @param breathe called between two features */
-  const feedsOf = async ({ forms }: LoadedAdapter, breathe?: Breathe): Promise<Bound["feeds"]> => {
-    checkForms(base, forms, context)
-    const feeds = new Map<DecodeFeature, RowFeeds>()
-    for (const feature of featuresOf(base, forms)) {
-      await breathe?.()
-      feeds.set(feature, await decodeFeeds(base, feature, forms))
-    }
-    return feeds
-  }
-  /** What was laid out ahead of a bind. */
-  const prepared = new WeakMap<LoadedAdapter, Bound["feeds"]>()
-
   /** Keys and values of an adapter's virtual tokens: computed once, then copied into each sequence. */
   const virtualCache = async (
-    forms: readonly Form[],
-    features: DecodeVariant["features"],
-    feeds: Readonly<Record<string, Tensor<"f32">>>,
-    count: number,
+    { prefix, prompts, virtualTokens }: LaidAdapter,
+    { features, alone }: Pick<Bound, "features" | "alone">,
   ): Promise<Float32Array> => {
     const caches = new KvPool(config, context, headsApart)
-    caches.reserve(1, count)
+    caches.reserve(1, virtualTokens)
     // A prefix comes first, where an adapter has both.
-    const prefix = prefixRows(forms, config)
     if (prefix) caches.append(0, 1, prefix.tokens, prefix.data)
-    for (const form of forms) {
-      if (form.form !== "prompt") continue
-      const [tokens, hidden] = form.embeddings.shape as [number, number]
-      const input = { embeds: f32([1, tokens, hidden], form.embeddings.data), ...(await laid("sequence", feeds)) }
+    for (const { shape, data } of prompts) {
+      const [tokens, hidden] = shape as [number, number]
+      const input = { embeds: f32([1, tokens, hidden], data), ...(await laid("sequence", alone)) }
       await run({ embeds: true, features }, input, { caches, slot: 0, rows: 1, count: tokens, all: false })
     }
-    return caches.read(0, 0, count)
+    return caches.read(0, 0, virtualTokens)
   }
 
   /** Brings the sequences of a step to the first slots, moving as few as need be. */
@@ -221,21 +197,15 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   return {
     info: { vocabSize: config.vocabSize, contextLength: context, hiddenSize: config.hiddenSize },
 
-    async prepare(adapter, breathe) {
-      prepared.set(adapter, await feedsOf(adapter, breathe))
-    },
+    layOut: (adapter, breathe) => layOut(base, adapter, { context, ...(breathe && { breathe }) }),
 
-    async bind(adapter: LoadedAdapter): Promise<Bound> {
-      const { forms, hash } = adapter
-      const feeds = prepared.get(adapter) ?? (await feedsOf(adapter))
-      prepared.delete(adapter)
-      const features = new Set(feeds.keys())
-      await sessions.readyFor(features)
-      const virtualTokens = virtualTokensOf(forms)
-      const alone = asBatch(feeds)
-      const prefix = virtualTokens > 0 ? await virtualCache(forms, features, alone, virtualTokens) : null
-      const [tokens, head] = [await tokenChanges(base, forms), await ownHead(base, forms)]
-      return { hash, virtualTokens, features, feeds, alone, tokens, head, prefix, dispose: async () => {} }
+    async bind(adapter): Promise<Bound> {
+      const laidOut = isLaid(adapter) ? adapter : await layOut(base, adapter, { context })
+      const { hash, feeds, tokens, head, virtualTokens } = laidOut
+      const fed = { features: new Set(feeds.keys()), alone: asBatch(feeds) }
+      await sessions.readyFor(fed.features)
+      const virtual = virtualTokens > 0 ? await virtualCache(laidOut, fed) : null
+      return { hash, virtualTokens, feeds, tokens, head, ...fed, virtual, dispose: async () => {} }
     },
 
     async open(adapter, capacity): Promise<Sequence> {
@@ -246,7 +216,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const slot = free < 0 ? slots.length : free
       const virtual = bound?.virtualTokens ?? 0
       pool.reserve(slot + 1, virtual)
-      if (bound?.prefix) pool.append(slot, 1, virtual, bound.prefix)
+      if (bound?.virtual) pool.append(slot, 1, virtual, bound.virtual)
       let open = true
       /** Tokens so far and the scope to keep them under, once somebody asked for that. */
       let kept: { readonly scope: string; readonly tokens: number[] } | null = null
@@ -361,24 +331,4 @@ function asBatch(feeds: ReadonlyMap<DecodeFeature, RowFeeds>): Record<string, Te
   for (const matrices of feeds.values())
     for (const [name, { shape, data }] of Object.entries(matrices)) batch[name] = f32([1, ...shape], data)
   return batch
-}
-
-/** A prefix's keys and values, in the order of {@link KvPool.append}; null where there is none. */
-function prefixRows(
-  forms: readonly Form[],
-  { layers, kvHeads, headDim }: Base["config"],
-): { tokens: number; data: Float32Array } | null {
-  const prefixes = forms.filter((form) => form.form === "prefix")
-  if (prefixes.length === 0) return null
-  const tokens = prefixes[0]!.keys.shape[0]!
-  const data = new Float32Array(layers * 2 * kvHeads * tokens * headDim)
-  for (const { layer, keys, values } of prefixes)
-    for (const [i, { data: rows }] of [keys, values].entries())
-      for (let t = 0; t < tokens; t++)
-        for (let head = 0; head < kvHeads; head++) {
-          const from = (t * kvHeads + head) * headDim
-          const to = (((2 * layer + i) * kvHeads + head) * tokens + t) * headDim
-          data.set(rows.subarray(from, from + headDim), to)
-        }
-  return { tokens, data }
 }

@@ -10,39 +10,41 @@ import type { GraphModel } from "../graph/ir.ts"
 import { headWeight } from "../models/architecture.ts"
 import type { Base } from "../models/base.ts"
 
-/** What is added to the embeddings of tokens. */
-export interface TokenChanges {
-  /** Adds the changes of a row of tokens to embeddings [tokens, hidden]. */
-  addTo(embeddings: Float32Array, tokens: readonly number[]): void
+/** What is added to the embeddings of some tokens, or of all. */
+export interface TokenRows {
+  /** The tokens; null for the whole vocabulary. */
+  readonly ids: readonly number[] | null
+  /** f32 [tokens, hidden] */
+  readonly data: Float32Array
 }
 
 const tables = (forms: readonly Form[], side: TableForm["side"]): TableForm[] =>
   forms.filter((form): form is TableForm => form.form === "table" && form.side === side)
 
-/** Changes of the token embedding, or null where an adapter leaves it alone. */
-export async function tokenChanges(base: Base, forms: readonly Form[]): Promise<TokenChanges | null> {
+/** Changes of the token embedding; none where an adapter leaves it alone. */
+export async function tokenRows(base: Base, forms: readonly Form[]): Promise<TokenRows[]> {
   const own = tables(forms, "input")
-  if (own.length === 0) return null
+  if (own.length === 0) return []
   const { hiddenSize, tokenScale } = base.config
   const frozen = await base.read(`${base.architecture.tokenEmbedding}.weight`)
-  const changes = own.map(({ ids, rows }) => ({
-    /** The row of a token, which is -1 where it has none. */
-    rowOf: ids === null ? (token: number) => token : (token: number) => ids.indexOf(token),
+  return own.map(({ ids, rows }) => ({
+    ids,
     data: rows.data.map((x, i) => {
       const [row, column] = [Math.floor(i / hiddenSize), i % hiddenSize]
       return tokenScale * (x - frozen[(ids?.[row] ?? row) * hiddenSize + column]!)
     }),
   }))
-  return {
-    addTo(embeddings, tokens) {
-      for (const { rowOf, data } of changes)
-        for (const [at, token] of tokens.entries()) {
-          const row = rowOf(token)
-          if (row < 0) continue
-          for (let i = 0; i < hiddenSize; i++) embeddings[at * hiddenSize + i]! += data[row * hiddenSize + i]!
-        }
-    },
-  }
+}
+
+/** Adds the changes of a row of tokens to embeddings [tokens, hidden]. */
+export function addTokenRows(changes: readonly TokenRows[], embeddings: Float32Array, tokens: readonly number[]): void {
+  const width = embeddings.length / tokens.length
+  for (const { ids, data } of changes)
+    for (const [at, token] of tokens.entries()) {
+      const row = ids === null ? token : ids.indexOf(token)
+      if (row < 0) continue
+      for (let i = 0; i < width; i++) embeddings[at * width + i]! += data[row * width + i]!
+    }
 }
 
 /** An output layer [vocabulary, hidden] of its own, or null where an adapter leaves the base's alone. */

@@ -43,7 +43,7 @@ test("no swap builds a session: requests on other adapters, names that mean othe
   writeTinyBase(folder, 1)
   const open = await openBase(folder, { cacheFolder: null })
   const { runtime } = await openRuntime("native", { threads: 1 })
-  const found = await swaps({ open, runtime, swaps: 40, streams: 6, resident: 8, seed: 1 })
+  const found = await swaps({ open, path: folder, runtime, swaps: 40, streams: 6, resident: 8, seed: 1 })
   expect(found.sessions).toBe(0)
   expect(found.swaps).toBeGreaterThanOrEqual(40)
   expect([found.named.count, found.fromDisk.count, found.fromDiskHeld.count]).toEqual([40, 40, 40])

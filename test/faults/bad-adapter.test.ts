@@ -20,7 +20,7 @@ import { createApp } from "../../routes/app.ts"
 import { writeRandomLora } from "../../scripts/random-lora.ts"
 import { f32, type Tensor } from "../../src/core/tensor.ts"
 import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts"
-import { openEngine } from "../../src/presets/open-engine.ts"
+import { openEngineWorker } from "../../src/presets/open-engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
 import { openSprig, sprigFolder } from "../support/sprig.ts"
@@ -33,7 +33,7 @@ let app: ReturnType<typeof createApp>
 
 beforeAll(async () => {
   await writeRandomLora(await openSprig(), join(root, "good"), { seed: 1, std: 0.2, settings: { rank: 2 } })
-  engine = await openEngine({ base: sprigFolder, backend: "native", threads: 1 })
+  engine = await openEngineWorker({ base: sprigFolder, backend: "native", threads: 1 })
   app = createApp(createService({ engine, adapterRoot: { path: root, realPath: realpath } }))
   expect((await post("/v1/adapters", { name: "good", path: "good" })).status).toBe(201)
 }, 60_000)

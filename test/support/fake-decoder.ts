@@ -5,6 +5,7 @@
 import { EspalierError } from "../../src/core/errors.ts"
 import type { LoadedAdapter } from "../../src/forms/form.ts"
 import type { BoundAdapter, Decoder, Sequence } from "../../src/serve/decoder.ts"
+import { isLaid } from "../../src/serve/laid-adapter.ts"
 import { fakeVocab } from "./fake-tokenizer.ts"
 
 /** How the fake behaves. */
@@ -136,10 +137,11 @@ export function createFakeDecoder(options: FakeDecoderOptions = {}): FakeDecoder
     info: { vocabSize: fakeVocab, contextLength, hiddenSize: 2 },
     bind: (adapter) =>
       exclusively(() => {
-        const odd = adapter.forms.find((form) => form.form !== "prompt")
+        const forms = isLaid(adapter) ? [] : adapter.forms
+        const odd = forms.find((form) => form.form !== "prompt")
         if (odd !== undefined) throw new EspalierError("adapter_mismatch", `The fake has no place for ${odd.form}`)
         counts.adapters++
-        const prompt = adapter.forms[0]
+        const prompt = forms[0]
         let bound = true
         return {
           hash: adapter.hash,
