@@ -12,6 +12,7 @@ import type { Base } from "../models/base.ts"
 import type { Hooks } from "../models/hooks.ts"
 import type { LinearSite, NormSite, ResidualSite } from "../models/site.ts"
 import { groupFactors, type LowrankGroup, lowrankGroups, type OutputBlocks, servedLinears } from "./lowrank-groups.ts"
+import type { RowFeeds } from "./row-bank.ts"
 
 /**
  * A kind of nodes in the decoding graph. Factors on layers that read the same input are a kind of their own
@@ -57,7 +58,7 @@ const nonlinearitiesOf = (features: ReadonlySet<DecodeFeature>): BottleneckForm[
 
 /**
  * Hooks for a set of features. Each sequence of a run has factors of its own, so every input has the batch for its first
- * axis. A linear layer computes out * (base(in * x) + (x A^T) B) + add, with A [B, r, in] and B [B, r, out] (its scale
+ * axis. A linear layer computes out * (base(in * x) + (x A) B) + add, with A [B, in, r] and B [B, r, out] (its scale
  * multiplied in), in and out [B, 1, size] the vectors of `scale`, add the vector of `bias`. A and B are those of all layers that
  * read the same input: see `lowrank-groups.ts`.
  */
@@ -86,13 +87,13 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
     const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
     let change: Value
     if (blocks) {
-      const a = input(`a.${name}`, [sites.length, rank, inFeatures])
-      const down = g.matmul(g.reshape(x, ["B", 1, "T", inFeatures]), a, { transB: true })
+      const down = g.matmul(apart(x), input(`a.${name}`, [inFeatures, product([sites.length, rank])]))
+      const apiece = g.transpose(g.reshape(down, ["B", "T", sites.length, rank]), [0, 2, 1, 3])
       const b = input(`b.${name}`, [blocks.sites.length, rank, blocks.width])
-      const up = g.matmul(forBlocks(down, sites.length, blocks), b)
+      const up = g.matmul(forBlocks(apiece, sites.length, blocks), b)
       change = g.reshape(g.transpose(up, [0, 2, 1, 3]), [x.shape[0]!, width])
     } else {
-      const down = g.matmul(apart(x), input(`a.${name}`, [rank, inFeatures]), { transB: true })
+      const down = g.matmul(apart(x), input(`a.${name}`, [inFeatures, rank]))
       change = flat(g.matmul(down, input(`b.${name}`, [rank, width])))
     }
     changes.set(name, change)
@@ -202,9 +203,6 @@ function transposed({ shape, data }: Tensor<"f32">): Tensor<"f32"> {
   for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) turned[j * m + i] = data[i * n + j]!
   return f32([n, m], turned)
 }
-
-/** What one sequence feeds, by input name: matrices, or several of one shape, without the batch axis. */
-export type RowFeeds = Readonly<Record<string, Tensor<"f32">>>
 
 /**
  * What to feed for an adapter's forms under {@link decodeHooks} of a feature; without forms, what changes nothing.

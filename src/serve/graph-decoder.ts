@@ -8,7 +8,7 @@ import type { Base } from "../models/base.ts"
 import { checkHeld } from "../models/quantization.ts"
 import type { DeviceTensor, Feed, Runtime } from "../runtime/runtime.ts"
 import type { DecodeVariant } from "./decode-graph.ts"
-import { type DecodeFeature, decodeFeeds, type RowFeeds } from "./decode-hooks.ts"
+import { type DecodeFeature, decodeFeeds } from "./decode-hooks.ts"
 import { DecodeSessions, takesHeadsApart } from "./decode-sessions.ts"
 import type { BoundAdapter, Decoder, Sequence, StepRow } from "./decoder.ts"
 import { type CacheRows, DeviceMemory, type FeedOwner } from "./device-memory.ts"
@@ -16,7 +16,7 @@ import { KvPool } from "./kv-pool.ts"
 import { isLaid, type LaidAdapter, layOut } from "./laid-adapter.ts"
 import { addTokenRows } from "./own-tables.ts"
 import { BLOCK, PrefixCache } from "./prefix-cache.ts"
-import { RowBank } from "./row-bank.ts"
+import { RowBank, type RowFeeds } from "./row-bank.ts"
 
 /** What a decoder is made of. */
 export interface GraphDecoderOptions {

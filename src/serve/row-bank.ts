@@ -3,20 +3,41 @@
  * with zeros to the largest. A row is written when another adapter comes to sit in it, so that a step copies nothing.
  */
 import { f32, type Tensor } from "../core/tensor.ts"
-import type { RowFeeds } from "./decode-hooks.ts"
+
+/** A matrix, or several of one shape, [..., height, width]. */
+export interface RowMatrix extends Tensor<"f32"> {
+  /** The columns are so many parts of one width, each padded by itself. @default {1} */
+  readonly parts?: number
+}
+
+/** What one sequence feeds, by input name, without the batch axis. */
+export type RowFeeds = Readonly<Record<string, RowMatrix>>
 
 interface Shelf {
   /** The axes before a row's matrices: none where it has one. */
   readonly lead: readonly number[]
-  /** Rows and columns of each matrix. */
+  /** Rows of each matrix, and columns of each of its parts. */
   readonly height: number
   readonly width: number
-  /** [rows, ...lead, height, width] */
+  readonly parts: number
+  /** [rows, ...lead, height, parts * width] */
   readonly data: Float32Array
 }
 
-/** Matrices that a row has. */
-const countOf = ({ lead }: Pick<Shelf, "lead">): number => lead.reduce((count, size) => count * size, 1)
+type Sizes = Omit<Shelf, "data">
+
+const sizesOf = ({ shape, parts = 1 }: RowMatrix): Sizes => ({
+  lead: shape.slice(0, -2),
+  height: shape.at(-2)!,
+  width: shape.at(-1)! / parts,
+  parts,
+})
+
+/** Lines of `parts` parts that a row has. */
+const linesOf = ({ lead, height }: Sizes): number => lead.reduce((count, size) => count * size, height)
+
+/** Values that a row has. */
+const sizeOf = (sizes: Sizes): number => linesOf(sizes) * sizes.parts * sizes.width
 
 /** Rows of matrices by input name: those of one feature. */
 export class RowBank {
@@ -42,9 +63,11 @@ export class RowBank {
     }
     const views: Record<string, Tensor<"f32">> = {}
     for (const [name, shelf] of this.#shelves) {
-      const { lead, height, width, data } = shelf
-      const size = countOf(shelf) * height * width
-      views[name] = f32([rows.length, ...lead, height, width], data.subarray(0, rows.length * size))
+      const { lead, height, width, parts, data } = shelf
+      views[name] = f32(
+        [rows.length, ...lead, height, parts * width],
+        data.subarray(0, rows.length * sizeOf(shelf)),
+      )
     }
     this.#given = { count: rows.length, views }
     return views
@@ -63,35 +86,32 @@ export class RowBank {
     let grown = false
     for (const name of Object.keys(rows[0]!)) {
       const shelf = this.#shelves.get(name)
-      const lead = rows[0]![name]!.shape.slice(0, -2)
-      const height = Math.max(shelf?.height ?? 0, ...rows.map((feeds) => feeds[name]!.shape.at(-2)!))
-      const width = Math.max(shelf?.width ?? 0, ...rows.map((feeds) => feeds[name]!.shape.at(-1)!))
+      const wanted = rows.map((feeds) => sizesOf(feeds[name]!))
+      const height = Math.max(shelf?.height ?? 0, ...wanted.map((each) => each.height))
+      const width = Math.max(shelf?.width ?? 0, ...wanted.map((each) => each.width))
       if (shelf && count === this.#held.length && height === shelf.height && width === shelf.width) continue
-      const data = new Float32Array(count * countOf({ lead }) * height * width)
-      this.#shelves.set(name, { lead, height, width, data })
+      const sizes = { ...wanted[0]!, height, width }
+      this.#shelves.set(name, { ...sizes, data: new Float32Array(count * sizeOf(sizes)) })
       grown = true
     }
     if (grown) this.#held = new Array<RowFeeds | null>(count).fill(null)
   }
 }
 
-/** Writes matrices into a row, and zeros around each. */
-function write(shelf: Shelf, row: number, { shape, data: given }: Tensor<"f32">): void {
-  const count = countOf(shelf)
-  const size = given.length / count
-  for (let i = 0; i < count; i++)
-    writeMatrix(shelf, row * count + i, shape.at(-1)!, given.subarray(i * size, (i + 1) * size))
-}
-
-/** @param place the matrix's number, of those of all rows */
-function writeMatrix({ height, width, data }: Shelf, place: number, columns: number, matrix: Float32Array): void {
-  const start = place * height * width
-  if (columns === width) {
-    data.set(matrix, start)
-    data.fill(0, start + matrix.length, start + height * width)
+/** Writes matrices into a row, and zeros around each of their parts. */
+function write(shelf: Shelf, row: number, matrix: RowMatrix): void {
+  const own = sizesOf(matrix)
+  const { height, width, parts, data } = shelf
+  const size = sizeOf(shelf)
+  const place = data.subarray(row * size, (row + 1) * size)
+  if (own.height === height && own.width === width) {
+    place.set(matrix.data)
     return
   }
-  data.fill(0, start, start + height * width)
-  for (let line = 0; line < matrix.length / columns; line++)
-    data.set(matrix.subarray(line * columns, (line + 1) * columns), start + line * width)
+  place.fill(0)
+  const pieces = own.height * parts
+  for (let i = 0; i < linesOf(own) * parts; i++) {
+    const to = (Math.floor(i / pieces) * height * parts + (i % pieces)) * width
+    place.set(matrix.data.subarray(i * own.width, (i + 1) * own.width), to)
+  }
 }

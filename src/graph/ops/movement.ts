@@ -2,7 +2,7 @@
  * @module Operators that move elements and compute nothing.
  */
 import { type Dim, parseDim, product, type Shape, sameShape, sum } from "../dim.ts"
-import { axisOf, defineOp, int, ints } from "../op.ts"
+import { axisOf, defineOp, type Emitter, int, ints } from "../op.ts"
 
 /** The same elements in another shape. */
 export const reshape = defineOp<{ readonly shape: Shape }>({
@@ -12,12 +12,20 @@ export const reshape = defineOp<{ readonly shape: Shape }>({
     return [{ dtype: x!.dtype, shape }]
   },
   vjp: (g, { inputs: [x] }, [dy]) => [g.reshape(dy!, x!.shape)],
-  emit(e, { attrs: { shape } }, [x], outputs) {
-    const symbolic = shape.filter((dim) => typeof dim !== "number").length
-    const target = symbolic <= 1 ? e.ints(shape.map((dim) => (typeof dim === "number" ? dim : -1))) : e.dims(shape)
-    e.node("Reshape", [x!, target], {}, { outputs })
+  emit(e, { inputs, attrs: { shape } }, [x], outputs) {
+    e.node("Reshape", [x!, targetOf(e, inputs[0]!.shape, shape)], {}, { outputs })
   },
 })
+
+/** What a Reshape is told: -1 is the one axis that follows from the others, 0 one that stays as it is. */
+function targetOf(e: Emitter, from: Shape, shape: Shape): string {
+  const isSymbolic = (dim: Dim): boolean => typeof dim !== "number"
+  const stays = shape.map((dim, i) => isSymbolic(dim) && from[i] === dim)
+  const open = shape.map((dim, i) => isSymbolic(dim) && !stays[i])
+  if (shape.filter(isSymbolic).length <= 1) return e.ints(shape.map((dim) => (typeof dim === "number" ? dim : -1)))
+  if (open.filter(Boolean).length > 1) return e.dims(shape)
+  return e.ints(shape.map((dim, i) => (stays[i] ? 0 : typeof dim === "number" ? dim : -1)))
+}
 
 /** Axes in another order: output axis i is input axis perm[i]. */
 export const transpose = defineOp<{ readonly perm: readonly number[] }>({

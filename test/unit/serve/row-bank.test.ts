@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test"
 import { rng } from "../../../src/core/rng.ts"
 import { f32, type Tensor } from "../../../src/core/tensor.ts"
-import type { RowFeeds } from "../../../src/serve/decode-hooks.ts"
-import { RowBank } from "../../../src/serve/row-bank.ts"
+import { RowBank, type RowFeeds } from "../../../src/serve/row-bank.ts"
 
 /** Factors of a rank: A [4, rank] and B [rank, 3]. */
 function factors(rank: number, seed: number): RowFeeds {
@@ -62,6 +61,17 @@ test("a row of several matrices has each padded by itself", () => {
         expect(product(a!, b!, 2 * row + i)).toEqual(product(own(feeds.a!), own(feeds.b!)))
       }
   }
+})
+
+test("columns in parts have each part padded by itself", () => {
+  const bank = new RowBank()
+  const row = (rank: number, first: number): RowFeeds => ({
+    a: { ...f32([2, 2 * rank], Float32Array.from({ length: 4 * rank }, (_, i) => first + i)), parts: 2 },
+  })
+  const { a } = bank.feeds([row(1, 1), row(3, 11)])
+  expect(a!.shape).toEqual([2, 2, 6])
+  expect([...a!.data.subarray(0, 12)]).toEqual([1, 0, 0, 2, 0, 0, 3, 0, 0, 4, 0, 0])
+  expect([...a!.data.subarray(12)]).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22])
 })
 
 test("a row that keeps its adapter is not written again", () => {
