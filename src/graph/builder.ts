@@ -219,9 +219,10 @@ export class GraphBuilder {
     return this.reshape(axes.length > 0 ? this.reduceSum(x, axes, true) : x, shape)
   }
 
-  reshape(x: Value, shape: Shape): Value {
+  /** @param staying leading axes that stay as they are: see `ReshapeAttrs`. @default {0} */
+  reshape(x: Value, shape: Shape, staying = 0): Value {
     if (sameShape(x.shape, shape)) return x
-    return this.apply(reshape, [x], { shape })[0]!
+    return this.apply(reshape, [x], { shape, staying })[0]!
   }
   transpose = (x: Value, perm: readonly number[]): Value => this.apply(transpose, [x], { perm })[0]!
   /** @param dim a name for the joint size, where the sum of symbolic sizes has no spelling */

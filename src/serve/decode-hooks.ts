@@ -88,7 +88,7 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
     let change: Value
     if (blocks) {
       const down = g.matmul(apart(x), input(`a.${name}`, [inFeatures, product([sites.length, rank])]))
-      const apiece = g.transpose(g.reshape(down, ["B", "T", sites.length, rank]), [0, 2, 1, 3])
+      const apiece = g.transpose(g.reshape(down, ["B", "T", sites.length, rank], 2), [0, 2, 1, 3])
       const b = input(`b.${name}`, [blocks.sites.length, rank, blocks.width])
       const up = g.matmul(forBlocks(apiece, sites.length, blocks), b)
       change = g.reshape(g.transpose(up, [0, 2, 1, 3]), [x.shape[0]!, width])

@@ -64,10 +64,7 @@ export class RowBank {
     const views: Record<string, Tensor<"f32">> = {}
     for (const [name, shelf] of this.#shelves) {
       const { lead, height, width, parts, data } = shelf
-      views[name] = f32(
-        [rows.length, ...lead, height, parts * width],
-        data.subarray(0, rows.length * sizeOf(shelf)),
-      )
+      views[name] = f32([rows.length, ...lead, height, parts * width], data.subarray(0, rows.length * sizeOf(shelf)))
     }
     this.#given = { count: rows.length, views }
     return views
@@ -101,17 +98,26 @@ export class RowBank {
 /** Writes matrices into a row, and zeros around each of their parts. */
 function write(shelf: Shelf, row: number, matrix: RowMatrix): void {
   const own = sizesOf(matrix)
-  const { height, width, parts, data } = shelf
   const size = sizeOf(shelf)
-  const place = data.subarray(row * size, (row + 1) * size)
-  if (own.height === height && own.width === width) {
+  const place = shelf.data.subarray(row * size, (row + 1) * size)
+  if (own.height === shelf.height && own.width === shelf.width) {
     place.set(matrix.data)
     return
   }
   place.fill(0)
-  const pieces = own.height * parts
-  for (let i = 0; i < linesOf(own) * parts; i++) {
-    const to = (Math.floor(i / pieces) * height * parts + (i % pieces)) * width
-    place.set(matrix.data.subarray(i * own.width, (i + 1) * own.width), to)
-  }
+  const lines = own.height * own.parts
+  // Without padding inside of lines, a matrix is one piece.
+  const piece = own.width === shelf.width ? lines * own.width : own.width
+  const step = own.width === shelf.width ? piece : shelf.width
+  const [height, taken] = [shelf.height * shelf.parts * shelf.width, lines * own.width]
+  for (let from = 0, to = 0; from < matrix.data.length; from += taken, to += height)
+    for (let i = 0, at = to; i < taken; i += piece, at += step) copy(matrix.data, from + i, piece, place, at)
+}
+
+/** As many values are quicker copied one by one than through a view. */
+const MOST_BY_ONE = 64
+
+function copy(source: Float32Array, from: number, count: number, target: Float32Array, to: number): void {
+  if (count > MOST_BY_ONE) target.set(source.subarray(from, from + count), to)
+  else for (let i = 0; i < count; i++) target[to + i] = source[from + i]!
 }

@@ -2,30 +2,34 @@
  * @module Operators that move elements and compute nothing.
  */
 import { type Dim, parseDim, product, type Shape, sameShape, sum } from "../dim.ts"
-import { axisOf, defineOp, type Emitter, int, ints } from "../op.ts"
+import { axisOf, defineOp, int, ints } from "../op.ts"
+
+/** Settings of another shape. */
+export interface ReshapeAttrs {
+  readonly shape: Shape
+  /** Leading axes that stay, whose sizes the node then takes from its input: it need not be told symbolic ones. */
+  readonly staying: number
+}
 
 /** The same elements in another shape. */
-export const reshape = defineOp<{ readonly shape: Shape }>({
+export const reshape = defineOp<ReshapeAttrs>({
   name: "reshape",
-  infer([x], { shape }) {
+  infer([x], { shape, staying }) {
+    if (!sameShape(x!.shape.slice(0, staying), shape.slice(0, staying)))
+      throw new TypeError(`The first ${staying} axes of [${x!.shape}] don't stay in [${shape}]`)
     if (product(x!.shape) !== product(shape)) throw new TypeError(`Can't reshape [${x!.shape}] to [${shape}]`)
     return [{ dtype: x!.dtype, shape }]
   },
   vjp: (g, { inputs: [x] }, [dy]) => [g.reshape(dy!, x!.shape)],
-  emit(e, { inputs, attrs: { shape } }, [x], outputs) {
-    e.node("Reshape", [x!, targetOf(e, inputs[0]!.shape, shape)], {}, { outputs })
+  emit(e, { attrs: { shape, staying } }, [x], outputs) {
+    const told = shape.slice(staying)
+    const symbolic = told.filter((dim) => typeof dim !== "number").length
+    const zeros = new Array<number>(staying).fill(0)
+    const target =
+      symbolic <= 1 ? e.ints([...zeros, ...told.map((dim) => (typeof dim === "number" ? dim : -1))]) : e.dims(shape)
+    e.node("Reshape", [x!, target], {}, { outputs })
   },
 })
-
-/** What a Reshape is told: -1 is the one axis that follows from the others, 0 one that stays as it is. */
-function targetOf(e: Emitter, from: Shape, shape: Shape): string {
-  const isSymbolic = (dim: Dim): boolean => typeof dim !== "number"
-  const stays = shape.map((dim, i) => isSymbolic(dim) && from[i] === dim)
-  const open = shape.map((dim, i) => isSymbolic(dim) && !stays[i])
-  if (shape.filter(isSymbolic).length <= 1) return e.ints(shape.map((dim) => (typeof dim === "number" ? dim : -1)))
-  if (open.filter(Boolean).length > 1) return e.dims(shape)
-  return e.ints(shape.map((dim, i) => (stays[i] ? 0 : typeof dim === "number" ? dim : -1)))
-}
 
 /** Axes in another order: output axis i is input axis perm[i]. */
 export const transpose = defineOp<{ readonly perm: readonly number[] }>({

@@ -66,7 +66,13 @@ test("a row of several matrices has each padded by itself", () => {
 test("columns in parts have each part padded by itself", () => {
   const bank = new RowBank()
   const row = (rank: number, first: number): RowFeeds => ({
-    a: { ...f32([2, 2 * rank], Float32Array.from({ length: 4 * rank }, (_, i) => first + i)), parts: 2 },
+    a: {
+      ...f32(
+        [2, 2 * rank],
+        Float32Array.from({ length: 4 * rank }, (_, i) => first + i),
+      ),
+      parts: 2,
+    },
   })
   const { a } = bank.feeds([row(1, 1), row(3, 11)])
   expect(a!.shape).toEqual([2, 2, 6])
