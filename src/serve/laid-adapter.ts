@@ -7,8 +7,9 @@ import type { Form, LoadedAdapter } from "../forms/form.ts"
 import type { Base } from "../models/base.ts"
 import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
-import { type DecodeFeature, decodeFeeds, featuresOf, type RowFeeds } from "./decode-hooks.ts"
+import { type DecodeFeature, decodeFeeds, featuresOf } from "./decode-hooks.ts"
 import { ownHead, type TokenRows, tokenRows } from "./own-tables.ts"
+import type { RowFeeds } from "./row-bank.ts"
 
 /** An adapter that was checked against a base and laid out for it: immutable. */
 export interface LaidAdapter {
@@ -93,7 +94,9 @@ export function inOnePiece(adapter: LaidAdapter): LaidAdapter {
   }
   const tensor = ({ shape, data }: Tensor<"f32">): Tensor<"f32"> => f32(shape, moved(data))
   const rows = (matrices: RowFeeds): RowFeeds =>
-    Object.fromEntries(Object.entries(matrices).map(([name, matrix]) => [name, tensor(matrix)]))
+    Object.fromEntries(
+      Object.entries(matrices).map(([name, matrix]) => [name, { ...matrix, data: moved(matrix.data) }]),
+    )
   return {
     ...adapter,
     feeds: new Map([...feeds].map(([feature, matrices]) => [feature, rows(matrices)])),
