@@ -15,6 +15,7 @@ const program = join(root, "test", "support", "slow-server.ts")
 /** Starts the server under a runtime and has all streams at once. @returns those that reached their end */
 async function survivors(command: readonly string[]): Promise<{ whole: number; comments: number }> {
   const child = Bun.spawn([...command, program, String(1000 * seconds)], {
+    stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
     cwd: root,
@@ -29,7 +30,8 @@ async function survivors(command: readonly string[]): Promise<{ whole: number; c
     const comments = whole.map(({ text }) => text.split(": keep-alive\n\n").length - 1)
     return { whole: whole.length, comments: Math.min(...comments) }
   } finally {
-    child.kill("SIGKILL")
+    // The launcher that npm has put there starts Deno as a child of its own: killed, it would leave that running.
+    await child.stdin.end()
     await child.exited
   }
 }

@@ -1,6 +1,6 @@
 /**
  * @module A program that serves an engine whose first token comes late, on whichever runtime runs it: `slow-server.ts <ms>`.
- * Prints its address.
+ * Prints its address, and ends when its input does: a runtime that a launcher has started is out of reach of signals to that.
  */
 import process from "node:process"
 import { createApp } from "../../routes/app.ts"
@@ -21,3 +21,4 @@ const { engine } = createFakeEngine({
 const app = createApp(createService({ engine, adapterRoot: { path: fakeRoot } }))
 const server = await serveHttp((request) => app.fetch(request), { port: 0, authenticated: false })
 console.log(server.url)
+process.stdin.on("end", () => process.exit(0)).resume()
