@@ -1,8 +1,8 @@
 /**
- * @module Which functions a WebAssembly function calls by their number, as opposed to through a table: read off its code,
- * instruction by instruction.
+ * @module Which functions a WebAssembly function calls by their number, as opposed to through a table, and whether it uses its module's
+ * segments: read off its code, instruction by instruction.
  */
-import { codeStart, type Stretch, WasmReader } from "./wasm-file.ts"
+import { codeStart, type Stretch, WasmReader } from "../../src/runtime/wasm-file.ts"
 
 /**
  * Numbers of the functions that a body calls directly, as the module counts them (imports first).
@@ -18,6 +18,22 @@ export function directCalls(bytes: Uint8Array, body: Stretch): number[] {
   }
   if (reader.at !== body.end) throw new TypeError("Expected a function's code to end with its body")
   return called
+}
+
+/**
+ * Whether a function has segments of its module copied or dropped.
+ * @throws {TypeError} For one that makes references to functions, which a module has to declare.
+ */
+export function usesSegments(bytes: Uint8Array, body: Stretch): boolean {
+  const reader = new WasmReader(bytes, codeStart(bytes, body))
+  while (reader.at < body.end) {
+    const code = reader.byte()
+    // memory.init, data.drop, table.init, elem.drop
+    if (code === 0xfc && [8, 9, 12, 13].includes(bytes[reader.at]!)) return true
+    if (code === 0xd2) throw new TypeError("Expected a function without references to others")
+    passOperands(reader, code)
+  }
+  return false
 }
 
 /** How many numbers follow an instruction; those with other operands are {@link passOperands}' own. */

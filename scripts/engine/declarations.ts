@@ -3,8 +3,9 @@
  * to a `std::function`, one after the other, some 700 times. What is handed over is seen by that call; what lies between two of them
  * makes one operator known, and can be left out for one that no graph names.
  */
+import { concatBytes } from "../../src/core/bytes.ts"
+import { codeStart, encodeNumber, type Stretch, WasmReader } from "../../src/runtime/wasm-file.ts"
 import { passOperands } from "./calls.ts"
-import { codeStart, encodeNumber, joined, type Stretch, WasmReader } from "./wasm-file.ts"
 
 /** The making of one operator's schema, from behind the one before it to where it is destroyed. */
 export interface Declaration extends Stretch {
@@ -220,7 +221,7 @@ function pushOf({ local, added }: Known): Uint8Array {
   const number = Uint8Array.of(CONST, ...encodeSigned(added))
   if (local === null) return number
   const get = Uint8Array.of(GET, ...encodeNumber(local))
-  return added === 0 ? get : joined([get, number, Uint8Array.of(ADD)])
+  return added === 0 ? get : concatBytes([get, number, Uint8Array.of(ADD)])
 }
 
 /** A signed LEB128. */

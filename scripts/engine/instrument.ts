@@ -2,7 +2,6 @@
  * @module A WebAssembly module that remembers which of its functions were called, and which runs of its largest ones: each sets a
  * global of its own first, and the globals are exported.
  */
-import { runsOf } from "./runs.ts"
 import {
   bodiesOf,
   codeSection,
@@ -14,7 +13,8 @@ import {
   sectionOf,
   WasmReader,
   withSections,
-} from "./wasm-file.ts"
+} from "../../src/runtime/wasm-file.ts"
+import { runsOf } from "./runs.ts"
 
 /** What was called: functions by their place among those that the module defines, and by that place runs by their number. */
 export interface Called {

@@ -6,11 +6,12 @@ import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { wasm } from "../../src/runtime/wasm.ts"
+import { bodiesOf, codeSection, encodeNumber } from "../../src/runtime/wasm-file.ts"
 import { type Declaration, declarationsOf } from "./declarations.ts"
 import { globalsOf, withGlobals } from "./instrument.ts"
+import { runInstead } from "./run-instead.ts"
 import { hashOf } from "./slim.ts"
 import { stockEngine } from "./stock-engine.ts"
-import { bodiesOf, codeSection, encodeNumber } from "./wasm-file.ts"
 
 /** Fewer declarations than this are something else that looks like them. */
 const LEAST = 100
@@ -31,27 +32,14 @@ const bodies = bodiesOf(stock)
 const place = bodies.findIndex((body) => body.end - body.at > 500_000 && declarationsOf(stock, body).length > LEAST)
 if (place < 0) throw new Error("No function of the engine declares operators in the way that is looked for")
 const declarations = declarationsOf(stock, bodies[place]!)
-const engine = noting()
 
 // Further threads would run instances of their own, which nobody asks.
 Object.defineProperty(navigator, "hardwareConcurrency", { value: 1 })
-const instantiate = WebAssembly.instantiate as (
-  source: Uint8Array,
-  imports?: WebAssembly.Imports,
-) => Promise<WebAssembly.WebAssemblyInstantiatedSource>
-let instance: WebAssembly.Instance | null = null
-Object.assign(WebAssembly, {
-  instantiate: async (source: Uint8Array, imports?: WebAssembly.Imports) => {
-    if (source.length !== stock.length) return instantiate(source, imports)
-    const made = await instantiate(engine, imports)
-    instance = made.instance
-    return made
-  },
-})
+const instances = runInstead(noting())
 const runtime = await wasm.open({ threads: 1 })
 // It starts, and then finds no graph.
 await runtime.createSession({ model: new Uint8Array(0), weights: null }).catch(() => {})
-const { exports } = instance as unknown as WebAssembly.Instance
+const { exports } = instances[0]!
 
 const names = declarations.map((_, i) => {
   const bytes = new DataView(new ArrayBuffer(8 * WORDS))

@@ -2,9 +2,10 @@
  * @module Which of the operators that the engine declares a graph of this toolkit may have, and the engine without the others'
  * declarations: they take 780 KB of code, which V8 translates whole, and memory for each.
  */
+import { concatBytes } from "../../src/core/bytes.ts"
+import { bodiesOf, codeSection, SECTIONS, withSections } from "../../src/runtime/wasm-file.ts"
 import { withoutDeclarations } from "./declarations.ts"
 import { declaredOperators } from "./declared-operators.ts"
-import { bodiesOf, codeSection, joined, SECTIONS, withSections } from "./wasm-file.ts"
 
 /** Operators that graphs are lowered to, those that are exported included. */
 const lowered =
@@ -57,7 +58,7 @@ export function withWantedOperators(engine: Uint8Array): Uint8Array {
   const wanted = operators.map(isWanted)
   const code = bodies.map((body, i) =>
     i === place
-      ? [joined(withoutDeclarations(engine, body, (declaration) => wanted[declaration]!))]
+      ? [concatBytes(withoutDeclarations(engine, body, (declaration) => wanted[declaration]!))]
       : [engine.subarray(body.at, body.end)],
   )
   return withSections(engine, new Map([[SECTIONS.code, codeSection(code)]]))

@@ -9,11 +9,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bodiesOf } from "../../src/runtime/wasm-file.ts"
 import { type Called, isLarge } from "./instrument.ts"
 import { runsOf } from "./runs.ts"
 import { hashOf, LARGE_BYTES, slimEngine, toBits, type UsedFunctions } from "./slim.ts"
 import { stockEngine } from "./stock-engine.ts"
-import { bodiesOf } from "./wasm-file.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const place = fileURLToPath(new URL("used-functions.ts", import.meta.url))

@@ -6,26 +6,13 @@ import { afterAll } from "bun:test"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { type Called, calledIn, instrumented } from "./instrument.ts"
 import { withWantedOperators } from "./operators.ts"
+import { runInstead } from "./run-instead.ts"
 import { LARGE_BYTES } from "./slim.ts"
 import { stockEngine } from "./stock-engine.ts"
 
 // Further threads would run instances of their own, which nobody asks.
 Object.defineProperty(navigator, "hardwareConcurrency", { value: 1 })
-
-const stock = stockEngine()
-const engine = instrumented(withWantedOperators(stock), LARGE_BYTES)
-const instances: WebAssembly.Instance[] = []
-const instantiate = WebAssembly.instantiate as (
-  source: Uint8Array,
-  imports?: WebAssembly.Imports,
-) => Promise<WebAssembly.WebAssemblyInstantiatedSource>
-const replacement = async (source: Uint8Array, imports?: WebAssembly.Imports) => {
-  if (source.length !== stock.length) return instantiate(source, imports)
-  const made = await instantiate(engine, imports)
-  instances.push(made.instance)
-  return made
-}
-Object.assign(WebAssembly, { instantiate: replacement })
+const instances = runInstead(instrumented(withWantedOperators(stockEngine()), LARGE_BYTES))
 
 afterAll(() => {
   if (instances.length === 0) return

@@ -2,8 +2,9 @@
  * @module The runs of a WebAssembly function: stretches of its code that are executed from their beginning or not at all, as far as
  * its branches decide. What was never begun can be cut out: control flow is structured, so nothing jumps into its middle.
  */
+
+import { codeStart, type Stretch, WasmReader } from "../../src/runtime/wasm-file.ts"
 import { passOperands } from "./calls.ts"
-import { codeStart, type Stretch, WasmReader } from "./wasm-file.ts"
 
 /** A run, from its first instruction to the `end` or `else` of the block that it lies in. */
 export type Run = Stretch

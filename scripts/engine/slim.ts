@@ -6,13 +6,14 @@
  * executed stays, and of operators only the declarations of those that a graph may have (`operators.ts`).
  */
 import { createHash } from "node:crypto"
+import { concatBytes } from "../../src/core/bytes.ts"
 import { EspalierError } from "../../src/core/errors.ts"
+import { bodiesOf, codeSection, importsOf, SECTIONS, withSections } from "../../src/runtime/wasm-file.ts"
 import { directCalls } from "./calls.ts"
 import type { Called } from "./instrument.ts"
 import { withWantedOperators } from "./operators.ts"
 import { withoutRuns } from "./runs.ts"
 import { usedFunctions } from "./used-functions.ts"
-import { bodiesOf, codeSection, importsOf, joined, SECTIONS, withSections } from "./wasm-file.ts"
 
 /** No locals, `unreachable`, `end`. */
 const STUB = Uint8Array.of(0, 0x00, 0x0b)
@@ -80,7 +81,9 @@ export function keepFunctions(module: Uint8Array, { functions, runs }: Called): 
   const { functions: imported } = importsOf(module)
   const bodies = bodiesOf(module).map((body, i) => {
     const wanted = runs[i] && new Set(runs[i])
-    return wanted ? joined(withoutRuns(module, body, (run) => wanted.has(run))) : module.subarray(body.at, body.end)
+    return wanted
+      ? concatBytes(withoutRuns(module, body, (run) => wanted.has(run)))
+      : module.subarray(body.at, body.end)
   })
   const kept = new Set(functions)
   // A set's loop comes to what is added while it runs.

@@ -6,6 +6,7 @@ import { freeNow } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { engineMessage, ortSession } from "./ort.ts"
 import type { Backend, FrozenWeights, Runtime, RuntimeOptions } from "./runtime.ts"
+import { splitNextEngine } from "./split-wasm.ts"
 import { defaultThreads } from "./threads.ts"
 
 const library = () => import("onnxruntime-web")
@@ -59,11 +60,14 @@ async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOption
     throw new EspalierError("unavailable", `Backend wasm can't run here: ${messageOf(cause)}`, { cause })
   })
   // WebAssembly starts once, with the first session: later settings of its threads would change nothing.
+  const isFirst = threadsOfThisRealm === null
   threadsOfThisRealm ??= canThread() ? threads : 1
   const used = threadsOfThisRealm
   ort.env.wasm.numThreads = used
   ort.env.logLevel = "error"
   if (engineUrl !== undefined) ort.env.wasm.wasmPaths = { wasm: `${engineUrl}ort-wasm-simd-threaded.wasm` }
+  // Every further thread has an instance of its own, made where there is no say in how.
+  if (isFirst && used === 1) splitNextEngine()
   startEngine(ort)
   return {
     name: "wasm",

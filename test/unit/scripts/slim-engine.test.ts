@@ -11,7 +11,7 @@ import { runsOf } from "../../../scripts/engine/runs.ts"
 import { fromBits, hashOf, keepFunctions, LARGE_BYTES, slimEngine, toBits } from "../../../scripts/engine/slim.ts"
 import { stockEngine } from "../../../scripts/engine/stock-engine.ts"
 import { usedFunctions } from "../../../scripts/engine/used-functions.ts"
-import { bodiesOf, importsOf } from "../../../scripts/engine/wasm-file.ts"
+import { bodiesOf, importsOf } from "../../../src/runtime/wasm-file.ts"
 
 const text = (name: string): number[] => [name.length, ...new TextEncoder().encode(name)]
 const body = (...code: number[]): number[] => [code.length, ...code]

@@ -2,9 +2,23 @@
  * @module A WebAssembly module as its sections and function bodies, taken apart and put together again: as much of the binary
  * format as it takes to leave functions out of one, and to see which of them are called.
  */
+import { concatBytes } from "../core/bytes.ts"
 
 /** Ids of the sections that are looked into. */
-export const SECTIONS = { import: 2, global: 6, export: 7, code: 10 } as const
+export const SECTIONS = {
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  element: 9,
+  code: 10,
+  data: 11,
+  dataCount: 12,
+} as const
 
 /** A stretch of the module. */
 export interface Stretch {
@@ -35,6 +49,14 @@ export class WasmReader {
       factor *= 128
     } while (byte & 0x80)
     return value
+  }
+
+  /** A signed LEB128 of at most 32 bits. */
+  signed(): number {
+    const from = this.at
+    const value = this.number()
+    const bits = 7 * (this.at - from)
+    return bits < 32 ? (value << (32 - bits)) >> (32 - bits) : value | 0
   }
 
   skip(bytes: number): void {
@@ -90,15 +112,27 @@ export function bodiesOf(bytes: Uint8Array): readonly Stretch[] {
   })
 }
 
-/** How many functions and globals are imported: those that are defined are numbered behind them. */
-export function importsOf(bytes: Uint8Array): { readonly functions: number; readonly globals: number } {
+/** All that says what is in a module but for code and data: whose it is, in few bytes. */
+export function outlineOf(bytes: Uint8Array): Uint8Array {
+  const [code, data]: readonly number[] = [SECTIONS.code, SECTIONS.data]
+  const parts = sectionsOf(bytes).filter(({ id }) => id !== code && id !== data)
+  return concatBytes(parts.map(({ at, end }) => bytes.subarray(at, end)))
+}
+
+/** How many functions, tables and globals are imported: those that are defined are numbered behind them. */
+export function importsOf(bytes: Uint8Array): {
+  readonly functions: number
+  readonly tables: number
+  readonly globals: number
+} {
   const reader = new WasmReader(bytes, sectionOf(bytes, SECTIONS.import).at)
-  let [functions, globals] = [0, 0]
+  let [functions, tables, globals] = [0, 0, 0]
   const limits = () => reader.numbers(reader.number() & 1 ? 2 : 1)
   for (let count = reader.number(); count > 0; count--) {
     for (const _ of ["module", "name"]) reader.skip(reader.number())
     const kind = reader.byte()
     if (kind === 0) functions++
+    if (kind === 1) tables++
     if (kind === 3) globals++
     if (kind === 0) reader.number()
     else if (kind === 2) limits()
@@ -109,7 +143,7 @@ export function importsOf(bytes: Uint8Array): { readonly functions: number; read
       else reader.number()
     }
   }
-  return { functions, globals }
+  return { functions, tables, globals }
 }
 
 /** Where the code of a body begins, behind its locals. */
@@ -129,7 +163,7 @@ export function withSections(bytes: Uint8Array, contents: ReadonlyMap<number, re
     const content = contents.get(id) ?? [bytes.subarray(at, end)]
     parts.push(Uint8Array.of(id), encodeNumber(lengthOf(content)), ...content)
   }
-  return joined(parts)
+  return concatBytes(parts)
 }
 
 /** A code section of these bodies, each given in parts. */
@@ -140,14 +174,3 @@ export function codeSection(bodies: readonly (readonly Uint8Array[])[]): Uint8Ar
 }
 
 const lengthOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, { length }) => sum + length, 0)
-
-/** Bytes one after the other. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(lengthOf(parts))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
