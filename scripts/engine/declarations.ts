@@ -4,8 +4,8 @@
  * makes one operator known, and can be left out for one that no graph names.
  */
 import { concatBytes } from "../../src/core/bytes.ts"
-import { codeStart, encodeNumber, type Stretch, WasmReader } from "../../src/runtime/wasm-file.ts"
-import { passOperands } from "./calls.ts"
+import { codeStart, encodeNumber, type Stretch } from "../../src/runtime/wasm-file.ts"
+import { type Instruction, instructionsOf } from "./instructions.ts"
 
 /** The making of one operator's schema, from behind the one before it to where it is destroyed. */
 export interface Declaration extends Stretch {
@@ -22,12 +22,6 @@ const [CALL, CALL_INDIRECT, DROP, GET, SET, TEE, SET_GLOBAL, LOAD, CONST, ADD] =
 ]
 /** Where the vtable of a `std::function`'s value has its call operator. */
 const CALL_SLOT = 24
-
-/** An instruction, and the numbers that follow it where it is one of those above. */
-interface Instruction extends Stretch {
-  readonly code: number
-  readonly numbers: readonly number[]
-}
 
 /** Declarations of a body, in their order. */
 export function declarationsOf(bytes: Uint8Array, body: Stretch): Declaration[] {
@@ -66,21 +60,6 @@ export function withoutDeclarations(
     at = end
   }
   return [...parts, bytes.subarray(at, body.end)]
-}
-
-function instructionsOf(bytes: Uint8Array, body: Stretch): Instruction[] {
-  const reader = new WasmReader(bytes, codeStart(bytes, body))
-  const found: Instruction[] = []
-  while (reader.at < body.end) {
-    const at = reader.at
-    const code = reader.byte()
-    const operands = new WasmReader(bytes, reader.at)
-    passOperands(reader, code)
-    const numbers: number[] = []
-    while (code !== 0xfd && operands.at < reader.at) numbers.push(operands.number())
-    found.push({ at, end: reader.at, code, numbers })
-  }
-  return found
 }
 
 /** How many blocks are open before each instruction. */

@@ -6,12 +6,11 @@ import {
   bodiesOf,
   codeSection,
   codeStart,
+  countAndRest,
   encodeNumber,
   importsOf,
   SECTIONS,
   type Stretch,
-  sectionOf,
-  WasmReader,
   withSections,
 } from "../../src/runtime/wasm-file.ts"
 import { runsOf } from "./runs.ts"
@@ -105,11 +104,4 @@ export function calledIn({ exports }: WebAssembly.Instance): Called {
     }
   }
   return { functions, runs: Object.fromEntries(runs) }
-}
-
-function countAndRest(module: Uint8Array, id: number): { readonly count: number; readonly rest: Uint8Array } {
-  const { at, end } = sectionOf(module, id)
-  const reader = new WasmReader(module, at)
-  const count = reader.number()
-  return { count, rest: module.subarray(reader.at, end) }
 }

@@ -13,6 +13,7 @@ import { directCalls } from "./calls.ts"
 import type { Called } from "./instrument.ts"
 import { withWantedOperators } from "./operators.ts"
 import { withoutRuns } from "./runs.ts"
+import { splitLarge } from "./split.ts"
 import { usedFunctions } from "./used-functions.ts"
 
 /** No locals, `unreachable`, `end`. */
@@ -67,10 +68,8 @@ export function slimEngine(engine: Uint8Array, used: UsedFunctions = usedFunctio
       },
     )
   const runs = Object.entries(used.runs).map(([place, bits]) => [Number(place), fromBits(bits)] as const)
-  return keepFunctions(withWantedOperators(engine), {
-    functions: fromBits(used.functions),
-    runs: Object.fromEntries(runs),
-  })
+  const kept = { functions: fromBits(used.functions), runs: Object.fromEntries(runs) }
+  return splitLarge(keepFunctions(withWantedOperators(engine), kept))
 }
 
 /**

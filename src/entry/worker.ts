@@ -100,7 +100,7 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
   const open = await openBaseFolder(await folderOfBase(bindings), bindings.BASE, { cacheFolder: null })
   const { base, tokenizer, eosIds } = open
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)
-  const decoder = await graphDecoder({ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES })
+  const decoder = await graphDecoder({ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES, fewSessions: true })
   const local = createEngine({
     base: base.name,
     baseHash: base.hash,

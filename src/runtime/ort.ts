@@ -141,6 +141,8 @@ function received(name: string, found: OrtTensor, target: Tensor | undefined, wr
       )
     }
     ;(target.data as Float32Array).set(source.data as Float32Array)
+    // A run's gradients: left to the collector, those of a dozen runs lie about.
+    freeNow(source.data)
   }
   return target
 }

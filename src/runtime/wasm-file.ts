@@ -101,6 +101,14 @@ export function sectionOf(bytes: Uint8Array, id: number): Stretch {
   return found
 }
 
+/** How many entries a section has, and its bytes behind that number. */
+export function countAndRest(module: Uint8Array, id: number): { readonly count: number; readonly rest: Uint8Array } {
+  const { at, end } = sectionOf(module, id)
+  const reader = new WasmReader(module, at)
+  const count = reader.number()
+  return { count, rest: module.subarray(reader.at, end) }
+}
+
 /** The bodies of the functions that the module defines: their locals and code. */
 export function bodiesOf(bytes: Uint8Array): readonly Stretch[] {
   const reader = new WasmReader(bytes, sectionOf(bytes, SECTIONS.code).at)

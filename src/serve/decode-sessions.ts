@@ -34,6 +34,8 @@ export interface SessionSource {
   readonly context: number
   /** Whether new keys and values stay where the runtime computes. */
   readonly keepsCaches: boolean
+  /** Whether one session decodes for all, whatever their features: see `GraphDecoderOptions`. */
+  readonly few: boolean
 }
 
 /** Sessions of one decoder. */
@@ -83,10 +85,20 @@ export class DecodeSessions {
   }
 
   /** Has the session made by which tokens of adapters with these features are decoded. */
-  async readyFor(features: ReadonlySet<DecodeFeature>): Promise<void> {
+  async readyFor(wanted: ReadonlySet<DecodeFeature>): Promise<void> {
+    const features = this.#source.few ? await this.#widened(wanted) : wanted
     await this.of({ embeds: false, features })
     const isKnown = this.#ready.some((each) => each.size === features.size && covers(each, features))
     if (!isKnown) this.#ready.push(features)
+  }
+
+  /** These features and all that are ready. Where they are more than were ready, what served those is given back. */
+  async #widened(wanted: ReadonlySet<DecodeFeature>): Promise<ReadonlySet<DecodeFeature>> {
+    const [ready] = this.#ready
+    if (ready === undefined || covers(ready, wanted)) return ready ?? wanted
+    this.#ready.length = 0
+    await this.rest()
+    return new Set([...ready, ...wanted])
   }
 
   /** The least that is ready and serves all of these: a mix that nobody foresaw need not wait for a session of its own. */

@@ -26,6 +26,12 @@ export interface GraphDecoderOptions {
   readonly contextLength?: number
   /** Bytes of keys and values of earlier prompts that are kept; 0 keeps none. @default {67108864} 64 MiB */
   readonly prefixCacheBytes?: number
+  /**
+   * Decode for the base and for adapters of every kind by one session, for an engine whose sessions hold weights of their own: it is made
+   * anew when the first adapter of a new kind is bound, and whoever lacks a kind computes with what changes nothing.
+   * @default {false} a session for each kind, so that nobody computes more than it needs
+   */
+  readonly fewSessions?: boolean
 }
 
 const PREFIX_CACHE_BYTES = 64 * 1024 * 1024
@@ -59,7 +65,8 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   const context = Math.min(contextLength ?? Math.min(config.contextLength, LONGEST_CONTEXT), config.contextLength)
   const device = runtime.upload ? new DeviceMemory((tensor) => runtime.upload!(tensor), config.layers) : null
   const headsApart = takesHeadsApart(runtime)
-  const sessions = new DecodeSessions({ runtime, base, context, keepsCaches: device !== null })
+  const keepsCaches = device !== null
+  const sessions = new DecodeSessions({ runtime, base, context, keepsCaches, few: options.fewSessions === true })
   await sessions.readyFor(new Set())
 
   /** What a sequence feeds that has no adapter of a feature. */
@@ -68,6 +75,13 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     const known = neutral.get(feature) ?? decodeFeeds(base, feature, [])
     neutral.set(feature, known)
     return known
+  }
+  /** What a sequence feeds by itself: its own, and of features that it lacks what changes nothing. */
+  const feedsAlone = async (bound: Bound | null, features: ReadonlySet<DecodeFeature>) => {
+    const own = bound ? await laid("sequence", bound.alone) : {}
+    const missing = new Map<DecodeFeature, RowFeeds>()
+    for (const feature of features) if (!bound?.feeds.has(feature)) missing.set(feature, await neutralFeeds(feature))
+    return missing.size === 0 ? own : { ...own, ...(await laid("sequence", asBatch(missing))) }
   }
   const banks = new Map<DecodeFeature, RowBank>()
   const bankOf = (feature: DecodeFeature): RowBank => {
@@ -225,17 +239,14 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
         const count = tokens.length
         checkRoom(sequence, count)
         pool.reserve(slots.length, sequence.length + count)
+        const features = await sessions.serving(bound?.features ?? new Set())
         const added = tokenInput([{ bound, tokens }])
-        const input = {
-          input_ids: i64([1, count], tokens),
-          ...added,
-          ...(bound && (await laid("sequence", bound.alone))),
-        }
+        const input = { input_ids: i64([1, count], tokens), ...added, ...(await feedsAlone(bound, features)) }
         const variant = {
           embeds: false,
           states: states || Boolean(bound?.head),
           adds: "token_add" in added,
-          features: bound?.features ?? new Set<DecodeFeature>(),
+          features,
         }
         const found = await run(variant, input, { caches: pool, slot: sequence.slot, rows: 1, count, all })
         sequence.appended(tokens)

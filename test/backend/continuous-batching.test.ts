@@ -62,7 +62,8 @@ for (const backend of ["native", "wasm"] as const)
       writeTinyBase(join(folder, backend), 1)
       const { base } = await openBase(join(folder, backend), { cacheFolder: null })
       const { runtime } = await openRuntime(backend, { threads: 1 })
-      const decoder = await graphDecoder({ runtime, base })
+      // One session for all, and one for each kind of adapter, give the same.
+      const decoder = await graphDecoder({ runtime, base, fewSessions: backend === "wasm" })
       const single = await graphDecoder({ runtime, base })
       const random = rng(4, "schedule")
       const adapters = [

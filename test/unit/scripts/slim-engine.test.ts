@@ -9,6 +9,7 @@ import { calledIn, instrumented } from "../../../scripts/engine/instrument.ts"
 import { withWantedOperators } from "../../../scripts/engine/operators.ts"
 import { runsOf } from "../../../scripts/engine/runs.ts"
 import { fromBits, hashOf, keepFunctions, LARGE_BYTES, slimEngine, toBits } from "../../../scripts/engine/slim.ts"
+import { splitLarge } from "../../../scripts/engine/split.ts"
 import { stockEngine } from "../../../scripts/engine/stock-engine.ts"
 import { usedFunctions } from "../../../scripts/engine/used-functions.ts"
 import { bodiesOf, importsOf } from "../../../src/runtime/wasm-file.ts"
@@ -164,4 +165,51 @@ test("the engine declares the operators that are named, and the wanted ones stay
   expect(WebAssembly.validate(cut as Uint8Array<ArrayBuffer>)).toBe(true)
   const left = declarationsOf(cut, bodiesOf(cut)[declaredOperators.place]!).length
   expect([left > 60, left < 200]).toEqual([true, true])
+})
+
+/** `find` looks from its first parameter on for a number whose square is above the second, and gives it; beyond 9 it gives -1. */
+const searching = Uint8Array.from([
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...section(1, 1, 0x60, 2, 0x7f, 0x7f, 1, 0x7f),
+  ...section(2, 0),
+  ...section(3, 1, 0),
+  ...section(6, 0),
+  ...section(7, 1, ...text("find"), 0, 0),
+  ...section(
+    10,
+    1,
+    ...body(
+      // block outer: block found: loop: br_if x * x > y to found; x += 1; br_if x > 9 to outer; br loop. found: return x. Then -1.
+      ...[0, 0x02, 0x40, 0x02, 0x40, 0x03, 0x40, 0x20, 0, 0x20, 0, 0x6c, 0x20, 1, 0x4a, 0x0d, 1],
+      ...[0x20, 0, 0x41, 1, 0x6a, 0x21, 0, 0x20, 0, 0x41, 9, 0x4a, 0x0d, 2, 0x0c, 0, 0x0b, 0x0b],
+      ...[0x20, 0, 0x0f, 0x0b, 0x41, 0x7f, 0x0b],
+    ),
+  ),
+])
+
+test("a function in parts computes the same, wherever its blocks are left for", async () => {
+  interface Searching {
+    find(from: number, above: number): number
+  }
+  const whole = await start<Searching>(searching)
+  // The loop alone, and with the block around it.
+  for (const part of [33, 36]) {
+    const split = splitLarge(searching, { over: 0, part, least: 20 })
+    expect(bodiesOf(split)).toHaveLength(2)
+    const { f } = await start<Searching>(split)
+    for (const [from, above] of [
+      [1, 10],
+      [3, 9],
+      [9, 80],
+      [9, 81],
+      [0, 200],
+      [12, 5],
+    ] as const)
+      expect(f.find(from, above)).toBe(whole.f.find(from, above))
+  }
+  const both = splitLarge(branching, { over: 0, part: 100, least: 4 })
+  const { f } = await start<Branching>(both)
+  expect(bodiesOf(both).length).toBeGreaterThan(2)
+  expect([f.pick(1), f.pick(2), f.pick(3), f.sum(5)]).toEqual([36, 2, 35, 10])
+  expect(splitLarge(branching, { over: 1000, part: 100, least: 4 }).length).toBeLessThan(branching.length + 8)
 })
