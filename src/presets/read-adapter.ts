@@ -7,7 +7,6 @@ import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { Method } from "../method.ts"
 import { openAdapterFolder, type ReadAdapter, readAdapterFolder } from "../store/adapter-folder.ts"
-import { type FileAccess, waitingAccess } from "../store/file-access.ts"
 import type { Folder } from "../store/folder.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
@@ -25,8 +24,6 @@ export interface ReadAdapterOptions {
   readonly promotedOnly?: boolean
   /** Take an adapter of another base whose layers have the same shapes. @default {false} */
   readonly anyBase?: boolean
-  /** How files on disk are read. @default {waitingAccess} */
-  readonly access?: FileAccess
 }
 
 /**
@@ -54,15 +51,9 @@ export async function readAdapterFrom(
 /**
  * Reads an adapter as a server takes it, from a folder on disk or from a bucket.
  * @param force take what a run held back, and what was trained on another base
- * @param access how files on disk are read
  */
-export async function readServedAdapter(
-  open: ReadingBase,
-  place: string,
-  force: boolean,
-  access: FileAccess = waitingAccess,
-): Promise<LoadedAdapter> {
-  const options = { promotedOnly: !force, anyBase: force, access }
+export async function readServedAdapter(open: ReadingBase, place: string, force: boolean): Promise<LoadedAdapter> {
+  const options = { promotedOnly: !force, anyBase: force }
   if (isS3(place)) return readAdapterFrom(open, await openS3Folder(place, process.env), options)
   return readAdapter(open, place, options)
 }
@@ -73,7 +64,7 @@ export async function readAdapterFiles(
   path: string,
   options: ReadAdapterOptions = {},
 ): Promise<{ readonly files: ReadAdapter; readonly loaded: LoadedAdapter }> {
-  return checkedAdapter(open, await openAdapterFolder(path, options.access), options)
+  return checkedAdapter(open, await openAdapterFolder(path), options)
 }
 
 async function checkedAdapter(

@@ -9,7 +9,6 @@ import { endpointOf } from "../serve/endpoint.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { inOnePiece, type LaidAdapter, layOut, memoryOf } from "../serve/laid-adapter.ts"
 import { fromWireError, toWireError, type WireError } from "../serve/protocol.ts"
-import { blockingAccess } from "../store/blocking-access.ts"
 import { openBaseToRead } from "./open-base.ts"
 import { readServedAdapter } from "./read-adapter.ts"
 
@@ -122,8 +121,7 @@ export function hostReader(): void {
       opened = null
     })
     const open = await opened
-    const loaded = await readServedAdapter(open, path, force, blockingAccess)
-    return inOnePiece(await layOut(open.base, loaded, { context: contextLength }))
+    return inOnePiece(await layOut(open.base, await readServedAdapter(open, path, force), { context: contextLength }))
   }
   endpoint.onMessage((data) => {
     const message = data as ToReader

@@ -10,7 +10,6 @@ import { parseStrictJson } from "../formats/json-strict.ts"
 import { writeSafetensors } from "../formats/safetensors.ts"
 import { openWeights, readWeights, WEIGHTS, weightsHashOf, withWeightsHash } from "./adapter-weights.ts"
 import { recoverFolder, writeFolderAtomic } from "./atomic.ts"
-import type { FileAccess } from "./file-access.ts"
 import { type Folder, fsFolder } from "./folder.ts"
 
 /** The file that makes a folder an adapter. */
@@ -100,9 +99,9 @@ async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): 
 }
 
 /** Opens a folder on disk, putting back what a crash left moved aside. */
-export async function openAdapterFolder(path: string, access?: FileAccess): Promise<ReadAdapter> {
-  await recoverFolder(path, access)
-  return readAdapterFolder(fsFolder(path, access))
+export async function openAdapterFolder(path: string, limits?: AdapterLimits): Promise<ReadAdapter> {
+  await recoverFolder(path)
+  return readAdapterFolder(fsFolder(path), limits)
 }
 
 /** An adapter folder's files by name. Facts get the sha256 of the weights file under `files`. */

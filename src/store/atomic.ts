@@ -1,9 +1,8 @@
 /**
  * @module Files that are wholly there or not at all: written beside their place, flushed, then renamed into it.
  */
-import { mkdir, open, rename, rm } from "node:fs/promises"
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
-import { type FileAccess, waitingAccess } from "./file-access.ts"
 
 /** How often a writer that is disturbed tries to put its folder in place. */
 const MAX_TRIES = 100
@@ -108,7 +107,7 @@ function isTaken(error: unknown): boolean {
 const asideOf = (path: string): string => join(dirname(path), `.${basename(path)}.old`)
 
 /** Puts a folder back that a crash left moved aside, and removes what else it left. */
-export async function recoverFolder(path: string, { readdir }: FileAccess = waitingAccess): Promise<void> {
+export async function recoverFolder(path: string): Promise<void> {
   const names = await readdir(dirname(path)).catch(() => [] as string[])
   const aside = basename(asideOf(path))
   if (names.includes(aside)) {
@@ -119,9 +118,8 @@ export async function recoverFolder(path: string, { readdir }: FileAccess = wait
         isTaken(error) ? false : Promise.reject(error),
       )
   }
-  const unfinished = new RegExp(`^\\.${quote(basename(path))}${quote(TEMPORARY)}(\\d+)-`)
   for (const name of names) {
-    const pid = unfinished.exec(name)?.[1]
+    const pid = new RegExp(`^\\.${quote(basename(path))}${quote(TEMPORARY)}(\\d+)-`).exec(name)?.[1]
     if (pid && Number(pid) !== process.pid && !isAlive(Number(pid)))
       await rm(join(dirname(path), name), { recursive: true, force: true })
   }

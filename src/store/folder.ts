@@ -1,10 +1,10 @@
 /**
  * @module A folder of files, read only: on disk or in memory. Names are confined to the folder.
  */
+import { open, readdir, readFile, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { EspalierError } from "../core/errors.ts"
 import { readAt } from "./file.ts"
-import { type FileAccess, waitingAccess } from "./file-access.ts"
 
 /** Files by name. */
 export interface Folder {
@@ -32,7 +32,7 @@ export function confined(file: string): string {
 }
 
 /** A folder on disk. Links to files are followed: hub caches are made of them. Anything else than a file is refused. */
-export function fsFolder(path: string, { stat, readdir, readFile, open }: FileAccess = waitingAccess): Folder {
+export function fsFolder(path: string): Folder {
   const at = (file: string) => join(path, confined(file))
   const missing = (file: string, cause?: unknown): EspalierError =>
     new EspalierError("invalid_file", `Folder ${basename(path)} has no readable file ${file}`, { cause })
@@ -56,7 +56,7 @@ export function fsFolder(path: string, { stat, readdir, readFile, open }: FileAc
     },
     async readRange(file, start, end, into) {
       await statFile(file)
-      const handle = await open(at(file)).catch((cause) => Promise.reject(missing(file, cause)))
+      const handle = await open(at(file), "r").catch((cause) => Promise.reject(missing(file, cause)))
       try {
         const bytes = into ? into.subarray(0, end - start) : new Uint8Array(end - start)
         const read = await readAt(handle, bytes, start)
