@@ -12,6 +12,7 @@ import { baseFolder } from "../../src/cli/shared-options.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
 import { createService } from "../../src/service/service.ts"
+import type { Bucket } from "../../src/store/bucket-folder.ts"
 import { buildWorker } from "../build-worker.ts"
 import { writeRandomLora } from "../random-lora.ts"
 import { bucketOf, startWorkerd } from "../workerd.ts"
@@ -66,12 +67,20 @@ async function started<T>(start: () => Promise<T>): Promise<{ workerd: T; pid: n
   return { workerd, pid, ms }
 }
 
-/** A worker that computes nothing, with the same bindings, which miniflare's own workers in that process serve. */
+/**
+ * A worker that computes nothing, with the same bindings, which miniflare's own workers in that process serve. Asked for an adapter
+ * it reads its files, as the worker does, and leaves them.
+ */
 const bareScript = `export class EspalierEngine {
   #env
   constructor(_state, env) { this.#env = env }
-  async fetch() {
-    await this.#env.BUCKET.list()
+  async fetch(request) {
+    const prefix = new URL(request.url).searchParams.get("adapter")
+    const { objects } = await this.#env.BUCKET.list({ prefix: prefix ?? "" })
+    if (prefix !== null) {
+      for (const { key } of objects) await (await this.#env.BUCKET.get(key)).arrayBuffer()
+      return new Response(String(objects.length))
+    }
     const base = await this.#env.ASSETS.fetch("https://assets/sprig/model.safetensors")
     return new Response(String((await base.arrayBuffer()).byteLength))
   }
@@ -88,10 +97,42 @@ function layBare(folder: string, assets: string): void {
   cpSync(assets, join(folder, "assets"), { recursive: true })
 }
 
+/** Bytes that a bare worker has once so many adapters were put into its bucket and read, each once. */
+async function bareWithAdapters(folder: string, adapter: string, count: number): Promise<number> {
+  const { workerd, pid } = await started(() => startWorkerd(folder))
+  try {
+    await (await workerd.dispatchFetch("http://localhost/")).text()
+    const bucket = await bucketOf(workerd)
+    for (let i = 0; i < count; i++) {
+      await putFiles(bucket, adapter, `adapters/lora-${i}/`)
+      await (await workerd.dispatchFetch(`http://localhost/?adapter=adapters/lora-${i}/`)).text()
+    }
+    return memoryOf(pid).peak
+  } finally {
+    await workerd.dispose()
+  }
+}
+
+/** Puts the files of a folder into a bucket. */
+async function putFiles(bucket: Bucket, folder: string, prefix: string): Promise<void> {
+  for (const file of readdirSync(folder)) await bucket.put(`${prefix}${file}`, readFileSync(join(folder, file)))
+}
+
 const examples = Array.from({ length: 50 }, (_, i) => ({
   prompt: `Mira bought ${i} apples.`,
   completion: `apples: ${i}`,
 }))
+
+/** Cold workers that train. */
+const TRAININGS = 3
+
+/** Trains a LoRA on the examples. */
+async function trained(send: Send): Promise<{ readonly training: { first_loss: number; last_loss: number } }> {
+  const response = await send("/v1/train", { name: "apples", method: "lora", settings: { rank: 4 }, examples })
+  const card = (await response.json()) as { training: { first_loss: number; last_loss: number } }
+  if (response.status !== 201) throw new Error(`Expected a trained adapter but found ${JSON.stringify(card)}`)
+  return card
+}
 
 async function measure(folder: string, runs: number, tokens: number): Promise<WorkerFigures> {
   const base = baseFolder(undefined)
@@ -102,6 +143,7 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
   const bareFolder = join(folder, "..", "bare")
   layBare(bareFolder, join(folder, "assets"))
   const answeredMemory: number[] = []
+  const trainedMemory: number[] = []
   for (let i = 0; i < runs; i++) {
     const bare = await started(() => startWorkerd(bareFolder))
     bareStarts.push(bare.ms)
@@ -112,6 +154,10 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
     starts.push(cold.ms)
     firsts.push((await stream(workerSend(cold.workerd), "sprig", 8)).first)
     answeredMemory.push(memoryOf(cold.pid).now)
+    if (i < TRAININGS) {
+      await trained(workerSend(cold.workerd))
+      trainedMemory.push(memoryOf(cold.pid).peak)
+    }
     await cold.workerd.dispose()
   }
   const { workerd, pid } = await started(() => startWorkerd(folder, { ADAPTER_TRUST_MS: "0" }))
@@ -141,9 +187,7 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
     const firstUses: number[] = []
     const residents: number[] = []
     for (let i = 0; i < runs + 2; i++) {
-      for (const file of readdirSync(adapter)) {
-        await bucket.put(`adapters/lora-${i}/${file}`, readFileSync(join(adapter, file)))
-      }
+      await putFiles(bucket, adapter, `adapters/lora-${i}/`)
       const [first, resident] = [(await stream(send, `lora-${i}`, 1)).first, (await stream(send, `lora-${i}`, 1)).first]
       if (i < 2) continue
       firstUses.push(first)
@@ -152,9 +196,8 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
 
     const trainingBefore = processorMsOf(pid)
     const trainingStarted = performance.now()
-    const trained = await send("/v1/train", { name: "apples", method: "lora", settings: { rank: 4 }, examples })
-    const card = (await trained.json()) as { training: { first_loss: number; last_loss: number }; error?: unknown }
-    if (trained.status !== 201) throw new Error(`Expected a trained adapter but found ${JSON.stringify(card)}`)
+    const card = await trained(send)
+    const peak = memoryOf(pid).peak
     return {
       startMs: summarise(starts),
       bareStartMs: summarise(bareStarts),
@@ -172,8 +215,10 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
       },
       memory: {
         bare: summarise(bareMemory).median,
+        trained: summarise(trainedMemory).median,
+        bareWithAdapters: await bareWithAdapters(bareFolder, adapter, runs + 2),
         answered: summarise(answeredMemory).median,
-        peak: memoryOf(pid).peak,
+        peak,
       },
     }
   } finally {

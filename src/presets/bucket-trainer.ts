@@ -5,7 +5,7 @@ import { EspalierError } from "../core/errors.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 import type { TrainAdapter, TrainedCard, TrainLimits, TrainRequest } from "../service/train-request.ts"
 import type { BucketEngine } from "./bucket-adapters.ts"
-import type { OpenBase } from "./open-base.ts"
+import { type OpenBase, openAsHalves } from "./open-base.ts"
 import { trainHere } from "./train-here.ts"
 
 /** What trains. */
@@ -20,7 +20,7 @@ export interface BucketTrainerOptions {
   makeRoom(): Promise<void>
 }
 
-/** A trainer over an engine's own base and runtime. */
+/** A trainer over an engine's own base and runtime; the base is held as f16 meanwhile, where its checkpoint is. */
 export function bucketTrainer(options: BucketTrainerOptions): TrainAdapter {
   let isTraining = false
   return async (request, signal) => {
@@ -42,7 +42,9 @@ async function trainAndPublish(
 ): Promise<TrainedCard> {
   checkLimits(request, limits)
   await makeRoom()
-  const { files, card } = await trainHere({ open, runtime, maxPositions }, request, { signal })
+  const { files, card } = await trainHere({ open: await openAsHalves(open), runtime, maxPositions }, request, {
+    signal,
+  })
   await engine.publish(request.name, files)
   return card
 }

@@ -119,6 +119,20 @@ async function readFolder(folder: Folder, shown: string, known: readonly Archite
 }
 
 /**
+ * The same base with its weights held as f16, where the checkpoint has them so, and nothing is lost: for sessions that are to take half
+ * the memory. Any other is given back as it is.
+ */
+export async function openAsHalves(open: OpenBase): Promise<OpenBase> {
+  const { base, folder } = open
+  const { architecture, config } = base
+  const checkpoint = underNames(await openCheckpoint(folder), architecture.tokenEmbedding)
+  const held = heldWeights(architecture, config, "f16")
+  for (const name of held.keys()) if (checkpoint.tensors.get(name)?.dtype !== "f16") return open
+  const { layout, weights } = await packWeights(checkpoint, architecture.weights(config), { held, cacheFolder: null })
+  return { ...open, base: { ...base, layout, weights, quantization: "f16" } }
+}
+
+/**
  * The configuration; untied where the checkpoint has an output layer that is not the token embedding, whatever config.json
  * says: the reference ties only what is equal.
  */

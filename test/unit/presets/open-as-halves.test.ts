@@ -1,0 +1,30 @@
+/**
+ * @module A base held as f16 where its checkpoint is: the same numbers in half the memory.
+ */
+import { afterAll, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { f16ToF32 } from "../../../src/core/half.ts"
+import { openAsHalves, openBase } from "../../../src/presets/open-base.ts"
+import { openSprig } from "../../support/sprig.ts"
+import { writeTinyBase } from "../../support/tiny-base.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "espalier-halves-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test("a checkpoint of f16 is held as it is, and one of f32 is left alone", async () => {
+  const open = await openSprig()
+  const { base } = await openAsHalves(open)
+  expect([base.quantization, base.hash]).toEqual(["f16", open.base.hash])
+  expect(base.weights.size).toBeLessThan(0.51 * open.base.weights.size)
+  const blob = await base.weights.bytes()
+  const name = "model.layers.3.mlp.down_proj.weight"
+  const { offset, length } = base.layout.get(name)!
+  const halves = new Uint16Array(blob.slice(offset, offset + length).buffer)
+  expect(f16ToF32(halves)).toEqual(await open.base.read(name))
+
+  writeTinyBase(folder, 1)
+  const other = await openBase(folder, { cacheFolder: null })
+  expect(await openAsHalves(other)).toBe(other)
+})
