@@ -1,6 +1,7 @@
 /**
  * @module One run of `bench first-token`, in a process of its own: from the process's start to the first token of an
- * answer, part by part. Takes a base's folder, a backend and a number of threads; writes one line of JSON.
+ * answer, part by part. Takes a base's folder, a backend and a number of threads, or nothing for as many as `espalier generate` has;
+ * writes one line of JSON.
  */
 
 /** Milliseconds of each part, on the clock and of the processor, all threads together. */
@@ -29,11 +30,15 @@ if (import.meta.main) {
   mark("runtime")
   const { openBase } = await import("../../src/presets/open-base.ts")
   const { openRuntime } = await import("../../src/presets/open-runtime.ts")
+  const { isSmallBase } = await import("../../src/presets/small-base.ts")
   const { graphDecoder } = await import("../../src/serve/graph-decoder.ts")
   const { argmax } = await import("../../src/serve/sampling.ts")
   const { encodeChat } = await import("../../src/text/chat.ts")
   mark("modules")
-  const { runtime } = await openRuntime(backend as "native", { threads: Number(threads) })
+  const { runtime } = await openRuntime(
+    backend as "native",
+    threads === "" ? { light: await isSmallBase(folder) } : { threads: Number(threads) },
+  )
   mark("engine")
   const { base, tokenizer } = await openBase(folder)
   mark("base")

@@ -9,7 +9,6 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
 import { baseFolder, engineOptions } from "../../src/cli/shared-options.ts"
-import { defaultThreads } from "../../src/runtime/threads.ts"
 import { formatBytes } from "../../src/train/progress.ts"
 import type { FirstTokenRun } from "./first-token-run.ts"
 import { machine, machineLine } from "./machine.ts"
@@ -23,7 +22,7 @@ const options = {
     description: "native, wasm or webgpu; may be given several times, and they take turns",
     default: "native and wasm",
   },
-  threads: engineOptions.threads,
+  threads: { ...engineOptions.threads, default: "as `espalier generate` has them" },
   runs: { type: "number", description: "runs measured of each backend", default: "10" },
   cold: { type: "boolean", description: "with an empty cache folder each time, as on a machine's first run" },
 } as const
@@ -68,13 +67,12 @@ export const firstTokenBench = defineCommand({
     const backends = values.backend ?? ["native", "wasm"]
     const count = values.runs ?? 10
     const folder = baseFolder(values.base)
-    const threads = values.threads ?? defaultThreads()
     const runs = new Map<string, FirstTokenRun[]>(backends.map((backend) => [backend, []]))
     const where = machine()
     // The first turn fills the cache, and is left out.
     for (let turn = 0; turn < count + 1; turn++) {
       for (const [backend, each] of runs) {
-        const run = oneRun(folder, backend, threads, values.cold === true)
+        const run = oneRun(folder, backend, values.threads, values.cold === true)
         if (turn > 0) each.push(run)
       }
     }
@@ -89,14 +87,14 @@ export const firstTokenBench = defineCommand({
 })
 
 /** One run in a process of its own. @throws {Error} With what the process said, if it failed. */
-function oneRun(folder: string, backend: string, threads: number, cold: boolean): FirstTokenRun {
+function oneRun(folder: string, backend: string, threads: number | undefined, cold: boolean): FirstTokenRun {
   const cache = cold ? mkdtempSync(join(tmpdir(), "espalier-cold-")) : null
   try {
     const program = fileURLToPath(new URL("first-token-run.ts", import.meta.url))
     const { deno } = process.versions as Record<string, string | undefined>
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [...(deno ? ["run", "--allow-all"] : []), program, folder, backend, String(threads)],
+      [...(deno ? ["run", "--allow-all"] : []), program, folder, backend, String(threads ?? "")],
       { encoding: "utf8", env: { ...process.env, ...(cache !== null && { ESPALIER_CACHE: cache }) } },
     )
     if (status !== 0) throw new Error(`A run on ${backend} failed: ${stderr.trim()}`)

@@ -32,7 +32,7 @@ export const chatCommand = defineCommand({
   async run(given, _positionals, io) {
     const values = given as Values & { readonly json?: boolean }
     const settings = engineSettings(values)
-    const engine = await openEngine({ ...settings, force: true })
+    const engine = await openEngine({ ...settings, oneStream: true, force: true })
     const adapter = await loadNamed(engine, values.adapter)
     const documents = await consulted(values, engine, settings.base)
     const show = (delta: string) => (values.json ? undefined : io.out(printable(delta)))

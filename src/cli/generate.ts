@@ -42,7 +42,7 @@ export const generateCommand = defineCommand({
         hint: 'Such as: espalier generate "What colour is the sky?"',
       })
     const settings = engineSettings(values)
-    const engine = await openEngine({ ...settings, force: true })
+    const engine = await openEngine({ ...settings, oneStream: true, force: true })
     const adapter = await loadNamed(engine, values.adapter)
     const isRaw = values.raw === true || !engine.info.hasChatTemplate
     if (isRaw && (values.retrieval ?? "off") !== "off")

@@ -16,6 +16,7 @@ import { openRuntime } from "./open-runtime.ts"
 import { checkPromoted, type PromotionFacts } from "./promotion.ts"
 import { readServedAdapter } from "./read-adapter.ts"
 import { readingThread, readsApart } from "./reading-thread.ts"
+import { isSmallBase } from "./small-base.ts"
 
 /** What an engine is opened with: plain values, as they cross to a Worker. */
 export interface EngineSettings {
@@ -24,6 +25,8 @@ export interface EngineSettings {
   readonly backend: BackendName | "auto"
   /** @default the backend's */
   readonly threads?: number
+  /** Answers come one at a time: a small base then gets by with one thread of WebAssembly, which starts sooner. @default {false} */
+  readonly oneStream?: boolean
   /** Positions of a sequence at most. @default the base's, at most 8192 */
   readonly contextLength?: number
   /** Hold the base's weights in fewer bits. @default as f32 */
@@ -46,9 +49,11 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     prefixCacheBytes,
     maxAdapters,
     quantize,
+    oneStream = false,
     force = false,
   } = settings
-  const { runtime } = await openRuntime(backend, threads === undefined ? {} : { threads })
+  const light = oneStream && (await isSmallBase(path))
+  const { runtime } = await openRuntime(backend, { light, ...(threads !== undefined && { threads }) })
   const open = await openBase(path, quantize ? { quantize } : {})
   if (!open.tokenizer)
     throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be served`)

@@ -126,6 +126,11 @@ export interface Runtime {
 export interface RuntimeOptions {
   /** Threads for one operator. @default the number of physical cores, at most 8 */
   readonly threads?: number
+  /**
+   * All there is to compute is short, tokens of a small base one after the other: WebAssembly then has one thread where nobody says how
+   * many. @default {false}
+   */
+  readonly light?: boolean
   /** A folder for files the engine needs (graphs beside their weights). @default a folder under the cache folder */
   readonly workFolder?: string
   /** The folder, ending in a slash, where a page finds the WebAssembly of onnxruntime-web. @default beside its script */

@@ -55,13 +55,13 @@ const asNeeded = ({ size, part }: FrozenWeights): Uint8Array =>
     subarray: { value: (from: number, to: number) => part!(from, to - from) },
   }) as Uint8Array
 
-async function openWasm({ threads = defaultThreads(), engineUrl }: RuntimeOptions = {}): Promise<Runtime> {
+async function openWasm({ threads, light = false, engineUrl }: RuntimeOptions = {}): Promise<Runtime> {
   const ort = await library().catch((cause: unknown) => {
     throw new EspalierError("unavailable", `Backend wasm can't run here: ${messageOf(cause)}`, { cause })
   })
   // WebAssembly starts once, with the first session: later settings of its threads would change nothing.
   const isFirst = threadsOfThisRealm === null
-  threadsOfThisRealm ??= canThread() ? threads : 1
+  threadsOfThisRealm ??= canThread() ? (threads ?? (light ? 1 : defaultThreads())) : 1
   const used = threadsOfThisRealm
   ort.env.wasm.numThreads = used
   ort.env.logLevel = "error"
