@@ -7,11 +7,11 @@ import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { converse, loadNamed } from "./generate.ts"
 import { describeError, printable } from "./io.ts"
-import { engineOptions, engineSettings, samplingOptions } from "./shared-options.ts"
+import { engineSettings, oneStreamOptions, samplingOptions } from "./shared-options.ts"
 import { consulted, retrievalOptions, showSources } from "./with-documents.ts"
 
 const options = {
-  ...engineOptions,
+  ...oneStreamOptions,
   adapter: { type: "string", value: "folder", description: "an adapter to answer with" },
   ...samplingOptions,
   ...retrievalOptions,

@@ -7,11 +7,11 @@ import type { EngineApi, PromptInput } from "../serve/engine-api.ts"
 import type { ChatMessage } from "../text/tokenizer-contract.ts"
 import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
 import { printable } from "./io.ts"
-import { engineOptions, engineSettings, namedAdapter, samplingOptions } from "./shared-options.ts"
+import { engineSettings, namedAdapter, oneStreamOptions, samplingOptions } from "./shared-options.ts"
 import { type Consulted, consulted, retrievalOptions, showSources, type Told } from "./with-documents.ts"
 
 const options = {
-  ...engineOptions,
+  ...oneStreamOptions,
   adapter: { type: "string", value: "folder", description: "an adapter to answer with" },
   ...samplingOptions,
   system: { type: "string", description: "a system message" },

@@ -84,6 +84,12 @@ export function baseFolder(given: string | undefined): string {
 export const quantizeSetting = (given: string | undefined): { readonly quantize?: Quantization } =>
   given === undefined || given === "none" ? {} : { quantize: given as Quantization }
 
+/** Options of an engine that gives one answer at a time: see `EngineSettings.oneStream`. */
+export const oneStreamOptions = {
+  ...engineOptions,
+  threads: { ...engineOptions.threads, default: "the machine's cores, at most 8; for a small base on wasm 1" },
+} as const
+
 /** Settings of an engine from options. */
 export function engineSettings(values: {
   readonly base?: string
