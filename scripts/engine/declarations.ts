@@ -5,7 +5,7 @@
  */
 import { concatBytes } from "../../src/core/bytes.ts"
 import { codeStart, encodeNumber, type Stretch } from "../../src/runtime/wasm-file.ts"
-import { type Instruction, instructionsOf } from "./instructions.ts"
+import { encodeSigned, type Instruction, instructionsOf } from "./instructions.ts"
 
 /** The making of one operator's schema, from behind the one before it to where it is destroyed. */
 export interface Declaration extends Stretch {
@@ -201,17 +201,4 @@ function pushOf({ local, added }: Known): Uint8Array {
   if (local === null) return number
   const get = Uint8Array.of(GET, ...encodeNumber(local))
   return added === 0 ? get : concatBytes([get, number, Uint8Array.of(ADD)])
-}
-
-/** A signed LEB128. */
-function encodeSigned(value: number): number[] {
-  const bytes: number[] = []
-  let rest = value
-  while (true) {
-    const low = rest & 0x7f
-    rest >>= 7
-    const isLast = (rest === 0 && !(low & 0x40)) || (rest === -1 && Boolean(low & 0x40))
-    bytes.push(isLast ? low : low | 0x80)
-    if (isLast) return bytes
-  }
 }

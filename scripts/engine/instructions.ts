@@ -27,3 +27,16 @@ export function instructionsOf(bytes: Uint8Array, body: Stretch): Instruction[] 
   }
   return found
 }
+
+/** A signed LEB128. */
+export function encodeSigned(value: number): number[] {
+  const bytes: number[] = []
+  let rest = value
+  while (true) {
+    const low = rest & 0x7f
+    rest >>= 7
+    const isLast = (rest === 0 && !(low & 0x40)) || (rest === -1 && Boolean(low & 0x40))
+    bytes.push(isLast ? low : low | 0x80)
+    if (isLast) return bytes
+  }
+}

@@ -15,7 +15,7 @@ import {
   WasmReader,
   withSections,
 } from "../../src/runtime/wasm-file.ts"
-import { type Instruction, instructionsOf } from "./instructions.ts"
+import { encodeSigned, type Instruction, instructionsOf } from "./instructions.ts"
 import { globalsOf } from "./instrument.ts"
 
 /** How large things are, in bytes. */
@@ -267,9 +267,6 @@ class Splitter {
 
 /** Whether an instruction computes with vectors of floats. */
 const isArithmetic = ({ code, numbers }: Instruction): boolean => code === VECTORS && numbers[0]! >= 0xe0
-
-/** A small positive number as a signed LEB128. */
-const encodeSigned = (value: number): number[] => (value < 64 ? [value] : [(value & 0x7f) | 0x80, value >> 7])
 
 /** Types of locals as a body begins with them. */
 function localGroups(types: readonly number[]): Uint8Array {

@@ -3,14 +3,10 @@
  * when the script is deployed, and onnxruntime-web, which wants to compile it itself, is handed that one.
  */
 import * as ort from "onnxruntime-web"
+import { bytesOfSource, type Instantiate } from "./wasm-source.ts"
 
 /** An empty module: what the engine is told its bytes are, so that it fetches none. */
 const EMPTY = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])
-
-type Instantiate = (
-  source: WebAssembly.Module | BufferSource,
-  imports?: WebAssembly.Imports,
-) => Promise<WebAssembly.Instance | WebAssembly.WebAssemblyInstantiatedSource>
 
 /**
  * Has onnxruntime-web run `engine` in place of what it would compile. Call it before the backend `wasm` is opened.
@@ -28,9 +24,6 @@ export function useCompiledWasm(engine: WebAssembly.Module): void {
 
 /** Whether these are the bytes that stand for the engine, whichever view of them the engine hands over. */
 function isEmptyModule(source: WebAssembly.Module | BufferSource): boolean {
-  if (source instanceof WebAssembly.Module) return false
-  const bytes = ArrayBuffer.isView(source)
-    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-    : new Uint8Array(source)
-  return bytes.length === EMPTY.length && bytes.every((byte, i) => byte === EMPTY[i])
+  const bytes = bytesOfSource(source)
+  return bytes?.length === EMPTY.length && bytes.every((byte, i) => byte === EMPTY[i])
 }

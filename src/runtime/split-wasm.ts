@@ -9,11 +9,7 @@ import { sha256Hex } from "../core/hash.ts"
 import { type HotFunctions, hotFunctions } from "./hot-functions.ts"
 import { SHARED, type SplitEngine, splitEngine } from "./split-engine.ts"
 import { outlineOf } from "./wasm-file.ts"
-
-type Instantiate = (
-  source: WebAssembly.Module | BufferSource,
-  imports?: WebAssembly.Imports,
-) => Promise<WebAssembly.Instance | WebAssembly.WebAssemblyInstantiatedSource>
+import { bytesOfSource, type Instantiate } from "./wasm-source.ts"
 
 /** (module (import "" "" (func)) (export "" (func 0))): makes a function of WebAssembly's of one of JavaScript's. */
 const BRIDGE = new Uint8Array([
@@ -84,11 +80,4 @@ function bytesOfBase64(text: string): Uint8Array {
   const bytes = new Uint8Array(packed.length)
   for (let i = 0; i < bytes.length; i++) bytes[i] = packed.charCodeAt(i)
   return bytes
-}
-
-function bytesOfSource(source: WebAssembly.Module | BufferSource): Uint8Array | null {
-  if (source instanceof WebAssembly.Module) return null
-  return ArrayBuffer.isView(source)
-    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-    : new Uint8Array(source)
 }
