@@ -15,6 +15,7 @@ import { hotFunctions } from "../../src/runtime/hot-functions.ts"
 import { wasm } from "../../src/runtime/wasm.ts"
 import { bodiesOf } from "../../src/runtime/wasm-file.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
+import { countCompiled } from "./compiled-modules.ts"
 import { loraGradients } from "./lora-step.ts"
 
 const [how = ""] = process.argv.slice(2)
@@ -34,15 +35,7 @@ const recorded: Record<string, () => Partial<typeof hotFunctions>> = {
 }
 Object.assign(hotFunctions, recorded[how]!())
 
-const { Module } = WebAssembly
-let onTheSpot = 0
-class Counted extends Module {
-  constructor(bytes: BufferSource) {
-    super(bytes)
-    if (bytes.byteLength > 1000) onTheSpot++
-  }
-}
-Object.assign(WebAssembly, { Module: Counted })
+const { count } = countCompiled(1000)
 
 const runtime = await wasm.open({ threads: 1 })
 const found: Uint8Array[] = []
@@ -61,7 +54,7 @@ for (const quantize of [undefined, "int8"] as const) {
   }
   await decoder.dispose()
 }
-const afterAnswers = onTheSpot
+const afterAnswers = count()
 for (const name of ["gemma3", "gpt2", "qwen3"]) {
   const { base } = await openAt(`../fixtures/parity/${name}/base`)
   const { loss, gradients } = await loraGradients(runtime, base)
@@ -69,4 +62,4 @@ for (const name of ["gemma3", "gpt2", "qwen3"]) {
   note(gradients)
 }
 const hash = await sha256Hex(Buffer.concat(found))
-console.log(JSON.stringify({ hash, afterAnswers, onTheSpot }))
+console.log(JSON.stringify({ hash, afterAnswers, onTheSpot: count() }))
