@@ -30,7 +30,7 @@ export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment) {
         const request = checked(vllmLoadRequest, await readJson(c, maxBodyBytes))
         const { lora_name: name, lora_path: path, load_inplace: replace } = request
         await service.loadAdapter({ name, path, replace }, callerOf(c)).catch((error) => {
-          throw inVllmTerms(error, name)
+          throw inVllmTerms(error)
         })
         return c.text(`Success: LoRA adapter '${name}' added successfully.`)
       },
@@ -46,7 +46,7 @@ export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       async (c) => {
         const { lora_name: name } = checked(vllmUnloadRequest, await readJson(c, maxBodyBytes))
         await service.unloadAdapter(name, callerOf(c)).catch((error) => {
-          throw inVllmTerms(error, name)
+          throw inVllmTerms(error)
         })
         return c.text(`Success: LoRA adapter '${name}' removed successfully.`)
       },
@@ -57,11 +57,12 @@ export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment) {
 }
 
 /** The same error with vLLM's field names, and with its status 400 where the name is taken. */
-function inVllmTerms(error: unknown, name: string): unknown {
+function inVllmTerms(error: unknown): unknown {
   if (!isEspalierError(error)) return error
   if (error.code === "conflict" && error.param === "name") {
+    const hint = error.hint?.replace("ask to replace it", "set 'load_inplace' to true")
     return new EspalierError("invalid_request", error.message, {
-      hint: `To load '${name}' in place of a loaded adapter, set 'load_inplace' to true`,
+      ...(hint !== undefined && { hint }),
       param: "lora_name",
     })
   }

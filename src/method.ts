@@ -4,6 +4,7 @@
  */
 import * as v from "valibot"
 import { EspalierError } from "./core/errors.ts"
+import { issueText } from "./core/issue-text.ts"
 import type { Rng } from "./core/rng.ts"
 import type { Tensor } from "./core/tensor.ts"
 import type { Form } from "./forms/form.ts"
@@ -346,7 +347,7 @@ function hooksOver<S extends v.GenericSchema, N extends string, M extends string
 function parseSettings<S extends v.GenericSchema>(method: string, schema: S, raw: unknown): v.InferOutput<S> {
   const result = v.safeParse(schema, raw)
   if (result.success) return result.output
-  const lines = result.issues.map((issue) => `${v.getDotPath(issue) ?? "settings"}: ${issue.message}`)
+  const lines = result.issues.map((issue) => `${v.getDotPath(issue) ?? "settings"}: ${issueText(issue)}`)
   throw new EspalierError("invalid_request", `Settings of method ${method} are wrong: ${lines.join("; ")}`, {
     param: `method.${v.getDotPath(result.issues[0]) ?? ""}`,
   })

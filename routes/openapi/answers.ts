@@ -79,7 +79,15 @@ export const adapterCard = answerOf<AdapterCard>()(
 
 /** Adapters as llama.cpp lists them. */
 export const loraList = answerOf<readonly LoraAdapter[]>()(
-  v.array(v.object({ id: count, path: v.string(), scale: v.number() })),
+  v.array(
+    v.object({
+      id: count,
+      path: v.string(),
+      scale: v.number(),
+      task_name: v.literal(""),
+      prompt_prefix: v.literal(""),
+    }),
+  ),
 )
 
 /** That it is done, as llama.cpp says it. */

@@ -97,7 +97,7 @@ export async function decide(asked: Asked, parts: Answering, signal?: AbortSigna
   const shown = withPassages(messages, relevant, { reading, room: Math.max(0, room), count })
   if (relevant.length > 0 && shown.passages.length === 0)
     throw new EspalierError(
-      "invalid_request",
+      "context_length_exceeded",
       `This model's context holds ${contextLength} tokens, and ${virtualTokens > 0 ? `${virtualTokens} of the adapter, ` : ""}${own} of the conversation and ${answerTokens} of the answer leave no room for what documents say`,
       { hint: "Lower max_tokens, shorten the conversation, or set retrieval to off", param: "max_tokens" },
     )

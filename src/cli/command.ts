@@ -86,6 +86,7 @@ export function exitCodeOf(error: unknown): number {
     case "too_large":
       return exitCodes.badInput
     case "invalid_request":
+    case "context_length_exceeded":
     case "unsupported":
     case "conflict":
       return exitCodes.usage

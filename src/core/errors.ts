@@ -12,6 +12,7 @@ export type ErrorCode =
   | "adapter_mismatch" // an adapter does not fit the base it is loaded on
   | "not_found" // no such model, adapter, file, route
   | "conflict" // the name is taken, or the state does not allow it
+  | "context_length_exceeded" // prompt and answer do not fit the model's context: OpenAI's name, which clients look for
   | "too_large" // a body or a file is over its limit
   | "queue_full" // too many requests: try again later
   | "storage_full" // the disk has no room for what was to be kept
@@ -26,6 +27,7 @@ const statuses: Record<ErrorCode, number> = {
   adapter_mismatch: 400,
   not_found: 404,
   conflict: 409,
+  context_length_exceeded: 400,
   too_large: 413,
   queue_full: 429,
   storage_full: 507,

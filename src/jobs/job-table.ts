@@ -4,7 +4,7 @@
  */
 import { EspalierError } from "../core/errors.ts"
 import type { Database, SqlRow, SqlValue } from "../store/database.ts"
-import type { JobError, JobRecord, JobSpec, JobStatus } from "./job-record.ts"
+import { isOver, type JobError, type JobRecord, type JobSpec, type JobStatus } from "./job-record.ts"
 import { type Page, type PageRequest, pageOf } from "./page.ts"
 
 /** What a new job is made of. */
@@ -127,8 +127,9 @@ const moves: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
 }
 
 /** @throws {EspalierError} `conflict` that says what the job's status allows. */
-export function refuseMove({ id, status }: JobRecord, what: string): never {
-  throw new EspalierError("conflict", `Job ${id} can't be ${what}: it is ${status}`, { param: "fine_tuning_job_id" })
+export function refuseMove({ id, status, paused }: JobRecord, what: string): never {
+  const state = paused && !isOver(status) ? "paused already" : status
+  throw new EspalierError("conflict", `Job ${id} can't be ${what}: it is ${state}`, { param: "fine_tuning_job_id" })
 }
 
 /**

@@ -83,7 +83,7 @@ export function startJobQueue(parts: JobQueueParts): JobQueue {
     cancel(job) {
       database.transaction(() => {
         const now = findJob(database, job.id) ?? job
-        const change = { finishedAt: store.now(), estimatedFinish: null }
+        const change = { finishedAt: store.now(), estimatedFinish: null, paused: false }
         if (isOver(now.status) || !moveJob(database, job.id, [now.status], "cancelled", change)) {
           refuseMove(now, "cancelled")
         }

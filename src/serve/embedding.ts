@@ -29,7 +29,7 @@ export async function embed(
   const virtual = adapter?.virtualTokens ?? 0
   if (virtual + ids.length > contextLength)
     throw new EspalierError(
-      "invalid_request",
+      "context_length_exceeded",
       `This model's context holds ${contextLength - virtual} tokens but an input has ${ids.length}`,
       { hint: "Shorten it, or cut it into several", param: "input" },
     )

@@ -50,7 +50,8 @@ export interface Scheduler {
   /**
    * Accepts all of `requests` or none; their holds are the scheduler's from here on, and are released on refusal too.
    * @returns one stream of events for each; a stream that is left early aborts its generation
-   * @throws {EspalierError} `invalid_request` if one does not fit the context, `queue_full` if there is no place
+   * @throws {EspalierError} `context_length_exceeded`, `invalid_request` for ids that are none, `queue_full` if there is no
+   *   place
    */
   submit(requests: readonly GenerationRequest[]): AsyncIterable<GenerationEvent>[]
   /** Runs `job` while no other call of the decoder is under way: binding an adapter, say. */
@@ -255,10 +256,13 @@ function checkRequest(request: GenerationRequest, decoder: Decoder): void {
   if (virtual + prompt + completion > contextLength) {
     const parts = [`${prompt} tokens of prompt`, `${completion} of completion`]
     if (virtual > 0) parts.push(`${virtual} virtual tokens of the adapter`)
+    const fits = request.maxTokens !== null && virtual + prompt < contextLength
     throw new EspalierError(
-      "invalid_request",
+      "context_length_exceeded",
       `This model's context holds ${contextLength} tokens but ${virtual + prompt + completion} were asked for: ${parts.join(", ")}`,
-      { hint: "Shorten the prompt or lower max_tokens", param: request.maxTokens === null ? "prompt" : "max_tokens" },
+      fits
+        ? { hint: "Shorten the prompt or lower max_tokens", param: "max_tokens" }
+        : { hint: "Shorten the prompt", param: "prompt" },
     )
   }
 }

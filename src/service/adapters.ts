@@ -31,11 +31,13 @@ export async function retrieveAdapter(context: ServiceContext, name: string): Pr
 
 /**
  * Loads an adapter while everything else goes on.
- * @throws {EspalierError} If name or path are not allowed, the name is taken, or the folder holds no usable adapter.
+ * @throws {EspalierError} If name or path are not allowed, the name is taken or a job's model has it, or the folder holds no
+ *   usable adapter.
  */
 export async function loadAdapter(context: ServiceContext, request: LoadRequest): Promise<AdapterCard> {
   const { engine, adapterRoot } = context
   checkName(request.name, engine.info.base)
+  checkNotShelved(context, request.name)
   if (adapterRoot === null) {
     throw new EspalierError("unsupported", "This server loads no adapters by request: it has no adapters folder", {
       hint: "Start it with an adapters folder",
@@ -85,6 +87,19 @@ export function checkName(name: string, base: string): void {
   if (name === base) {
     throw new EspalierError("conflict", `"${name}" is the base's name`, { hint: "Choose another name", param: "name" })
   }
+}
+
+/**
+ * A job's model is what the job made: put in its place, something else would answer only until memory ran short, and the
+ * model itself again after that.
+ * @throws {EspalierError} `conflict`
+ */
+function checkNotShelved({ training }: ServiceContext, name: string): void {
+  if (!training?.shelf.find(name)) return
+  throw new EspalierError("conflict", `"${name}" is the model of a fine-tuning job`, {
+    hint: `Choose another name, or delete it first (DELETE /v1/models/${name})`,
+    param: "name",
+  })
 }
 
 function cardOf({ engine }: ServiceContext, adapter: AdapterInfo): AdapterCard {

@@ -70,7 +70,9 @@ export async function chat(
   ).catch((error) => {
     // The format is the tools' then.
     const isFormat = plan?.forced && isEspalierError(error) && error.param?.startsWith("response_format")
-    throw isFormat ? rephrased(error, { param: "tools" }) : error
+    if (isFormat) throw rephrased(error, { param: "tools" })
+    // What the engine calls a prompt are a chat's messages.
+    throw isEspalierError(error) && error.param === "prompt" ? rephrased(error, { param: "messages" }) : error
   })
   return answerOf(request, generation, { head: newHead(generation.adapter), retrieved, refused: false, plan, newId })
 }

@@ -3,6 +3,7 @@
  */
 import * as v from "valibot"
 import { EspalierError } from "../core/errors.ts"
+import { issueText } from "../core/issue-text.ts"
 
 /** A message repeats what it found; nobody needs more of a wrong value than this. */
 const longest = 300
@@ -29,9 +30,12 @@ function describe(issue: v.BaseIssue<unknown>, prefix: string): [path: string, m
   const path = [prefix, own].filter((part) => part !== "" && part !== null).join(".")
   const deeper = issue.issues?.filter((inner) => inner.path !== undefined && inner.path.length > 0) ?? []
   if (deeper.length > 0) return describe(deeper[0]!, path)
+  // Of the right type and yet not right: of that alternative there is more to tell than that there are several.
+  const near = issue.issues?.find(({ kind }) => kind === "validation")
+  if (near) return describe(near, path)
   // A key that is missing has an issue of its object, whose message names the key once more.
   if (issue.input === undefined && issue.message.startsWith("Invalid key: ")) {
     return [path, "Expected a value but found none"]
   }
-  return [path, issue.message.replace(/^Invalid \w+: /, "").replace(" but received ", " but found ")]
+  return [path, issueText(issue)]
 }

@@ -14,7 +14,13 @@ import { type ChatRequest, type CompletionRequest, type LoraAdapter, loraScales 
 export async function listLoras({ engine, loras }: ServiceContext): Promise<readonly LoraAdapter[]> {
   const adapters = (await engine.list()).toSorted((a, b) => a.loadedAt - b.loadedAt)
   return adapters
-    .map(({ name }) => ({ id: loras.idOf(name), path: name, scale: loras.scaleOf(name) }))
+    .map(({ name }) => ({
+      id: loras.idOf(name),
+      path: name,
+      scale: loras.scaleOf(name),
+      task_name: "" as const,
+      prompt_prefix: "" as const,
+    }))
     .sort((a, b) => a.id - b.id)
 }
 

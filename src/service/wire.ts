@@ -194,6 +194,9 @@ export interface LoraAdapter {
   readonly path: string
   /** What it weighs in requests to the base that say nothing else. */
   readonly scale: number
+  /** What only adapters in llama.cpp's own format have: empty, as there for those that have none. */
+  readonly task_name: ""
+  readonly prompt_prefix: ""
 }
 
 /** Tokens of a request. */

@@ -142,6 +142,20 @@ describe("a wrong field is refused by its name", () => {
   }
 })
 
+describe("what is wrong is said as people say it", () => {
+  const rows: readonly [path: string, body: object, message: string][] = [
+    ["/v1/completions", text({ n: 1.5 }), "`n`: Expected a whole number but found 1.5"],
+    ["/v1/completions", text({ prompt: [] }), "`prompt`: Expected at least 1 item but found 0"],
+    ["/v1/completions", text({ stop: "" }), "`stop`: Expected at least 1 character but found 0"],
+    ["/v1/completions", text({ model: "m".repeat(257) }), "`model`: Expected at most 256 characters but found 257"],
+    ["/v1/chat/completions", chat({ messages: [] }), "`messages`: Expected at least 1 item but found 0"],
+    ["/v1/embeddings", { model: "base", input: [] }, "`input`: Expected at least 1 item but found 0"],
+  ]
+  for (const [path, body, message] of rows) {
+    test(message, async () => expect((await (await app.post(path, body)).json()).error.message).toBe(message))
+  }
+})
+
 describe("a wrong body is refused", () => {
   const path = "/v1/chat/completions"
   const rows: readonly [name: string, body: string, status: number, names: string][] = [
@@ -257,9 +271,19 @@ describe("a wrong place is refused", () => {
     })
   }
 
-  test("a prompt over the context", async () => {
-    const long = { prompt: "x".repeat(600) }
-    await expectError(await app.post("/v1/completions", text(long)), 400, "holds 512 tokens", "max_tokens")
+  test("what is over the context, under OpenAI's code and the field that is too much", async () => {
+    const long = "x".repeat(600)
+    const chatAsks = (fields: object) => app.post("/v1/chat/completions", chat(fields))
+    for (const [response, param] of [
+      [await app.post("/v1/completions", text({ prompt: long })), "prompt"],
+      [await app.post("/v1/completions", text({ max_tokens: 600 })), "max_tokens"],
+      [await chatAsks({ messages: [{ role: "user", content: long }] }), "messages"],
+      [await chatAsks({ max_tokens: 600 }), "max_tokens"],
+      [await app.post("/v1/embeddings", { model: "base", input: long }), "input"],
+    ] as const) {
+      expect((await response.clone().json()).error.code).toBe("context_length_exceeded")
+      await expectError(response, 400, "holds 512 tokens", param)
+    }
   })
 
   test("more completions than one request may ask for", async () => {

@@ -85,6 +85,8 @@ describe("POST /v1/fine_tuning/jobs", () => {
       expect([fields, error.param, error.status]).toEqual([fields, param, status])
     }
     expect(await failure(create({ suffix: "a b" }))).toBeInstanceOf(BadRequestError)
+    const unknown = await failure(create({ espalier: { rnak: 8 } }))
+    expect(unknown.message).toContain("`espalier.rnak`: There is no field of this name")
     expect(runner.runs).toEqual([])
   })
 
@@ -176,6 +178,36 @@ describe("GET /v1/fine_tuning/jobs", () => {
       expect(await failure(ask() as Promise<unknown>)).toBeInstanceOf(NotFoundError)
     }
   })
+})
+
+test("a job that is paused is said to be so, until it is cancelled", async () => {
+  const { client, create, runner } = await listen()
+  runner.hold()
+  await create()
+  const { id } = await create()
+  const { jobs } = client.fineTuning
+  await jobs.pause(id)
+  expect((await failure(jobs.pause(id))).message).toContain("can't be paused: it is paused already")
+  const cancelled = (await jobs.cancel(id)) as { status: string; espalier?: { paused: boolean } }
+  expect([cancelled.status, cancelled.espalier?.paused]).toEqual(["cancelled", false])
+  expect((await failure(jobs.resume(id))).message).toContain("can't be resumed: it is cancelled")
+})
+
+test("a job's model keeps its name, in memory or not", async () => {
+  const { app, client, create } = await listen()
+  const name = (await over(client, (await create()).id)).fine_tuned_model!
+  for (const state of ["in memory", "on the shelf"]) {
+    for (const replace of [true, false]) {
+      const response = await app.post("/v1/adapters", { name, path: "by-hand", replace })
+      const { error } = await response.json()
+      expect([state, response.status, error.param]).toEqual([state, 409, "name"])
+      expect(error.message).toContain("is the model of a fine-tuning job")
+    }
+    const load = { lora_name: name, lora_path: "by-hand", load_inplace: true }
+    const body = await (await app.post("/v1/load_lora_adapter", load)).json()
+    expect([body.error.param, body.error.message.includes("load_inplace")]).toEqual(["lora_name", false])
+    await app.send(`/v1/adapters/${name}`, { method: "DELETE" })
+  }
 })
 
 describe("DELETE /v1/models/{id}", () => {

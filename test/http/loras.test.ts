@@ -65,12 +65,12 @@ describe("/lora-adapters", () => {
     const list = async () => (await app.get("/lora-adapters")).json()
     const [a, b] = await list()
     expect([a, b]).toEqual([
-      { id: 0, path: "a", scale: 0 },
-      { id: 1, path: "b", scale: 0 },
+      { id: 0, path: "a", scale: 0, task_name: "", prompt_prefix: "" },
+      { id: 1, path: "b", scale: 0, task_name: "", prompt_prefix: "" },
     ])
     await app.send("/v1/adapters/a", { method: "DELETE" })
     await app.post("/v1/adapters", { name: "c", path: "c" })
-    expect(await list()).toEqual([b, { id: 2, path: "c", scale: 0 }])
+    expect(await list()).toEqual([b, { ...b, id: 2, path: "c" }])
   })
 
   test("sets what answers requests to the base, until it is set otherwise; names are answered by themselves", async () => {

@@ -94,6 +94,7 @@ test("nearest() finds a slip of the fingers and leaves other words alone", () =>
 test("exitCodeOf() tells a wrong file from wrong usage, a missing backend and a fault", () => {
   const codes: Record<ErrorCode, number> = {
     invalid_request: 2,
+    context_length_exceeded: 2,
     unsupported: 2,
     conflict: 2,
     invalid_file: 3,

@@ -179,9 +179,10 @@ describe("scheduler refuses", () => {
     const bound = { hash: "h", virtualTokens: 6, dispose: async () => {} }
     const adapter = { bound, release: () => void released++ }
     const error = refusal(() => scheduler.submit([request("abcdefgh", { adapter, maxTokens: 7 })]))
-    expect(error.code).toBe("invalid_request")
+    expect(error.code).toBe("context_length_exceeded")
     expect(error.param).toBe("max_tokens")
     expect(error.message).toContain("holds 20 tokens but 21")
+    expect(refusal(() => scheduler.submit([request("a".repeat(20), { maxTokens: 1 })])).param).toBe("prompt")
     expect(refusal(() => scheduler.submit([request("a".repeat(20), { maxTokens: null })])).param).toBe("prompt")
     expect(released).toBe(1)
     expect(decoder.books).toEqual({ sequences: 0, adapters: 0, appends: 0, steps: 0 })
