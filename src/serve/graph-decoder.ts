@@ -85,7 +85,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   }
   const banks = new Map<DecodeFeature, RowBank>()
   const bankOf = (feature: DecodeFeature): RowBank => {
-    const bank = banks.get(feature) ?? new RowBank()
+    const bank = banks.get(feature) ?? new RowBank(device !== null)
     banks.set(feature, bank)
     return bank
   }
@@ -107,10 +107,12 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     input: Record<string, Feed>,
     { caches, slot, rows, count, all }: CacheRows & { count: number; all: boolean },
   ): Promise<{ readonly logits: Float32Array | null; readonly states: Float32Array | null }> => {
+    const { kvHeads } = config
     const lengths = Array.from({ length: rows }, (_, row) => caches.length(slot + row))
-    const positions = lengths.flatMap((length) => Array.from({ length: count }, (_, i) => length + i))
-    const places = lengths.flatMap((_, row) =>
-      Array.from({ length: config.kvHeads }, () => positions.slice(row * count, (row + 1) * count)).flat(),
+    const positions = Array.from({ length: rows * count }, (_, i) => lengths[Math.floor(i / count)]! + (i % count))
+    const places = Array.from(
+      { length: rows * kvHeads * count },
+      (_, i) => positions[Math.floor(i / (kvHeads * count)) * count + (i % count)]!,
     )
     const wanted = all
       ? Array.from({ length: rows * count }, (_, i) => i)
@@ -128,7 +130,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
         ...input,
         ...(device?.pastOf(place) ?? caches.views(slot, rows)),
         position_ids: i64([rows, count], positions),
-        places: i64([rows, config.kvHeads, count, 1], places),
+        places: i64([rows, kvHeads, count, 1], places),
         last: i32(
           [rows],
           ends.map((end) => end - 1),

@@ -2,6 +2,7 @@
  * @module The KV caches of all sequences, side by side, so that the first n of them are one tensor: the batch of a step.
  * Room grows as sequences come and grow, in slots by doubling, and comes down again when the longest have gone.
  */
+import { copyValues } from "../core/copy-values.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 
 /** Sizes of a base that decide its caches. */
@@ -31,9 +32,8 @@ export class KvPool {
   /** Positions filled, by slot. */
   #lengths: number[] = []
   #changes = 0
-  /** The views last asked for: a batch that goes on as it is asks for the same at each token. */
-  #viewed: { readonly slot: number; readonly count: number; readonly views: Record<string, Tensor<"f32">> } | null =
-    null
+  /** Views by slot and count: a batch that goes on as it is asks for the same at each token, and prompts are read between. */
+  readonly #viewed = new Map<string, Record<string, Tensor<"f32">>>()
 
   /** @param headsApart whether views have an axis of 1 after the heads: see `DecodeTarget`. @default {false} */
   constructor(shape: KvShape, maxPositions: number, headsApart = false) {
@@ -70,7 +70,7 @@ export class KvPool {
     const newPositions = blocks > this.#positions || isAmple ? blocks : this.#positions
     if (newSlots === this.#slots && newPositions === this.#positions) return
     this.#changes++
-    this.#viewed = null
+    this.#viewed.clear()
     for (let i = 0; i < 2 * layers; i++) {
       const cache = new Float32Array(newSlots * kvHeads * newPositions * headDim)
       const old = this.#caches[i]
@@ -93,7 +93,9 @@ export class KvPool {
    * as the decoding graph names them. The same tensors come again as long as there is the same room.
    */
   views(slot: number, count: number): Readonly<Record<string, Tensor<"f32">>> {
-    if (this.#viewed?.slot === slot && this.#viewed.count === count) return this.#viewed.views
+    const key = `${slot}:${count}`
+    const known = this.#viewed.get(key)
+    if (known) return known
     const { layers, kvHeads, headDim } = this.#shape
     const size = kvHeads * this.#positions * headDim
     const views: Record<string, Tensor<"f32">> = {}
@@ -103,7 +105,7 @@ export class KvPool {
           [count, kvHeads, ...(this.#headsApart ? [1] : []), this.#positions, headDim],
           this.#caches[2 * layer + i]!.subarray(slot * size, (slot + count) * size),
         )
-    this.#viewed = { slot, count, views }
+    this.#viewed.set(key, views)
     return views
   }
 
@@ -119,7 +121,7 @@ export class KvPool {
     for (const cache of this.#caches)
       for (let row = slot; row < slot + count; row++)
         for (let head = 0; head < kvHeads; head++) {
-          cache.set(added.subarray(from, from + size), this.#at(row, head, this.length(row)))
+          copyValues(added, from, size, cache, this.#at(row, head, this.length(row)))
           from += size
         }
     for (let row = slot; row < slot + count; row++) this.#lengths[row] = this.length(row) + tokens
@@ -171,7 +173,7 @@ export class KvPool {
   /** Gives all memory back. */
   release(): void {
     this.#changes++
-    this.#viewed = null
+    this.#viewed.clear()
     this.#slots = 0
     this.#positions = 0
     this.#caches = []

@@ -2,6 +2,7 @@
  * @module What the sequences of a batch feed, side by side: each row of the batch holds one sequence's matrices, padded
  * with zeros to the largest. A row is written when another adapter comes to sit in it, so that a step copies nothing.
  */
+import { copyValues } from "../core/copy-values.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 
 /** A matrix, or several of one shape, [..., height, width]. */
@@ -13,18 +14,24 @@ export interface RowMatrix extends Tensor<"f32"> {
 /** What one sequence feeds, by input name, without the batch axis. */
 export type RowFeeds = Readonly<Record<string, RowMatrix>>
 
-interface Shelf {
+/** Sizes of what a row holds of one input. */
+interface Sizes {
   /** The axes before a row's matrices: none where it has one. */
   readonly lead: readonly number[]
   /** Rows of each matrix, and columns of each of its parts. */
   readonly height: number
   readonly width: number
   readonly parts: number
+}
+
+interface Shelf extends Sizes {
+  /** The input. */
+  readonly name: string
+  /** Values of a row. */
+  readonly size: number
   /** [rows, ...lead, height, parts * width] */
   readonly data: Float32Array
 }
-
-type Sizes = Omit<Shelf, "data">
 
 const sizesOf = ({ shape, parts = 1 }: RowMatrix): Sizes => ({
   lead: shape.slice(0, -2),
@@ -33,19 +40,26 @@ const sizesOf = ({ shape, parts = 1 }: RowMatrix): Sizes => ({
   parts,
 })
 
-/** Lines of `parts` parts that a row has. */
-const linesOf = ({ lead, height }: Sizes): number => lead.reduce((count, size) => count * size, height)
-
 /** Values that a row has. */
-const sizeOf = (sizes: Sizes): number => linesOf(sizes) * sizes.parts * sizes.width
+const sizeOf = ({ lead, height, parts, width }: Sizes): number =>
+  lead.reduce((count, size) => count * size, height) * parts * width
 
 /** Rows of matrices by input name: those of one feature. */
 export class RowBank {
-  readonly #shelves = new Map<string, Shelf>()
+  readonly #renews: boolean
+  #shelves: Shelf[] = []
   /** What each row holds. */
   #held: (RowFeeds | null)[] = []
-  /** What the last call gave out, which the next gives out again where no row has changed. */
-  #given: { readonly count: number; readonly views: Record<string, Tensor<"f32">> } | null = null
+  /** What was given out for so many rows. */
+  readonly #views = new Map<number, Record<string, Tensor<"f32">>>()
+
+  /**
+   * @param renews give out other objects once a row was written, for who takes the same object for the same content.
+   * @default {false} the same objects for as many rows as long as there is room: they are over the memory that rows are written to
+   */
+  constructor(renews = false) {
+    this.#renews = renews
+  }
 
   /**
    * The first rows of the batch, holding these.
@@ -53,57 +67,80 @@ export class RowBank {
    * where the same rows are asked for again
    */
   feeds(rows: readonly RowFeeds[]): Record<string, Tensor<"f32">> {
-    if (this.#given?.count === rows.length && rows.every((feeds, row) => this.#held[row] === feeds))
-      return this.#given.views
-    this.#makeRoom(rows)
-    for (const [row, feeds] of rows.entries()) {
-      if (this.#held[row] === feeds) continue
-      for (const [name, matrix] of Object.entries(feeds)) write(this.#shelves.get(name)!, row, matrix)
-      this.#held[row] = feeds
+    // What a step asks that changes little is asked for at each token: it shall cost little, and leave nothing to collect.
+    let fits = rows.length <= this.#held.length
+    let isWritten = false
+    for (let row = 0; row < rows.length && fits; row++)
+      if (this.#held[row] !== rows[row]) {
+        isWritten = true
+        fits = this.#fits(rows[row]!)
+      }
+    if (!fits) this.#makeRoom(rows)
+    if (isWritten || !fits) {
+      for (const [row, feeds] of rows.entries()) this.#write(row, feeds)
+      if (this.#renews) this.#views.clear()
     }
+    const known = this.#views.get(rows.length)
+    if (known) return known
     const views: Record<string, Tensor<"f32">> = {}
-    for (const [name, shelf] of this.#shelves) {
-      const { lead, height, width, parts, data } = shelf
-      views[name] = f32([rows.length, ...lead, height, parts * width], data.subarray(0, rows.length * sizeOf(shelf)))
-    }
-    this.#given = { count: rows.length, views }
+    for (const { name, lead, height, width, parts, size, data } of this.#shelves)
+      views[name] = f32([rows.length, ...lead, height, parts * width], data.subarray(0, rows.length * size))
+    this.#views.set(rows.length, views)
     return views
   }
 
   /** Gives everything back. */
   clear(): void {
-    this.#shelves.clear()
+    this.#shelves = []
     this.#held = []
-    this.#given = null
+    this.#views.clear()
   }
 
-  /** Makes every shelf large enough; a shelf that grew has its rows written anew. */
+  /** Whether a row has room for these. */
+  #fits(feeds: RowFeeds): boolean {
+    for (const { name, height, width, parts } of this.#shelves) {
+      const { shape } = feeds[name]!
+      if (shape.at(-2)! > height || shape.at(-1)! > parts * width) return false
+    }
+    return true
+  }
+
+  /** Makes every shelf large enough; all rows are to be written anew. */
   #makeRoom(rows: readonly RowFeeds[]): void {
     const count = rows.length <= this.#held.length ? this.#held.length : 2 ** Math.ceil(Math.log2(rows.length))
-    let grown = false
-    for (const name of Object.keys(rows[0]!)) {
-      const shelf = this.#shelves.get(name)
+    const before = new Map(this.#shelves.map((shelf) => [shelf.name, shelf]))
+    this.#shelves = Object.keys(rows[0]!).map((name) => {
+      const shelf = before.get(name)
       const wanted = rows.map((feeds) => sizesOf(feeds[name]!))
       const height = Math.max(shelf?.height ?? 0, ...wanted.map((each) => each.height))
       const width = Math.max(shelf?.width ?? 0, ...wanted.map((each) => each.width))
-      if (shelf && count === this.#held.length && height === shelf.height && width === shelf.width) continue
+      if (shelf && count === this.#held.length && height === shelf.height && width === shelf.width) return shelf
       const sizes = { ...wanted[0]!, height, width }
-      this.#shelves.set(name, { ...sizes, data: new Float32Array(count * sizeOf(sizes)) })
-      grown = true
-    }
-    if (grown) this.#held = new Array<RowFeeds | null>(count).fill(null)
+      const size = sizeOf(sizes)
+      return { name, ...sizes, size, data: new Float32Array(count * size) }
+    })
+    this.#held = new Array<RowFeeds | null>(count).fill(null)
+    this.#views.clear()
+  }
+
+  /** Puts these into a row, if it doesn't hold them. */
+  #write(row: number, feeds: RowFeeds): void {
+    if (this.#held[row] === feeds) return
+    for (const shelf of this.#shelves) write(shelf, row, feeds[shelf.name]!)
+    this.#held[row] = feeds
   }
 }
 
 /** Writes matrices into a row, and zeros around each of their parts. */
 function write(shelf: Shelf, row: number, matrix: RowMatrix): void {
-  const own = sizesOf(matrix)
-  const size = sizeOf(shelf)
-  const place = shelf.data.subarray(row * size, (row + 1) * size)
-  if (own.height === shelf.height && own.width === shelf.width) {
-    place.set(matrix.data)
+  const { size } = shelf
+  // Neither is higher or wider than the shelf: as many values are the same sizes.
+  if (matrix.data.length === size) {
+    shelf.data.set(matrix.data, row * size)
     return
   }
+  const own = sizesOf(matrix)
+  const place = shelf.data.subarray(row * size, (row + 1) * size)
   place.fill(0)
   const lines = own.height * own.parts
   // Without padding inside of lines, a matrix is one piece.
@@ -111,13 +148,5 @@ function write(shelf: Shelf, row: number, matrix: RowMatrix): void {
   const step = own.width === shelf.width ? piece : shelf.width
   const [height, taken] = [shelf.height * shelf.parts * shelf.width, lines * own.width]
   for (let from = 0, to = 0; from < matrix.data.length; from += taken, to += height)
-    for (let i = 0, at = to; i < taken; i += piece, at += step) copy(matrix.data, from + i, piece, place, at)
-}
-
-/** As many values are quicker copied one by one than through a view. */
-const MOST_BY_ONE = 64
-
-function copy(source: Float32Array, from: number, count: number, target: Float32Array, to: number): void {
-  if (count > MOST_BY_ONE) target.set(source.subarray(from, from + count), to)
-  else for (let i = 0; i < count; i++) target[to + i] = source[from + i]!
+    for (let i = 0, at = to; i < taken; i += piece, at += step) copyValues(matrix.data, from + i, piece, place, at)
 }

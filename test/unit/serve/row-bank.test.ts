@@ -89,6 +89,21 @@ test("a row that keeps its adapter is not written again", () => {
   expect(bank.feeds([other, one]).a!.data[0]).toBe(other.a!.data[0]!)
 })
 
+test("as many rows are the same objects, or others once one was written where that is asked for", () => {
+  const [one, other] = [factors(2, 1), factors(2, 2)]
+  for (const renews of [false, true]) {
+    const bank = new RowBank(renews)
+    const first = bank.feeds([one, other])
+    expect(bank.feeds([one, other])).toBe(first)
+    const second = bank.feeds([other, other])
+    expect(second === first).toBe(!renews)
+    expect(product(second.a!, second.b!)).toEqual(product(other.a!, other.b!))
+    // Fewer rows and more of a larger rank, which has no room.
+    expect(bank.feeds([other]).a!.shape).toEqual([1, 4, 2])
+    expect(bank.feeds([other, factors(3, 3)]).a!.shape).toEqual([2, 4, 3])
+  }
+})
+
 test("a bank that was cleared begins anew", () => {
   const bank = new RowBank()
   bank.feeds([factors(16, 1)])
