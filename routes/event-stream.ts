@@ -50,6 +50,8 @@ export function eventStream(chunks: AsyncIterable<unknown>, options: EventStream
     cancel() {
       stop()
       options.onCancel()
+      // What stands between two chunks is told nothing by a signal, and has to end, too.
+      void iterator.return?.()?.catch(() => {})
     },
   })
   return new Response(body, {

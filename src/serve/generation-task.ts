@@ -30,6 +30,8 @@ export class GenerationTask {
   /** Called once, when everything is given back. */
   onClose: () => void = () => {}
   outcome: "running" | "finished" | "aborted" | "failed" = "running"
+  /** Milliseconds that it waited for its place. */
+  waitedMs = 0
   readonly #request: GenerationRequest
   readonly #tools: TaskTools
   readonly #sampler: Sampler
@@ -228,7 +230,7 @@ export class GenerationTask {
       if (stopped) reason = "stop"
     }
     this.outcome = "finished"
-    this.#tools.events.push({ type: "finish", reason, usage: this.usage })
+    this.#tools.events.push({ type: "finish", reason, usage: this.usage, waitedMs: this.waitedMs })
     this.#tools.events.end()
     this.close()
   }

@@ -71,4 +71,10 @@ export type FinishReason = "stop" | "length"
 export type GenerationEvent =
   | { readonly type: "prompt"; readonly text: string; readonly tokens: readonly OutputToken[] }
   | { readonly type: "text-delta"; readonly text: string; readonly tokens: readonly OutputToken[] }
-  | { readonly type: "finish"; readonly reason: FinishReason; readonly usage: Usage }
+  | {
+      readonly type: "finish"
+      readonly reason: FinishReason
+      readonly usage: Usage
+      /** Milliseconds that it waited for a place before anything was computed. */
+      readonly waitedMs: number
+    }

@@ -85,6 +85,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
   const totals = { finished: 0, aborted: 0, failed: 0, promptTokens: 0, completionTokens: 0 }
   const waiting: GenerationTask[] = []
   const active: GenerationTask[] = []
+  const asked = new Map<GenerationTask, number>()
   const began = new Map<GenerationTask, number>()
   /** How long a generation has its place, in milliseconds: of late, more than of old. */
   let usual = 0
@@ -107,6 +108,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
     const start = began.get(task)
     if (start !== undefined) usual += (clock() - start - usual) * (usual === 0 ? 1 : LATELY)
     began.delete(task)
+    asked.delete(task)
     totals[task.outcome === "running" ? "failed" : task.outcome]++
     totals.promptTokens += task.usage.promptTokens
     totals.completionTokens += task.usage.completionTokens
@@ -161,7 +163,9 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
     while (active.length + waiting.length > 0) {
       while (active.length < maxActive && waiting.length > 0) {
         const task = waiting.shift()!
-        began.set(task, clock())
+        const now = clock()
+        task.waitedMs = now - asked.get(task)!
+        began.set(task, now)
         active.push(task)
       }
       for (const task of active) task.settle()
@@ -199,6 +203,7 @@ export function createScheduler(decoder: Decoder, tokenizer: Tokenizer, options:
         const events = new EventQueue<GenerationEvent>(leave)
         const task = new GenerationTask(request, { decoder, tokenizer, defaultMaxTokens, events })
         waiting.push(task)
+        asked.set(task, clock())
         if (request.signal?.aborted) leave()
         else request.signal?.addEventListener("abort", leave, { once: true })
         task.onClose = () => request.signal?.removeEventListener("abort", leave)

@@ -87,6 +87,7 @@ function abstained(choices: number, text: string): Generation {
         choice,
         reason: "stop",
         usage: { promptTokens: 0, completionTokens: 0, cachedTokens: 0 },
+        waitedMs: 0,
       }
     }
   }

@@ -4,11 +4,13 @@
  */
 import { isEspalierError } from "../../core/errors.ts"
 import type { ChoiceEvent, EngineApi, Generation } from "../../serve/engine-api.ts"
-import { Counter, exposition, gauge, Histogram } from "./registry.ts"
+import { Counter, exposition, gauge, gauges, Histogram } from "./registry.ts"
 
 /** Seconds, from a small model's token to a long prompt on a slow machine. */
 const TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+/** Seconds, from a version that is at hand to a large adapter in a bucket. */
+const LOAD_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]
 
 /** An engine, and what a scrape shows of it. */
 export interface MeteredEngine {
@@ -31,7 +33,23 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
   )
   const nextToken = new Histogram("espalier_inter_token_seconds", "Between two tokens of a choice.", TOKEN_SECONDS)
   const whole = new Histogram("espalier_request_seconds", "From a request to its end.", REQUEST_SECONDS)
-  const loads = new Histogram("espalier_adapter_load_seconds", "Of loading or replacing an adapter.", REQUEST_SECONDS)
+  const queued = new Histogram(
+    "espalier_queue_seconds",
+    "That a choice waited for its place before anything was computed.",
+    REQUEST_SECONDS,
+  )
+  const loads = new Histogram(
+    "espalier_adapter_load_seconds",
+    "Until a name stands for an adapter: loaded, put in another's place, or the version before taken back.",
+    LOAD_SECONDS,
+  )
+  /** Requests that were accepted and are not over, by model. */
+  const inFlight = new Map<string, number>()
+  const count = (model: string, change: 1 | -1): void => {
+    const now = (inFlight.get(model) ?? 0) + change
+    if (now === 0) inFlight.delete(model)
+    else inFlight.set(model, now)
+  }
 
   /** Names come from clients: a merge by request is one model of many, and what there is not is none. */
   const modelOf = (adapter: string | null): string => adapter ?? inner.info.base
@@ -44,6 +62,7 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
   ): AsyncGenerator<ChoiceEvent, void, undefined> {
     const last = new Map<number, number>()
     let outcome = "aborted"
+    count(model, 1)
     try {
       for await (const event of events) {
         const now = clock()
@@ -57,6 +76,7 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
         } else if (event.type === "finish") {
           completionTokens.add({ model }, event.usage.completionTokens)
           cachedTokens.add({ model }, event.usage.cachedTokens)
+          queued.observe({ model }, event.waitedMs / 1000)
         }
         yield event
       }
@@ -65,9 +85,17 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
       outcome = outcomeOf(error)
       throw error
     } finally {
+      count(model, -1)
       requests.add({ model, outcome })
       whole.observe({ model }, (clock() - asked) / 1000)
     }
+  }
+
+  async function timedLoad<T>(model: string, by: "load" | "replace" | "rollback", load: () => Promise<T>): Promise<T> {
+    const asked = clock()
+    const loaded = await load()
+    loads.observe({ model, by }, (clock() - asked) / 1000)
+    return loaded
   }
 
   const engine: EngineApi = {
@@ -98,12 +126,9 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
         throw error
       }
     },
-    async load(name, source, options) {
-      const asked = clock()
-      const info = await inner.load(name, source, options)
-      loads.observe({}, (clock() - asked) / 1000)
-      return info
-    },
+    load: (name, source, options) =>
+      timedLoad(name, options?.replace ? "replace" : "load", () => inner.load(name, source, options)),
+    rollback: (name) => timedLoad(name, "rollback", () => inner.rollback(name)),
   }
 
   const refusedModel = (adapter: string | null, error: unknown): string =>
@@ -120,10 +145,16 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
         gauge("espalier_generations_waiting_limit", "Generations that may wait.", maxWaiting),
         gauge("espalier_adapters", "Adapters that are loaded.", adapters),
         gauge("espalier_uptime_seconds", "Since the start.", (clock() - began) / 1000),
+        gauges(
+          "espalier_requests_in_flight",
+          "Generations that were accepted and have not ended.",
+          [...inFlight].map(([model, requests]) => [{ model }, requests]),
+        ),
         requests,
         promptTokens,
         cachedTokens,
         completionTokens,
+        queued,
         firstToken,
         nextToken,
         whole,

@@ -101,7 +101,7 @@ describe("a question's way", () => {
     const { decision } = await decide({ ...ask("always"), answerTokens: 400 }, answering)
     expect(decision.passages).toEqual([tal])
     const none = decide({ ...ask("always"), answerTokens: 480 }, answering)
-    await expect(none).rejects.toMatchObject({ code: "invalid_request", param: "max_tokens" })
+    await expect(none).rejects.toMatchObject({ code: "context_length_exceeded", param: "max_tokens" })
     await expect(none).rejects.toThrow("512 tokens, and 6 of the conversation and 480 of the answer leave no room")
     const soft = decide({ ...ask("always"), answerTokens: 400, virtualTokens: 80 }, answering)
     await expect(soft).rejects.toThrow("80 of the adapter, 6 of the conversation and 400 of the answer leave no room")

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test"
 import { EspalierError } from "../../../src/core/errors.ts"
 import { endpointOf } from "../../../src/serve/endpoint.ts"
-import type { EngineApi } from "../../../src/serve/engine-api.ts"
+import type { ChoiceEvent, EngineApi } from "../../../src/serve/engine-api.ts"
 import { engineClient } from "../../../src/serve/engine-client.ts"
 import { engineHost } from "../../../src/serve/engine-host.ts"
 import { type FakeDecoder, fakeAdapter } from "../../support/fake-decoder.ts"
@@ -61,7 +61,9 @@ describe("engineClient() over a MessageChannel", () => {
     }
     const [remote, here] = await Promise.all([engine.generate(request), local.generate(request)])
     expect([remote.adapter, remote.promptTokens]).toEqual([here.adapter, here.promptTokens])
-    const eventsOf = async (events: AsyncIterable<unknown>): Promise<unknown[]> => Array.fromAsync(events)
+    // How long each waited is its own.
+    const eventsOf = (events: AsyncIterable<ChoiceEvent>): Promise<unknown[]> =>
+      Array.fromAsync(events, (event) => (event.type === "finish" ? { ...event, waitedMs: 0 } : event))
     expect(await eventsOf(remote.events)).toEqual(await eventsOf(here.events))
     for (const each of [engine, local]) await each.load("b", { adapter: fakeAdapter("c") }, { replace: true })
     expect(await engine.rollback("b")).toEqual(await local.rollback("b"))
@@ -82,7 +84,7 @@ describe("engineClient() over a MessageChannel", () => {
     const unknown = await failureOf(engine.generate({ prompts: [{ text: "x" }], adapter: "z" }))
     expect(unknown).toMatchObject({ code: "not_found", hint: "Loaded adapters: a" })
     const long = await failureOf(engine.generate({ prompts: [{ text: "x" }], adapter: null, maxTokens: 99 }))
-    expect(long).toMatchObject({ code: "invalid_request", param: "max_tokens" })
+    expect(long).toMatchObject({ code: "context_length_exceeded", param: "max_tokens" })
     end()
   })
 

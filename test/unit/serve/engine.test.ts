@@ -159,7 +159,9 @@ describe("engine", () => {
     const { engine } = createFakeEngine({ contextLength: 32 })
     await engine.load("p", { adapter: fakeAdapter("p", 16) })
     const request = { prompts: [{ text: "12345678" }], maxTokens: 9 }
-    await expect(engine.generate({ ...request, adapter: "p" })).rejects.toMatchObject({ code: "invalid_request" })
+    await expect(engine.generate({ ...request, adapter: "p" })).rejects.toMatchObject({
+      code: "context_length_exceeded",
+    })
     const { events } = await engine.generate({ ...request, adapter: null, ignoreEos: true })
     expect((await collect(events))[0]!.reason).toBe("length")
     const fits = await engine.generate({ ...request, adapter: "p", maxTokens: 8, ignoreEos: true })

@@ -72,17 +72,18 @@ describe("scheduler", () => {
       const { text, events } = await read(submitOne(scheduler, request("say>", more)))
       return [text, events.at(-1)]
     }
+    const waitedMs = expect.any(Number)
     expect(await finish({ maxTokens: 5 })).toEqual([
       "one t",
-      { type: "finish", reason: "length", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 5 } },
+      { type: "finish", reason: "length", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 5 }, waitedMs },
     ])
     expect(await finish({ maxTokens: 100 })).toEqual([
       "one two three",
-      { type: "finish", reason: "stop", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 14 } },
+      { type: "finish", reason: "stop", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 14 }, waitedMs },
     ])
     expect(await finish({ maxTokens: 100, stop: ["zzz", "two"] })).toEqual([
       "one ",
-      { type: "finish", reason: "stop", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 7 } },
+      { type: "finish", reason: "stop", usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 7 }, waitedMs },
     ])
   })
 
@@ -151,6 +152,7 @@ describe("scheduler", () => {
       type: "finish",
       reason: "length",
       usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 6 },
+      waitedMs: expect.any(Number),
     })
   })
 })

@@ -67,9 +67,32 @@ describe("meteredEngine()", () => {
     expect(seriesValue(text, 'espalier_time_to_first_token_seconds_count{model="one"}')).toBe(2)
     expect(seriesValue(text, 'espalier_inter_token_seconds_count{model="one"}')).toBe(8)
     expect(seriesValue(text, 'espalier_inter_token_seconds_sum{model="one"}')).toBe(8)
-    expect(seriesValue(text, "espalier_adapter_load_seconds_count")).toBe(1)
+    expect(seriesValue(text, 'espalier_adapter_load_seconds_count{model="one",by="load"}')).toBe(1)
     expect(seriesValue(text, "espalier_adapters")).toBe(1)
     expect(seriesValue(text, "espalier_generations_active")).toBe(0)
+  })
+
+  test("tells by model who is at it, how long a place was waited for, and what each swap took", async () => {
+    const { engine: inner } = createFakeEngine({ scheduler: { maxActive: 1 } })
+    const { engine, scrape } = meteredEngine(inner)
+    await engine.load("one", { adapter: fakeAdapter("one") })
+    await engine.load("one", { adapter: fakeAdapter("two") }, { replace: true })
+    await engine.rollback("one")
+    const ask = () => engine.generate({ prompts: [{ text: "abc" }], adapter: "one", maxTokens: 20, ignoreEos: true })
+    const [first, second] = await Promise.all([ask(), ask()])
+    const [left, read] = [first.events[Symbol.asyncIterator](), second.events[Symbol.asyncIterator]()]
+    await left.next()
+    const waits = read.next()
+    expect(seriesValue(await scrape(), 'espalier_requests_in_flight{model="one"}')).toBe(2)
+    for (let next = await left.next(); !next.done; ) next = await left.next()
+    await waits
+    for (let next = await read.next(); !next.done; ) next = await read.next()
+    const text = await scrape()
+    expect(text).not.toContain("espalier_requests_in_flight{")
+    expect(seriesValue(text, 'espalier_queue_seconds_count{model="one"}')).toBe(2)
+    expect(seriesValue(text, 'espalier_queue_seconds_sum{model="one"}')).toBeGreaterThan(0)
+    for (const by of ["load", "replace", "rollback"])
+      expect(seriesValue(text, `espalier_adapter_load_seconds_count{model="one",by="${by}"}`)).toBe(1)
   })
 
   test("counts what was refused, what failed and what was left early, under names that it knows", async () => {
