@@ -1,7 +1,7 @@
 /**
  * @module What everything about files and jobs works with: the database, the contents, a clock and a source of ids.
  */
-import { createExclusive, type Exclusive } from "../serve/exclusive.ts"
+import { createExclusive, type Exclusive } from "../core/exclusive.ts"
 import type { ContentStore } from "../store/content-store.ts"
 import { type Database, migrate } from "../store/database.ts"
 import { isContentNeeded } from "./file-table.ts"

@@ -3,7 +3,7 @@
  * dies at any moment finds there, when it starts again, what was running and goes on with it.
  */
 import { isEspalierError, messageOf } from "../core/errors.ts"
-import { createExclusive } from "../serve/exclusive.ts"
+import { createExclusive } from "../core/exclusive.ts"
 import type { AdapterShelf } from "./adapter-shelf.ts"
 import { admitJob, recoverJobs } from "./admission.ts"
 import { addEvents } from "./event-table.ts"

@@ -3,9 +3,9 @@
  * when it is first asked for, and anew when it has changed there.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { createExclusive } from "../core/exclusive.ts"
 import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
-import { createExclusive } from "../serve/exclusive.ts"
 import { checkName } from "../service/adapters.ts"
 import { ADAPTER_CONFIG } from "../store/adapter-folder.ts"
 import { type Bucket, writeBucketFolder } from "../store/bucket-folder.ts"

@@ -4,8 +4,8 @@
  */
 import { encodeUtf8 } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
+import { createExclusive } from "../core/exclusive.ts"
 import { type MemoryIndex, type MemoryIndexOptions, memoryIndex, type Snapshot } from "../rag/memory-index.ts"
-import { createExclusive } from "../serve/exclusive.ts"
 import type { Bucket, BucketEntry, BucketPage } from "../store/bucket-folder.ts"
 
 /** How documents follow a bucket. */

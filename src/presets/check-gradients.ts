@@ -88,8 +88,15 @@ export function checkGradients(runtime: Runtime): Promise<void> {
   if (known) return known
   const answer = compareGradients(runtime)
   asked.set(runtime.detail, answer)
+  // A question that could not be put, for want of memory say, is no verdict.
+  answer.catch((error) => {
+    if (!(error instanceof WrongGradients)) asked.delete(runtime.detail)
+  })
   return answer
 }
+
+/** The verdict on a backend whose gradients are wrong. */
+class WrongGradients extends EspalierError {}
 
 /** @throws {EspalierError} `unavailable` naming the worst of the figures that are off. */
 export async function compareGradients(runtime: Runtime): Promise<void> {
@@ -108,7 +115,7 @@ export async function compareGradients(runtime: Runtime): Promise<void> {
   const worst = off.reduce((a, b) => (amount(b.by) > amount(a.by) ? b : a))
   if (amount(worst.by) <= TOLERANCE) return
   const wrong = off.filter(({ by }) => !(by <= TOLERANCE)).length
-  throw new EspalierError(
+  throw new WrongGradients(
     "unavailable",
     `Backend ${runtime.name} (${runtime.detail}) computes wrong gradients here: ${wrong} of ${off.length} figures of a small model are off, the worst ${worst.what} by ${(100 * worst.by).toPrecision(2)} %`,
     { param: "backend", hint: "Train with --backend native or wasm, or try another driver" },

@@ -64,7 +64,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     ...(contextLength !== undefined && { contextLength }),
     ...(prefixCacheBytes !== undefined && { prefixCacheBytes }),
   })
-  return createEngine({
+  const engine = createEngine({
     base: open.base.name,
     baseHash: open.base.hash,
     backend: `${runtime.name} (${runtime.detail}${quantize ? `, ${quantize} weights` : ""})`,
@@ -73,7 +73,15 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     eosIds: open.eosIds,
     ...(maxAdapters !== undefined && { maxAdapters }),
     readAdapter: (place) => readServedAdapter(open, place, force),
+    ...(runtime.check && { check: runtime.check }),
   })
+  return {
+    ...engine,
+    async close() {
+      await engine.close()
+      await runtime.dispose()
+    },
+  }
 }
 
 /** espalier.json of a base that was fine-tuned in full; null for any other. What can't be read says nothing. */

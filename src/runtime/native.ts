@@ -9,7 +9,7 @@ import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { onnxruntimeNode } from "./onnxruntime-node.ts"
-import { engineMessage, ortSession } from "./ort.ts"
+import { engineError, engineMessage, ortSession } from "./ort.ts"
 import type { Backend, FrozenWeights, Runtime, RuntimeOptions, SessionSpec } from "./runtime.ts"
 import { defaultThreads } from "./threads.ts"
 
@@ -72,7 +72,7 @@ async function openNative({ threads = defaultThreads(), workFolder }: RuntimeOpt
       try {
         return ortSession(await create(spec), { Tensor: ort.Tensor, writesInPlace: true })
       } catch (cause) {
-        throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
+        throw engineError("a graph", cause)
       }
     },
     async dispose() {

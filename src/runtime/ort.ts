@@ -67,19 +67,26 @@ function feedOf(Tensor: TensorConstructor, name: string, feed: Feed): OrtTensor 
   return tensor
 }
 
-/** How outputs reach the tensors they are to be written into. */
+/** What of an ONNX Runtime session is used here. */
+export type EngineSession = Pick<InferenceSession, "inputNames" | "outputNames" | "run" | "release">
+
+/** How outputs reach the tensors they are to be written into, and what is said of a run that failed. */
 export interface OrtSessionOptions {
   readonly Tensor: TensorConstructor
   /** Whether the engine writes into given tensors itself; where it can't, results are copied. */
   readonly writesInPlace: boolean
   /** Outputs that stay in the engine's memory. @default none */
   readonly keep?: readonly string[]
+  /** Gives back what the session is fed from the engine's memory, when it runs no more and before it goes. @default nothing is */
+  readonly letGo?: (() => void) | undefined
+  /** What became of a run, for a backend that knows more than the engine says. @default {engineError} */
+  readonly explain?: (what: RefusedWork, cause: unknown) => EspalierError | Promise<EspalierError>
 }
 
 /** Wraps an ONNX Runtime session. */
 export function ortSession(
-  session: InferenceSession,
-  { Tensor, writesInPlace, keep = [] }: OrtSessionOptions,
+  session: EngineSession,
+  { Tensor, writesInPlace, keep = [], explain = engineError, letGo }: OrtSessionOptions,
 ): Session {
   const returned = session.outputNames.filter((name) => !keep.includes(name))
   let running: Promise<unknown> | null = null
@@ -115,7 +122,7 @@ export function ortSession(
           returned.map((name) => [name, received(name, found[name]!, into[name], writesInPlace)]),
         )
       } catch (cause) {
-        throw new EspalierError("internal", `The engine refused the run: ${engineMessage(cause)}`, { cause })
+        throw await explain("the run", cause)
       } finally {
         running = null
       }
@@ -125,6 +132,7 @@ export function ortSession(
       open = false
       // An engine whose session goes while it runs reads memory that is no longer its own.
       await running?.catch(() => {})
+      letGo?.()
       await session.release()
     },
   }
@@ -154,6 +162,23 @@ function received(name: string, found: OrtTensor, target: Tensor | undefined, wr
 function giveBack(found: OrtTensor, target: Tensor): void {
   const copy = found.data as Float32Array
   if (copy.buffer !== target.data.buffer) freeNow(copy)
+}
+
+/** What an engine was asked for. */
+export type RefusedWork = "a graph" | "the run" | "a tensor"
+
+/** How engines, V8 and JavaScriptCore say that there was no memory. */
+const noMemory =
+  /bad_alloc|bad allocation|failed to allocate|out of memory|allocation failed|maximum memory size exceeded|\bOOM\b/i
+
+/** What an engine threw as an error of ours: want of memory is nobody's fault, and may pass. */
+export function engineError(what: RefusedWork, cause: unknown): EspalierError {
+  const message = engineMessage(cause)
+  if (!noMemory.test(message)) return new EspalierError("internal", `The engine refused ${what}: ${message}`, { cause })
+  return new EspalierError("unavailable", `The engine has no memory left for ${what}: ${message}`, {
+    hint: "Take shorter rows or contexts, fewer at once, or a base held in fewer bits; espalier plan says what a run needs",
+    cause,
+  })
 }
 
 /** An engine's message without what is for its own developers: source locations, stacks, codes. */

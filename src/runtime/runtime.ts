@@ -119,6 +119,11 @@ export interface Runtime {
   createSession(spec: SessionSpec): Promise<Session>
   /** Lays an f32 tensor into the engine's own memory, where it has one apart from ours. */
   upload?(tensor: Tensor<"f32">): Promise<DeviceTensor>
+  /**
+   * Whether it can still compute, told without computing. @default it can
+   * @throws {EspalierError} `unavailable` if what it computes on is gone, as a GPU that was lost
+   */
+  check?(): void
   dispose(): Promise<void>
 }
 

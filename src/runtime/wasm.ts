@@ -4,7 +4,7 @@
  */
 import { freeNow } from "../core/bytes.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
-import { engineMessage, ortSession } from "./ort.ts"
+import { engineError, engineMessage, ortSession } from "./ort.ts"
 import type { Backend, FrozenWeights, Runtime, RuntimeOptions } from "./runtime.ts"
 import { splitNextEngine } from "./split-wasm.ts"
 import { defaultThreads } from "./threads.ts"
@@ -89,7 +89,7 @@ async function openWasm({ threads, light = false, engineUrl }: RuntimeOptions = 
         })
         return ortSession(session, { Tensor: ort.Tensor, writesInPlace: false })
       } catch (cause) {
-        throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
+        throw engineError("a graph", cause)
       } finally {
         // The engine has a copy of its own by now. Small blobs may be a part of a buffer that others use.
         if (blob && blob.byteLength === blob.buffer.byteLength) freeNow(blob)

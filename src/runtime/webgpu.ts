@@ -2,13 +2,17 @@
  * @module The `webgpu` backend: onnxruntime-node's `webgpu` provider on Bun and Node, onnxruntime-web's where
  * `navigator.gpu` is. It takes the standard lowering, whose operators this provider computes right in both directions.
  */
-import type { InferenceSession } from "onnxruntime-common"
-import { EspalierError } from "../core/errors.ts"
+import type { InferenceSession, TensorConstructor } from "onnxruntime-common"
+import { EspalierError, isEspalierError } from "../core/errors.ts"
 import type { DType, Tensor } from "../core/tensor.ts"
 import { onnxruntimeNode } from "./onnxruntime-node.ts"
-import { engineMessage, onDevice, ortSession, toOrt } from "./ort.ts"
+import { type EngineSession, engineError, engineMessage, onDevice, ortSession, type RefusedWork, toOrt } from "./ort.ts"
+import { createPageGpu } from "./page-gpu.ts"
 import type { Backend, DeviceTensor, Runtime, Session } from "./runtime.ts"
 import { type HeldWeights, SharedWeights } from "./shared-weights.ts"
+
+/** All that is opened here shares the engine of onnxruntime-web, and the device that it took first. */
+const pageGpu = createPageGpu()
 
 /** Whether this is a page or worker with WebGPU of its own. */
 async function hasNavigatorGpu(): Promise<boolean> {
@@ -51,16 +55,31 @@ export const webgpu: Backend = {
     }
     const ort = web ? await webEngine(engineUrl) : await onnxruntimeNode()
     const settings = { executionProviders: ["webgpu"], logSeverityLevel: 3 as const }
+    const create: CreateSession = web
+      ? (model, options) => pageGpu.createSession(ort, model, options)
+      : (model, options) => ort.InferenceSession.create(model, options)
+    const explain = async (what: RefusedWork, cause: unknown): Promise<EspalierError> => {
+      if (isEspalierError(cause)) return cause
+      return web ? pageGpu.explain(what, cause) : engineError(what, cause)
+    }
     // What lays tensors into the GPU's memory, by their dtype: neither way hands out the device itself.
-    const uploading = new Map<DType, Promise<InferenceSession>>()
+    const uploading = new Map<DType, Promise<EngineSession>>()
+    const uploaderOf = (dtype: "f32" | "f16"): Promise<EngineSession> => {
+      const known = uploading.get(dtype)
+      if (known) return known
+      const made = create(identityModel(dtype), { ...settings, preferredOutputLocation: "gpu-buffer" })
+      uploading.set(dtype, made)
+      // What could not be made is tried anew by the next tensor.
+      made.catch(() => uploading.delete(dtype))
+      return made
+    }
     const upload = async (tensor: Tensor<"f32" | "f16">): Promise<DeviceTensor> => {
-      const { dtype } = tensor
-      const session =
-        uploading.get(dtype) ??
-        ort.InferenceSession.create(identityModel(dtype), { ...settings, preferredOutputLocation: "gpu-buffer" })
-      uploading.set(dtype, session)
-      const { y } = await (await session).run({ x: toOrt(ort.Tensor, "x", tensor) })
-      return onDevice("y", y!)
+      try {
+        const { y } = await (await uploaderOf(tensor.dtype)).run({ x: toOrt(ort.Tensor, "x", tensor) })
+        return onDevice("y", y!)
+      } catch (cause) {
+        throw await explain("a tensor", cause)
+      }
     }
     const sharedWeights = new SharedWeights(upload)
     let f16: Promise<boolean> | null = null
@@ -71,7 +90,7 @@ export const webgpu: Backend = {
       threads: 1,
       deterministic: false,
       takesF16() {
-        f16 ??= computesF16(ort)
+        f16 ??= computesF16(create, ort.Tensor)
         return f16
       },
       upload,
@@ -80,35 +99,43 @@ export const webgpu: Backend = {
         let held: HeldWeights | null = null
         try {
           if (weights && shared) held = await sharedWeights.hold(weights, shared)
-          const session = await ort.InferenceSession.create(model, {
+          const session = await create(model, {
             ...settings,
             ...(keep.length > 0 && {
               preferredOutputLocation: Object.fromEntries(keep.map((name) => [name, "gpu-buffer" as const])),
             }),
             ...(weights && !held && { externalData: [{ path: weights.location, data: await weights.bytes() }] }),
           })
-          const made = ortSession(session, { Tensor: ort.Tensor, writesInPlace: false, keep })
+          const made = ortSession(session, {
+            Tensor: ort.Tensor,
+            writesInPlace: false,
+            keep,
+            explain,
+            letGo: held?.release,
+          })
           return held ? over(made, held) : made
         } catch (cause) {
           held?.release()
-          throw new EspalierError("internal", `The engine refused a graph: ${engineMessage(cause)}`, { cause })
+          throw await explain("a graph", cause)
         }
       },
+      ...(web && { check: pageGpu.check }),
       async dispose() {
-        for (const session of uploading.values()) await (await session).release()
+        const made = await Promise.allSettled(uploading.values())
         uploading.clear()
+        for (const each of made) if (each.status === "fulfilled") await each.value.release()
       },
     }
   },
 }
 
-/** A session that is fed the weights it holds. */
-const over = (session: Session, { feeds, release }: HeldWeights): Session => ({
+/**
+ * A session that is fed the weights it holds. They are given back before it is: with its last session the engine gives its
+ * device up, and a tensor that is given back after that reads what is no longer there.
+ */
+const over = (session: Session, { feeds }: HeldWeights): Session => ({
+  ...session,
   run: (given, into, kept) => session.run({ ...feeds, ...given }, into, kept),
-  async dispose() {
-    await session.dispose()
-    release()
-  },
 })
 
 async function webEngine(engineUrl: string | undefined) {
@@ -119,14 +146,17 @@ async function webEngine(engineUrl: string | undefined) {
   return ort
 }
 
+/** Makes a session by one of both ways. */
+type CreateSession = (model: Uint8Array, options: InferenceSession.SessionOptions) => Promise<EngineSession>
+
 /** Whether the adapter has shader-f16: onnxruntime-node hands out no adapter, so both ways are asked for one number. */
-async function computesF16(ort: typeof import("onnxruntime-common")): Promise<boolean> {
+async function computesF16(create: CreateSession, Tensor: TensorConstructor): Promise<boolean> {
   // What it says where the feature is lacking is the answer, and no news for a log.
   const settings = { logSeverityLevel: 4 } as const
-  const session = await ort.InferenceSession.create(castModel(), { ...settings, executionProviders: ["webgpu"] })
+  const session = await create(castModel(), { ...settings, executionProviders: ["webgpu"] })
   try {
     const x: Tensor<"f16"> = { dtype: "f16", shape: [], data: Uint16Array.of(ONE) }
-    const { y } = await session.run({ x: toOrt(ort.Tensor, "x", x) }, settings)
+    const { y } = await session.run({ x: toOrt(Tensor, "x", x) }, settings)
     return (y!.data as Float32Array)[0] === 1
   } catch {
     return false

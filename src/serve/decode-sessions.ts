@@ -71,17 +71,26 @@ export class DecodeSessions {
     const keep = keepsCaches ? presentNames(base.config) : []
     const session = graphSession(runtime, base, graph, { prepack, keep })
     this.#sessions.set(name, session)
+    // One that could not be made, for want of memory say, is tried anew when it is asked for again.
+    session.catch(() => {
+      if (this.#sessions.get(name) !== session) return
+      this.#sessions.delete(name)
+      if (prepack) this.#repacked -= base.weights.size
+    })
     return session
   }
 
   /** The session that gives logits by an adapter's own output layer; made when an adapter first has one. */
   ofHead(): Promise<Session> {
+    if (this.#head) return this.#head
     const { base, runtime } = this.#source
-    this.#head ??= runtime.createSession({
-      model: encodeModel(lower(headGraph(base), runtime.lowering)),
-      weights: null,
+    const model = encodeModel(lower(headGraph(base), runtime.lowering))
+    const session = runtime.createSession({ model, weights: null })
+    this.#head = session
+    session.catch(() => {
+      if (this.#head === session) this.#head = null
     })
-    return this.#head
+    return session
   }
 
   /** Has the session made by which tokens of adapters with these features are decoded. */
@@ -108,13 +117,15 @@ export class DecodeSessions {
     return fit[0] ?? features
   }
 
-  /** Gives all sessions back; each is made anew when it is asked for again. */
+  /** Gives all sessions back; each is made anew when it is asked for again. One that can't be given back keeps no other. */
   async rest(): Promise<void> {
-    const made = [...this.#sessions.values(), ...(this.#head ? [this.#head] : [])]
+    const asked = [...this.#sessions.values(), ...(this.#head ? [this.#head] : [])]
     this.#sessions.clear()
     this.#head = null
     this.#repacked = 0
-    for (const session of made) await (await session).dispose()
+    const made = (await Promise.allSettled(asked)).filter((each) => each.status === "fulfilled")
+    const given = await Promise.allSettled(made.map(({ value }) => value.dispose()))
+    for (const each of given) if (each.status === "rejected") throw each.reason
   }
 }
 

@@ -6,8 +6,8 @@
  * equal weights.
  */
 import { EspalierError } from "../core/errors.ts"
+import type { Exclusive } from "../core/exclusive.ts"
 import type { BoundAdapter, Decoder } from "./decoder.ts"
-import type { Exclusive } from "./exclusive.ts"
 
 /** Tokens computed at a time: between two such runs others have their turn. */
 const CHUNK = 256

@@ -35,6 +35,8 @@ export interface EngineParts {
   readonly eosIds?: readonly number[]
   /** Reads and checks an adapter folder; without it only adapters at hand can be loaded. */
   readonly readAdapter?: (path: string) => Promise<LoadedAdapter>
+  /** Throws if what computes is gone, which whoever asks how the engine is then learns. @default it is not */
+  readonly check?: () => void
   readonly scheduler?: SchedulerOptions
   /** @default {256} */
   readonly maxAdapters?: number
@@ -156,6 +158,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
 
     async stats() {
       if (closed) throw new EspalierError("unavailable", "The engine has been closed")
+      parts.check?.()
       return { ...scheduler.stats(), adapters: table.list().length }
     },
     rest: () => scheduler.exclusive(() => decoder.rest?.()),

@@ -4,11 +4,11 @@
  * runs, so that nobody waits for somebody else's document.
  */
 import { EspalierError } from "../core/errors.ts"
+import { createExclusive, type Exclusive } from "../core/exclusive.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { type Breathe, createBreathe } from "./breathe.ts"
 import type { Decoder } from "./decoder.ts"
 import { EventQueue } from "./event-queue.ts"
-import { createExclusive, type Exclusive } from "./exclusive.ts"
 import type { GenerationEvent, GenerationRequest } from "./generation.ts"
 import { GenerationTask } from "./generation-task.ts"
 import { queueFull } from "./room.ts"

@@ -3,10 +3,10 @@
  * ago make room in memory. Answers in flight keep what they began with.
  */
 import { isEspalierError, rephrased } from "../core/errors.ts"
+import { createExclusive } from "../core/exclusive.ts"
 import type { AdapterShelf, ShelvedModel } from "../jobs/adapter-shelf.ts"
 import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
-import { createExclusive } from "../serve/exclusive.ts"
 import { isLoaded, unloadIfThere } from "./loaded.ts"
 
 /** Loads models on demand. */

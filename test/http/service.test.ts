@@ -2,6 +2,7 @@
  * @module Everything but generation: models, adapters, health, request ids, keys and hosts.
  */
 import { describe, expect, test } from "bun:test"
+import { EspalierError } from "../../src/core/errors.ts"
 import { createFakeApp } from "../support/fake-app.ts"
 import { fakeAdapter } from "../support/fake-decoder.ts"
 
@@ -21,6 +22,23 @@ describe("GET /v1/models", () => {
       has_more: false,
     })
     expect(await (await app.get("/v1/models/c")).json()).toEqual({ id: "c", root: "team/c", parent: "base", ...shared })
+  })
+})
+
+describe("GET /health/ready", () => {
+  test("says 503 once what computes is gone, while the process is alive", async () => {
+    let gone = false
+    const app = await createFakeApp({
+      check() {
+        if (gone) throw new EspalierError("unavailable", "The GPU was lost: unknown")
+      },
+    })
+    expect((await app.get("/health/ready")).status).toBe(200)
+    gone = true
+    const refused = await app.get("/health/ready")
+    expect(refused.status).toBe(503)
+    expect(await refused.json()).toMatchObject({ error: { code: "unavailable", message: "The GPU was lost: unknown" } })
+    expect((await app.get("/health/live")).status).toBe(200)
   })
 })
 

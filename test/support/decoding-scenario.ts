@@ -11,7 +11,7 @@ import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import { servedLinears } from "../../src/serve/lowrank-groups.ts"
 
 /** Factors of a rank on queries and values, and with `prompt` some virtual tokens. */
-function formsOf(base: Base, seed: number, rank: number, prompt: boolean): Form[] {
+export function formsOf(base: Base, seed: number, rank: number, prompt: boolean): Form[] {
   const random = (name: string, shape: readonly [number, number]): Tensor<"f32"> => {
     const draw = rng(seed, name)
     return f32(

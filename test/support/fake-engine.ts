@@ -16,6 +16,8 @@ export const fakeRoot = "/srv/adapters"
 export interface FakeEngineOptions extends FakeDecoderOptions {
   readonly scheduler?: SchedulerOptions
   readonly maxAdapters?: number
+  /** Throws if what computes is gone. */
+  readonly check?: () => void
   /** What the chat template writes before an answer. */
   readonly lead?: string
   /** Whether the chat template knows tools. */
@@ -34,6 +36,7 @@ export function createFakeEngine(options: FakeEngineOptions = {}): { engine: Eng
     readAdapter: readFakeAdapter,
     now: () => 1_700_000_000_000,
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
+    ...(options.check === undefined ? {} : { check: options.check }),
     ...(options.maxAdapters === undefined ? {} : { maxAdapters: options.maxAdapters }),
   })
   return { engine, decoder }

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { fileURLToPath } from "node:url"
+import { env } from "onnxruntime-web/webgpu"
 import { methods } from "../../../adapters/mod.ts"
 import { runParity } from "../../../src/eval/parity.ts"
 import { diskParityCase, writeParityHere } from "../../../src/eval/parity-case.ts"
@@ -14,6 +15,7 @@ import { checkGradients } from "../../../src/presets/check-gradients.ts"
 import { openBaseFolder } from "../../../src/presets/open-base.ts"
 import { wasm } from "../../../src/runtime/wasm.ts"
 import { webgpu } from "../../../src/runtime/webgpu.ts"
+import { graphDecoder } from "../../../src/serve/graph-decoder.ts"
 import { fsFolder } from "../../../src/store/folder.ts"
 import { decodingScenario } from "../../support/decoding-scenario.ts"
 import { heldFixture } from "../../support/held-bases.ts"
@@ -86,7 +88,44 @@ test("sequences come and go, on adapters, with caches on the GPU, as WebAssembly
   assert.ok(found.every((x, i) => Math.abs(x - wanted[i]!) < 1e-4))
 })
 
+test("training and decoding may go on at once", async () => {
+  const { f32: base } = await heldFixture("llama", "f16")
+  const runtime = await webgpu.open()
+  const alone = await loraGradients(runtime, base)
+  const decode = async (): Promise<number[]> => {
+    const decoder = await graphDecoder({ runtime, base })
+    const sequence = await decoder.open(null, 16)
+    const logits: number[] = []
+    for (let i = 0; i < 16; i++) logits.push((await sequence.append([3 + i]))[0]!)
+    await decoder.dispose()
+    return logits
+  }
+  const decoded = await decode()
+  const [beside, decodedBeside] = await Promise.all([loraGradients(runtime, base), decode()])
+  assert.equal(beside.loss, alone.loss)
+  assert.deepEqual(decodedBeside, decoded)
+  await runtime.dispose()
+})
+
 test("everything but sizes is computed on the GPU", async () => {
   const graphs = placedGraphs(["lora", "prefix_tuning", "full"], ["llama", "gpt2", "gemma2"])
   expectOnGpu(graphs, await placements("web", graphs, ["run", "--no-check", "--allow-read", "--allow-env"]))
+})
+
+// The last one: this process has no other device after it.
+test("what a lost GPU fails says so, as does whoever is asked afterwards", async () => {
+  const { f32: base } = await heldFixture("llama", "f16")
+  const runtime = await webgpu.open()
+  const decoder = await graphDecoder({ runtime, base })
+  const sequence = await decoder.open(null, 16)
+  await sequence.append([3, 4])
+  runtime.check!()
+  const device = (await env.webgpu.device) as unknown as { destroy(): void }
+  device.destroy()
+  const gone = { code: "unavailable", message: /^The GPU was lost: / }
+  await assert.rejects(sequence.append([5]), gone)
+  await assert.rejects(loraGradients(runtime, base), gone)
+  assert.throws(() => runtime.check!(), gone)
+  await decoder.dispose()
+  await runtime.dispose()
 })

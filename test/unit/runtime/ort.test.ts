@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test"
 import { type InferenceSession, Tensor } from "onnxruntime-common"
 import { f32 } from "../../../src/core/tensor.ts"
-import { engineMessage, ortSession } from "../../../src/runtime/ort.ts"
+import { engineError, engineMessage, ortSession } from "../../../src/runtime/ort.ts"
 
 const messages: readonly [string, string, string][] = [
   [
@@ -43,6 +43,30 @@ describe("engineMessage()", () => {
     expect(engineMessage("plain")).toBe("plain")
     expect(engineMessage(new Error("x".repeat(5000)))).toHaveLength(300)
   })
+})
+
+describe("engineError()", () => {
+  const scarce = [
+    "Can't create a session. ERROR_CODE: 6, ERROR_MESSAGE: std::bad_alloc",
+    "failed to allocate a buffer of size 5368709120.",
+    "Array buffer allocation failed",
+    "WebAssembly.Memory.grow(): Maximum memory size exceeded",
+    "Non-zero status code returned while running Gemm node. Failed to allocate memory for requested buffer of size 12",
+    "Out of memory",
+  ]
+  for (const message of scarce)
+    test(`takes this for want of memory: ${message}`, () =>
+      expect(engineError("the run", new Error(message))).toMatchObject({
+        code: "unavailable",
+        message: expect.stringMatching(/^The engine has no memory left for the run: /),
+        hint: expect.stringContaining("espalier plan"),
+      }))
+
+  test("takes all else for a fault of ours", () =>
+    expect(engineError("a graph", "memory access out of bounds")).toMatchObject({
+      code: "internal",
+      message: "The engine refused a graph: memory access out of bounds",
+    }))
 })
 
 describe("ortSession()", () => {
