@@ -110,7 +110,7 @@ function crossOrigin(origins: readonly string[]): MiddlewareHandler {
   return cors({
     origin: origins.includes("*") ? "*" : [...origins],
     allowMethods: ["GET", "POST", "DELETE"],
-    exposeHeaders: ["x-request-id", "x-espalier-adapter", "openai-processing-ms", "retry-after"],
+    exposeHeaders: ["x-request-id", "x-espalier-adapter", "openai-processing-ms", "retry-after", "x-should-retry"],
     maxAge: 600,
   })
 }

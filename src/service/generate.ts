@@ -1,7 +1,7 @@
 /**
  * @module What chat and text completions have in common: from a checked request to an accepted generation.
  */
-import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { EspalierError, isEspalierError, rephrased } from "../core/errors.ts"
 import { isExpression } from "../merge/expression.ts"
 import type { GenerateRequest, Generation, PromptInput } from "../serve/engine-api.ts"
 import type { Usage } from "../serve/generation.ts"
@@ -74,20 +74,30 @@ export async function orUnknownModel<T>(
       return await shelf.withLoaded(adapter, call)
     }
   } catch (error) {
-    // A merge by request names the adapter that it lacks itself.
-    if (isEspalierError(error, "not_found") && adapter !== null && !isExpression(adapter))
-      throw await unknownModel(context, adapter)
-    throw error
+    if (!isEspalierError(error, "not_found") || adapter === null) throw error
+    if (!isExpression(adapter)) throw await unknownModel(context, adapter)
+    // A merge by request names the adapter that it lacks; beside it the engine names all there are, other tenants' too.
+    throw rephrased(error, { hint: await modelsHint(context) })
   }
 }
 
 /** The error for a model that is not there. */
-export async function unknownModel({ engine }: Pick<ServiceContext, "engine">, model: string): Promise<EspalierError> {
-  const names = [engine.info.base, ...(await engine.list()).map((adapter) => adapter.name)]
+export async function unknownModel(context: Pick<ServiceContext, "engine">, model: string): Promise<EspalierError> {
   return new EspalierError("not_found", `The model "${model}" does not exist`, {
-    hint: `This server has: ${names.join(", ")}`,
+    hint: await modelsHint(context),
     param: "model",
   })
+}
+
+/** Names of a hint at most. */
+const MOST_NAMES = 20
+
+/** The models that whoever asks may see. */
+async function modelsHint({ engine }: Pick<ServiceContext, "engine">): Promise<string> {
+  const names = [engine.info.base, ...(await engine.list()).map((adapter) => adapter.name)]
+  const more = names.length - MOST_NAMES
+  const rest = more > 0 ? ` and ${more} more, which GET /v1/models lists` : ""
+  return `This server has: ${names.slice(0, MOST_NAMES).join(", ")}${rest}`
 }
 
 /** Sampling options by our names; what the request leaves out keeps its default. */

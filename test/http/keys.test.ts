@@ -103,8 +103,21 @@ describe("a tenant", () => {
       await app.post("/v1/embeddings", { model: "secret", input: "a" }, as("blue")),
     ]
     expect(missing.map(({ status }) => status)).toEqual(missing.map(() => 404))
-    const hint = await app.post("/v1/completions", { model: "nothing", prompt: "a" }, as("blue"))
-    expect(await hint.text()).not.toContain("secret")
+    for (const model of ["nothing", "nothing*0.5", "common*0.5+nothing*0.5"]) {
+      for (const [path, fields] of [
+        ["/v1/completions", { prompt: "a" }],
+        ["/v1/chat/completions", { messages }],
+        ["/v1/embeddings", { input: "a" }],
+      ] as const) {
+        const hint = await app.post(path, { model, ...fields }, as("blue"))
+        expect([model, path, hint.status]).toEqual([model, path, 404])
+        const { message } = (await hint.json()).error
+        expect(message).toContain("This server has: base, common")
+        expect(message).not.toContain("secret")
+      }
+    }
+    expect((await app.get("/metrics", as("blue"))).status).toBe(403)
+    expect((await app.get("/metrics", as("root"))).status).toBe(200)
     const take = { name: "secret", path: "blue-1", replace: true }
     expect((await app.post("/v1/adapters", take, as("blue"))).status).toBe(409)
     expect((await app.post("/v1/adapters", { ...take, name: "common" }, as("blue"))).status).toBe(409)
