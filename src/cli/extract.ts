@@ -7,8 +7,8 @@ import type { Base } from "../models/base.ts"
 import type { LinearSite } from "../models/site.ts"
 import { openBase } from "../presets/open-base.ts"
 import { extractionFacts, saveExtracted } from "../service/save-extracted.ts"
-import { defineCommand, exitCodes, type OptionValues } from "./command.ts"
-import { printable } from "./io.ts"
+import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
+import { printable, typedAs } from "./io.ts"
 import { baseFolder, engineOptions } from "./shared-options.ts"
 
 const options = {
@@ -72,7 +72,7 @@ export const extractCommand = defineCommand({
     io.out(
       values.json
         ? `${JSON.stringify({ type: "extracted", out, ...extractionFacts(base, tuned, extraction), layers: extraction.layers })}\n`
-        : report(out, base, tuned, extraction, values.layers === true),
+        : report(out, base, tuned, extraction, { all: values.layers === true, env: io.env }),
     )
     return exitCodes.ok
   },
@@ -96,7 +96,13 @@ function checkSame(base: Base, tuned: Base): void {
 
 const percent = (part: number): string => `${(100 * part).toPrecision(3)} %`
 
-function report(out: string, base: Base, tuned: Base, { layers, lost, error }: Extraction, all: boolean): string {
+function report(
+  out: string,
+  base: Base,
+  tuned: Base,
+  { layers, lost, error }: Extraction,
+  { all, env }: { readonly all: boolean; readonly env: Io["env"] },
+): string {
   const ranks = layers.map(({ rank }) => rank)
   const range = [...new Set([Math.min(...ranks), Math.max(...ranks)])].join(" to ")
   return [
@@ -119,7 +125,7 @@ function report(out: string, base: Base, tuned: Base, { layers, lost, error }: E
     "",
     `Saved to ${out}`,
     "",
-    `Talk to it: espalier chat --adapter ${out}`,
+    `Talk to it: ${typedAs("chat", env)} --adapter ${out}`,
     "",
   ].join("\n")
 }

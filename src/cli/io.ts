@@ -16,6 +16,13 @@ export const processIo = (): Io => ({
 /** Text without control characters, line breaks and tabs aside: a model's output must not drive the terminal. */
 export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "")
 
+/**
+ * How a command is typed, as what ran was typed: by a script of package.json in a clone, by its own name elsewhere.
+ * @param env scripts of package.json, by npm or Bun, are told of by `npm_lifecycle_event`
+ */
+export const typedAs = (command: string, env: Io["env"]): string =>
+  env["npm_lifecycle_event"] === undefined ? `espalier ${command}` : `npm run espalier -- ${command}`
+
 /** An error for people: what, and what to do. */
 export function describeError(error: unknown): string {
   if (error instanceof EspalierError) return `Error: ${error.message}${error.hint ? `\n${error.hint}` : ""}\n`

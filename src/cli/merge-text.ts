@@ -2,7 +2,8 @@
  * @module A merge as people read it.
  */
 import type { MergeResult } from "../service/save-merged.ts"
-import { printable } from "./io.ts"
+import type { Io } from "./command.ts"
+import { printable, typedAs } from "./io.ts"
 
 /** A part as a percentage, or as a power of ten where it is rounding. */
 const part = (value: number): string =>
@@ -12,7 +13,7 @@ const part = (value: number): string =>
 export function mergeText(
   out: string,
   { sources, recipe, forms, report }: MergeResult,
-  { layers, fused }: { readonly layers: boolean; readonly fused: boolean },
+  { layers, fused, env }: { readonly layers: boolean; readonly fused: boolean; readonly env: Io["env"] },
 ): string {
   const names = sources.map(({ name, weight }) => `${printable(name)} * ${Number(weight.toPrecision(6))}`)
   const lines = [`${fused ? "Fused" : "Merged"} by ${recipe.method}: ${names.join(" + ")}`]
@@ -30,7 +31,13 @@ export function mergeText(
         lines.push(`  ${path}  ${rank === null ? "" : `rank ${rank}  `}${part(error)}`)
     }
   }
-  lines.push("", `Saved to ${out}`, "", `Talk to it: espalier chat ${fused ? "--base" : "--adapter"} ${out}`, "")
+  lines.push(
+    "",
+    `Saved to ${out}`,
+    "",
+    `Talk to it: ${typedAs("chat", env)} ${fused ? "--base" : "--adapter"} ${out}`,
+    "",
+  )
   return lines.join("\n")
 }
 

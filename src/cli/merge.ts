@@ -157,7 +157,7 @@ function show(io: Io, values: MergeValues, result: MergeResult, scores: ScoreTab
     return
   }
   if (scores) io.out(`${scoreText(scores)}\n`)
-  io.out(mergeText(out, result, { layers: values.layers === true, fused }))
+  io.out(mergeText(out, result, { layers: values.layers === true, fused, env: io.env }))
 }
 
 /** What espalier.json says of the sources. */

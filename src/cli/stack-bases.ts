@@ -6,7 +6,7 @@ import { parseLayers } from "../merge/stack.ts"
 import { openBase } from "../presets/open-base.ts"
 import { type BaseInFolder, saveStacked } from "../service/save-merged-base.ts"
 import { exitCodes, type Io } from "./command.ts"
-import { printable } from "./io.ts"
+import { printable, typedAs } from "./io.ts"
 import type { MergeValues } from "./merge.ts"
 import { baseFolder } from "./shared-options.ts"
 
@@ -45,7 +45,7 @@ export async function stackBases(
   else {
     const lines = made.map(({ base, layers }) => `  ${printable(base)}: ${layers.join(" ")}`)
     io.out(
-      `Stacked ${count} layers:\n${lines.join("\n")}\n\nSaved to ${out}\n\nTalk to it: espalier chat --base ${out}\n`,
+      `Stacked ${count} layers:\n${lines.join("\n")}\n\nSaved to ${out}\n\nTalk to it: ${typedAs("chat", io.env)} --base ${out}\n`,
     )
   }
   return exitCodes.ok

@@ -4,7 +4,7 @@
 import { basename } from "node:path"
 import type { Answered } from "../eval/answers.ts"
 import type { MatrixMeasures } from "../eval/task-matrix.ts"
-import { printable } from "./io.ts"
+import { printable, typedAs } from "./io.ts"
 
 /** A task's figures before and after. */
 export interface TaskFigures {
@@ -110,9 +110,7 @@ export function nextSteps(out: string, base: string | undefined, { ownBase, held
   const baseFlag = base ? ` --base ${base}` : ""
   const chosen = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${out}`
   const served = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${basename(out)}=${out}`
-  const isScript = env["npm_lifecycle_event"] !== undefined
-  const [chat, serve] = isScript
-    ? ["npm run espalier -- chat", "npm run serve --"]
-    : ["espalier chat", "espalier serve"]
-  return `Try it:    ${chat}${chosen}\nServe it:  ${serve}${served}${heldBack ? " --force" : ""}\n`
+  // Serving has a script of its own.
+  const serve = typedAs("serve", env).replace("npm run espalier -- serve", "npm run serve --")
+  return `Try it:    ${typedAs("chat", env)}${chosen}\nServe it:  ${serve}${served}${heldBack ? " --force" : ""}\n`
 }

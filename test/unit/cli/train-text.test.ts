@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import { typedAs } from "../../../src/cli/io.ts"
 import { nextSteps } from "../../../src/cli/train-text.ts"
 
 const adapter = { ownBase: false, heldBack: false, env: {} }
@@ -20,4 +21,9 @@ test("nextSteps() takes a base of its own for the base", () => {
   expect(nextSteps("out/full", "my/base", { ...adapter, ownBase: true })).toBe(
     "Try it:    espalier chat --base out/full\nServe it:  espalier serve --base out/full\n",
   )
+})
+
+test("typedAs() is what a user of a clone, and of the package, can type", () => {
+  expect(typedAs("chat", { npm_lifecycle_event: "espalier" })).toBe("npm run espalier -- chat")
+  expect(typedAs("chat", {})).toBe("espalier chat")
 })
