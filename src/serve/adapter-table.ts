@@ -12,7 +12,8 @@ import type { LaidAdapter } from "./laid-adapter.ts"
 
 /** What the table needs of a decoder; each call waits for its turn. */
 export interface AdapterBinder {
-  bind(adapter: LoadedAdapter | LaidAdapter): Promise<BoundAdapter>
+  /** @param owned whether the adapter is bound once and then nobody's: its memory may be given back. @default {false} */
+  bind(adapter: LoadedAdapter | LaidAdapter, owned?: boolean): Promise<BoundAdapter>
   dispose(bound: BoundAdapter): Promise<void>
 }
 
@@ -34,13 +35,14 @@ interface Version {
 export interface AdapterTable {
   /**
    * Binds an adapter and puts it under `name`, at once and as a whole.
-   * @param read its forms, then and again; what is laid out already is bound in their place
+   * @param read its forms, then and again; what is laid out already is bound in their place. They are the table's own each time where
+   * `owned` says so
    * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set, or the table is full
    */
   put(
     name: string,
     read: () => Promise<LoadedAdapter>,
-    facts: { path: string | null; replace: boolean; laid?: LaidAdapter },
+    facts: { path: string | null; replace: boolean; laid?: LaidAdapter; owned?: boolean },
   ): Promise<AdapterInfo>
   /**
    * Puts the version before in the place of the one that `name` has now, which becomes the one before.
@@ -115,10 +117,10 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
   }
 
   return {
-    async put(name, read, { path, replace, laid }) {
+    async put(name, read, { path, replace, laid, owned }) {
       checkFree(name, replace)
       const adapter = laid ?? (await read())
-      const bound = await binder.bind(adapter)
+      const bound = await binder.bind(adapter, owned)
       try {
         // Another load of the same name may have won meanwhile.
         checkFree(name, replace)

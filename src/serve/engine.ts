@@ -15,7 +15,7 @@ import type { Decoder } from "./decoder.ts"
 import { embed } from "./embedding.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
-import { isLaid } from "./laid-adapter.ts"
+import { freeForms, isLaid } from "./laid-adapter.ts"
 import { createRequestMerges, type PreparedMerge } from "./request-merges.ts"
 import { defaultSampling } from "./sampling.ts"
 import { checkPrompt, createScheduler, type SchedulerOptions } from "./scheduler.ts"
@@ -33,7 +33,10 @@ export interface EngineParts {
   readonly tokenizer: Tokenizer
   /** Tokens that end a completion. @default the tokenizer's `eosId` */
   readonly eosIds?: readonly number[]
-  /** Reads and checks an adapter folder; without it only adapters at hand can be loaded. */
+  /**
+   * Reads and checks an adapter folder; without it only adapters at hand can be loaded. What it gives is the engine's own, which gives
+   * its memory back once it is laid out.
+   */
   readonly readAdapter?: (path: string) => Promise<LoadedAdapter>
   /** Throws if what computes is gone, which whoever asks how the engine is then learns. @default it is not */
   readonly check?: () => void
@@ -61,10 +64,13 @@ export function createEngine(parts: EngineParts): LocalEngine {
   const breathe = parts.scheduler?.breathe ?? createBreathe()
   const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
   const binder: AdapterBinder = {
-    async bind(adapter) {
+    async bind(adapter, owned) {
+      if (isLaid(adapter)) return scheduler.exclusive(() => decoder.bind(adapter))
       // Streams go on meanwhile.
-      const laid = isLaid(adapter) ? adapter : await decoder.layOut?.(adapter, breathe)
-      return scheduler.exclusive(() => decoder.bind(laid ?? adapter))
+      const laid = await decoder.layOut?.(adapter, breathe)
+      const bound = await scheduler.exclusive(() => decoder.bind(laid ?? adapter))
+      if (owned && laid) freeForms(adapter.forms, laid)
+      return bound
     },
     dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
   }
@@ -100,7 +106,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
         if (parts.readAdapter !== undefined) return parts.readAdapter(source.path)
         throw new EspalierError("unsupported", "This engine reads no adapter folders")
       }
-      const facts = { path, replace: options.replace ?? false }
+      const facts = { path, replace: options.replace ?? false, owned: path !== null }
       if (laid) return table.put(name, read, { ...facts, laid })
       return scheduler.beside(() => table.put(name, read, facts))
     },

@@ -2,6 +2,7 @@
  * @module The KV caches of all sequences, side by side, so that the first n of them are one tensor: the batch of a step.
  * Room grows as sequences come and grow, in slots by doubling, and comes down again when the longest have gone.
  */
+import { freeNow } from "../core/bytes.ts"
 import { copyValues } from "../core/copy-values.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 
@@ -82,6 +83,7 @@ export class KvPool {
         }
       // One after the other, so that not all are held twice.
       this.#caches[i] = cache
+      if (old) freeNow(old)
     }
     this.#slots = newSlots
     this.#positions = newPositions
@@ -170,9 +172,10 @@ export class KvPool {
     if (filled > 0 !== other > 0) this.#erase(filled > 0 ? a : b, Math.max(filled, other))
   }
 
-  /** Gives all memory back. */
+  /** Gives all memory back, at once: the caches of a hundred answers would else lie about until a collector comes. */
   release(): void {
     this.#changes++
+    for (const cache of this.#caches) freeNow(cache)
     this.#viewed.clear()
     this.#slots = 0
     this.#positions = 0

@@ -2,6 +2,7 @@
  * @module An adapter as a decoder feeds it: all of binding that needs no engine, done. It is made of plain values, so it may be
  * laid out on another thread than the one that decodes, which for a model that answers many is time between two tokens.
  */
+import { freeNow } from "../core/bytes.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 import type { Form, LoadedAdapter } from "../forms/form.ts"
 import type { Base } from "../models/base.ts"
@@ -80,6 +81,18 @@ const arraysOf = ({ feeds, prefix, prompts, tokens, head }: LaidAdapter): Float3
 export const memoryOf = (adapter: LaidAdapter): ArrayBuffer[] => [
   ...new Set(arraysOf(adapter).map(({ buffer }) => buffer as ArrayBuffer)),
 ]
+
+/**
+ * Gives back the memory of forms that were laid out and that nobody wants any more: left to the collector, those of a dozen adapters
+ * lie about. What the adapter feeds as it was read stays.
+ */
+export function freeForms(forms: readonly Form[], laid: LaidAdapter): void {
+  const fed = new Set(memoryOf(laid))
+  for (const form of forms)
+    for (const part of Object.values(form) as (Tensor | string | number)[])
+      if (typeof part === "object" && part !== null && "data" in part && !fed.has(part.data.buffer as ArrayBuffer))
+        freeNow(part.data)
+}
 
 /** The same in one piece of memory, which is quicker to hand over than many. */
 export function inOnePiece(adapter: LaidAdapter): LaidAdapter {

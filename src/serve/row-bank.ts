@@ -2,6 +2,7 @@
  * @module What the sequences of a batch feed, side by side: each row of the batch holds one sequence's matrices, padded
  * with zeros to the largest. A row is written when another adapter comes to sit in it, so that a step copies nothing.
  */
+import { freeNow } from "../core/bytes.ts"
 import { copyValues } from "../core/copy-values.ts"
 import { f32, type Tensor } from "../core/tensor.ts"
 
@@ -89,8 +90,9 @@ export class RowBank {
     return views
   }
 
-  /** Gives everything back. */
+  /** Gives everything back, at once: each row is as large as an adapter. */
   clear(): void {
+    for (const { data } of this.#shelves) freeNow(data)
     this.#shelves = []
     this.#held = []
     this.#views.clear()
@@ -116,6 +118,7 @@ export class RowBank {
       const width = Math.max(shelf?.width ?? 0, ...wanted.map((each) => each.width))
       if (shelf && count === this.#held.length && height === shelf.height && width === shelf.width) return shelf
       const sizes = { ...wanted[0]!, height, width }
+      if (shelf) freeNow(shelf.data)
       const size = sizeOf(sizes)
       return { name, ...sizes, size, data: new Float32Array(count * size) }
     })

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { f32 } from "../../../src/core/tensor.ts"
-import { inOnePiece, type LaidAdapter, memoryOf } from "../../../src/serve/laid-adapter.ts"
+import { freeForms, inOnePiece, type LaidAdapter, memoryOf } from "../../../src/serve/laid-adapter.ts"
 
 test("an adapter in one piece is the same, in one piece of memory", () => {
   const adapter: LaidAdapter = {
@@ -17,4 +17,24 @@ test("an adapter in one piece is the same, in one piece of memory", () => {
   const moved = inOnePiece(adapter)
   expect(moved).toEqual(adapter)
   expect(memoryOf(moved)).toHaveLength(1)
+})
+
+test("forms that were laid out are given back, but for what is fed as it was read", () => {
+  const prompt = f32([1, 2], [1, 2])
+  const [a, b] = [f32([1, 2], [3, 4]), f32([2, 1], [5, 6])]
+  const laid: LaidAdapter = {
+    ...{ hash: "h", method: "lora", sizeBytes: 4, virtualTokens: 1, prefix: null, tokens: [], head: null },
+    feeds: new Map([["lowrank-q", { a: f32([2, 1], [3, 4]) }]]),
+    prompts: [prompt],
+  }
+  freeForms(
+    [
+      { form: "lowrank", path: "q", a, b, scale: 1 },
+      { form: "prompt", embeddings: prompt },
+      { form: "table", side: "input", ids: null, rows: f32([1, 2], [7, 8]) },
+    ],
+    laid,
+  )
+  expect([a.data.length, b.data.length, prompt.data.length]).toEqual([0, 0, 2])
+  expect([...laid.feeds.get("lowrank-q")!["a"]!.data]).toEqual([3, 4])
 })

@@ -17,6 +17,10 @@ test("a prefix reads as a folder, over as many pages as there are, without what 
   expect(new TextDecoder().decode(await folder.read("two"))).toBe("a/x/two")
   expect(new TextDecoder().decode(await folder.readRange("three", 2, 5))).toBe("x/t")
   expect(await folder.readRange("three", 2, 2)).toHaveLength(0)
+  // Who brings a buffer gets what it asked for in there.
+  const room = new Uint8Array(8)
+  const part = await folder.readRange("three", 2, 5, room)
+  expect([part.buffer === room.buffer, new TextDecoder().decode(part)]).toEqual([true, "x/t"])
 })
 
 test("a stamp changes when its object does", async () => {
