@@ -22,6 +22,7 @@ export function underNames(checkpoint: Checkpoint, tokenEmbedding: string): Chec
     f32Parts: (name) => checkpoint.f32Parts(shorter(name)),
     ...(checkpoint.f32Into && {
       f32Into: (name: string, out: Float32Array) => checkpoint.f32Into!(shorter(name), out),
+      f16Into: (name: string, out: Uint16Array) => checkpoint.f16Into!(shorter(name), out),
     }),
     equal: (a, b) => checkpoint.equal(shorter(a), shorter(b)),
   }

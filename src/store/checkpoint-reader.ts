@@ -22,6 +22,8 @@ export interface Checkpoint {
   f32Parts(name: string): AsyncIterable<Float32Array>
   /** Writes a tensor as f32 into an array of its size, at once: there where the folder lies in memory. */
   f32Into?(name: string, out: Float32Array): void
+  /** The bits of a tensor that is stored as f16, at once; where {@link Checkpoint.f32Into} is. */
+  f16Into?(name: string, out: Uint16Array): void
   /** Whether two tensors are the same, byte by byte. @throws {EspalierError} `invalid_file` if there is none of a name */
   equal(a: string, b: string): Promise<boolean>
   /** sha256 in hex over all tensors (name, dtype, shape, bytes): the same however they are sharded. */
@@ -71,6 +73,10 @@ export async function openCheckpoint(folder: Folder): Promise<Checkpoint> {
       f32Into(name: string, out: Float32Array) {
         const { file, dtype, start, end } = entryOf(name)
         widen(folder.lookAt!(file).subarray(start, end), { name, dtype, file }, out)
+      },
+      f16Into(name: string, out: Uint16Array) {
+        const { file, start, end } = entryOf(name)
+        bytesOf(out).set(folder.lookAt!(file).subarray(start, end))
       },
     }),
     equal: (a, b) => sameBytes(folder, entryOf(a), entryOf(b)),

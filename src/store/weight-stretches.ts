@@ -1,16 +1,16 @@
 /**
- * @module A blob of f32 weights that is never there as a whole: a stretch of it is made when it is asked for, from tensors that lie
- * in memory as they are stored.
+ * @module A blob of weights that is never there as a whole: a stretch of it is made when it is asked for, from tensors that lie in
+ * memory as they are stored.
  */
-import { bytesOf, freeNow } from "../core/bytes.ts"
+import { freeNow } from "../core/bytes.ts"
 
 /**
  * Gives stretches of a blob, each in a buffer that the next one comes in too.
- * @param f32Into writes a tensor as f32 into an array of its size
+ * @param write writes a tensor as the blob holds it into as many bytes as it has there, which begin at a multiple of four
  * @param layout where each tensor lies in the blob, in bytes; between them are zeros
  */
 export function stretchesOf(
-  f32Into: (name: string, out: Float32Array) => void,
+  write: (name: string, out: Uint8Array) => void,
   layout: ReadonlyMap<string, { readonly offset: number; readonly length: number }>,
 ): (offset: number, length: number) => Uint8Array {
   let buffer = new Uint8Array(0)
@@ -23,11 +23,12 @@ export function stretchesOf(
     for (const [name, place] of layout) {
       const [from, to] = [place.offset - offset, place.offset + place.length - offset]
       if (to <= 0 || from >= length) continue
-      if (from >= 0 && to <= length) f32Into(name, new Float32Array(buffer.buffer, from, place.length / 4))
+      if (from >= 0 && to <= length && from % 4 === 0) write(name, stretch.subarray(from, to))
       else {
-        const whole = new Float32Array(place.length / 4)
-        f32Into(name, whole)
-        stretch.set(bytesOf(whole).subarray(Math.max(0, -from), length - from), Math.max(0, from))
+        const whole = new Uint8Array(place.length)
+        write(name, whole)
+        stretch.set(whole.subarray(Math.max(0, -from), length - from), Math.max(0, from))
+        freeNow(whole)
       }
     }
     return stretch

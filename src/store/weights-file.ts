@@ -10,7 +10,7 @@ import { bytesOf, freeNow } from "../core/bytes.ts"
 import { CODE_BLOCK, type CodeBits, quantizeCodes, transposed } from "../core/codes.ts"
 import { EspalierError } from "../core/errors.ts"
 import { f32ToF16 } from "../core/half.ts"
-import { sizeOf } from "../core/tensor.ts"
+import { type DType, sizeOf } from "../core/tensor.ts"
 import { assertFinite } from "../formats/as-f32.ts"
 import type { FrozenWeights } from "../runtime/runtime.ts"
 import { buildFolderAtomic } from "./atomic.ts"
@@ -68,7 +68,7 @@ export interface PackedWeights {
 
 /** Where weights come from. */
 export interface WeightSource {
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly dtype?: DType }>
   readF32(name: string): Promise<Float32Array>
   /** Whether every array that is read is the caller's own, which it may give back at once. @default {false} */
   readonly givesCopies?: boolean
@@ -76,6 +76,8 @@ export interface WeightSource {
   f32Parts?(name: string): AsyncIterable<Float32Array>
   /** Writes a tensor into an array of its size, at once. @default there is only the waiting way */
   f32Into?(name: string, out: Float32Array): void
+  /** The same bit by bit for a tensor that is stored as f16. @default there is only the waiting way */
+  f16Into?(name: string, out: Uint16Array): void
   hash(): Promise<string>
 }
 
@@ -133,11 +135,16 @@ async function unkept(
     }
     return blob
   }
-  if (source.f32Into && [...layout.values()].every(({ held }) => !held)) {
-    // Numbers are looked at on the way.
-    const all = pieces(source, layout)
-    while (!(await all.next()).done);
-    return { bytes: make, part: stretchesOf((name, out) => source.f32Into!(name, out), layout) }
+  const write = writerOf(source, layout)
+  if (write) {
+    for (const name of layout.keys()) {
+      let count = 0
+      for await (const part of source.f32Parts?.(name) ?? [await source.readF32(name)]) {
+        assertFinite(part, name, "The base", count)
+        count += part.length
+      }
+    }
+    return { bytes: make, part: stretchesOf(write, layout) }
   }
   // A session copies what it is given. Kept here as well, the weights would be held twice for as long as the base is open;
   // the few sessions that follow the first one have them made again.
@@ -148,6 +155,20 @@ async function unkept(
       first = null
       return made
     },
+  }
+}
+
+/** Writes a tensor as the blob holds it, at once; null where one of them can't be written so. */
+function writerOf(
+  source: WeightSource,
+  layout: ReadonlyMap<string, WeightPlace>,
+): ((name: string, out: Uint8Array) => void) | null {
+  const isWritable = ([name, { held }]: readonly [string, WeightPlace]): boolean =>
+    held ? held.bits === 16 && source.f16Into !== undefined && source.tensors.get(name)!.dtype === "f16" : true
+  if (!source.f32Into || ![...layout].every(isWritable)) return null
+  return (name, { buffer, byteOffset, length }) => {
+    if (layout.get(name)!.held) source.f16Into!(name, new Uint16Array(buffer, byteOffset, length / 2))
+    else source.f32Into!(name, new Float32Array(buffer, byteOffset, length / 4))
   }
 }
 

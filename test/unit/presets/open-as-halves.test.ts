@@ -2,12 +2,13 @@
  * @module A base held as f16 where its checkpoint is: the same numbers in half the memory.
  */
 import { afterAll, expect, test } from "bun:test"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { f16ToF32 } from "../../../src/core/half.ts"
-import { openAsHalves, openBase } from "../../../src/presets/open-base.ts"
-import { openSprig } from "../../support/sprig.ts"
+import { openAsHalves, openBase, openBaseFolder } from "../../../src/presets/open-base.ts"
+import { memoryFolder } from "../../../src/store/folder.ts"
+import { openSprig, sprigFolder } from "../../support/sprig.ts"
 import { writeTinyBase } from "../../support/tiny-base.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-halves-"))
@@ -27,4 +28,15 @@ test("a checkpoint of f16 is held as it is, and one of f32 is left alone", async
   writeTinyBase(folder, 1)
   const other = await openBase(folder, { cacheFolder: null })
   expect(await openAsHalves(other)).toBe(other)
+})
+
+test("a checkpoint of f16 in memory is held as it is stretch by stretch, and never as a whole", async () => {
+  const names = readdirSync(sprigFolder).filter((name) => /^(config|tokenizer)\.json$|\.safetensors$/.test(name))
+  const files = new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(sprigFolder, name)))]))
+  const open = await openBaseFolder(memoryFolder("sprig", files), "sprig", { cacheFolder: null })
+  const { weights, layout } = (await openAsHalves(open)).base
+  const blob = await weights.bytes()
+  const places = [...layout.values()]
+  for (const { offset, length } of [...places, { offset: 100, length: 1002 }, { offset: 0, length: weights.size }])
+    expect(Buffer.compare(weights.part!(offset, length), blob.subarray(offset, offset + length))).toBe(0)
 })
