@@ -13,9 +13,11 @@ import { bucketTrainer } from "../presets/bucket-trainer.ts"
 import { folderProfile } from "../presets/folder-profile.ts"
 import { openBaseFolder } from "../presets/open-base.ts"
 import { readAdapterFrom } from "../presets/read-adapter.ts"
+import { sessionTurns } from "../presets/session-turns.ts"
 import { useCompiledWasm } from "../runtime/compiled-wasm.ts"
 import { engineModule } from "../runtime/engine-module.ts"
 import { wasm } from "../runtime/wasm.ts"
+import { createBreathe } from "../serve/breathe.ts"
 import { createEngine } from "../serve/engine.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
 import { createService } from "../service/service.ts"
@@ -100,7 +102,20 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
   const open = await openBaseFolder(await folderOfBase(bindings), bindings.BASE, { cacheFolder: null })
   const { base, tokenizer, eosIds } = open
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)
-  const decoder = await graphDecoder({ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES, fewSessions: true })
+  const breathe = createBreathe()
+  // Every session holds the weights: those that answer go while one trains, which gives way to whoever asks.
+  const turns = sessionTurns({
+    async isAnswering() {
+      const { active, waiting } = await local.stats()
+      return active + waiting > 0
+    },
+    restAnswers: () => local.rest(),
+    breathe,
+  })
+  const decoder = await graphDecoder({
+    ...{ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES, fewSessions: true },
+    makeRoom: () => turns.beforeAnswers(),
+  })
   const local = createEngine({
     base: base.name,
     baseHash: base.hash,
@@ -130,9 +145,7 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
     },
   })
   const train = bucketTrainer({
-    ...{ open, runtime, engine, limits: TRAIN_LIMITS, maxPositions: TRAIN_POSITIONS },
-    // Every session holds the weights: those that answer go while one trains, and come back when somebody asks.
-    makeRoom: () => local.rest(),
+    ...{ open, runtime, engine, limits: TRAIN_LIMITS, maxPositions: TRAIN_POSITIONS, turns },
   })
   const { fetch } = app.route("/", trainAdapterRoutes(train, MAX_BODY_BYTES))
   return { fetch, documents }

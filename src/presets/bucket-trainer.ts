@@ -6,6 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts"
 import type { TrainAdapter, TrainedCard, TrainLimits, TrainRequest } from "../service/train-request.ts"
 import type { BucketEngine } from "./bucket-adapters.ts"
 import { type OpenBase, openAsHalves } from "./open-base.ts"
+import type { SessionTurns } from "./session-turns.ts"
 import { trainHere } from "./train-here.ts"
 
 /** What trains. */
@@ -16,8 +17,8 @@ export interface BucketTrainerOptions {
   readonly limits: TrainLimits
   /** The most positions that are computed at once. */
   readonly maxPositions: number
-  /** Gives back memory that answering can do without for a while; called before each training. */
-  makeRoom(): Promise<void>
+  /** Who holds sessions: those that answer, or the one that trains. */
+  readonly turns: SessionTurns
 }
 
 /** A trainer over an engine's own base and runtime; the base is held as f16 meanwhile, where its checkpoint is. */
@@ -36,15 +37,17 @@ export function bucketTrainer(options: BucketTrainerOptions): TrainAdapter {
 }
 
 async function trainAndPublish(
-  { open, runtime, engine, limits, maxPositions, makeRoom }: BucketTrainerOptions,
+  { open, runtime, engine, limits, maxPositions, turns }: BucketTrainerOptions,
   request: TrainRequest,
   signal: AbortSignal,
 ): Promise<TrainedCard> {
   checkLimits(request, limits)
-  await makeRoom()
-  const { files, card } = await trainHere({ open: await openAsHalves(open), runtime, maxPositions }, request, {
-    signal,
-  })
+  const { files, card } = await turns.training(async () =>
+    trainHere({ open: await openAsHalves(open), runtime, maxPositions }, request, {
+      signal,
+      breathe: (step) => turns.betweenSteps(async () => step.rest?.()),
+    }),
+  )
   await engine.publish(request.name, files)
   return card
 }

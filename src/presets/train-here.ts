@@ -10,7 +10,7 @@ import { checkName } from "../service/adapters.ts"
 import { trainedFiles } from "../service/save-adapter.ts"
 import { type TrainedExamples, trainExamples } from "../service/train-examples.ts"
 import type { TrainedCard, TrainRequest } from "../service/train-request.ts"
-import type { TrainEvent } from "../train/events.ts"
+import type { TrainHooks } from "../train/trainer.ts"
 import { checkGradients } from "./check-gradients.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
@@ -38,7 +38,7 @@ export interface TrainedHere {
 export async function trainHere(
   { open, runtime, maxPositions }: TrainHere,
   request: TrainRequest,
-  hooks: { onEvent?(event: TrainEvent): void; readonly signal?: AbortSignal } = {},
+  hooks: Pick<TrainHooks, "onEvent" | "signal" | "breathe"> = {},
 ): Promise<TrainedHere> {
   const { base, tokenizer } = open
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)

@@ -6,7 +6,8 @@
  * places i64 [B, kvHeads, T, 1] (the positions of the new tokens, for each head), take i64 [R] (of the B * T rows, those
  * whose logits are wanted), past_k.<layer> and past_v.<layer> [B, kvHeads, P, D] or, with `headsApart`, [B, kvHeads, 1, P, D], and what the variant's features feed
  * (`decode-hooks.ts`).
- * Where an adapter has rows of its own in the token embedding, token_add f32 [B, T, hidden] is added to what is looked up.
+ * Where an adapter has rows of its own in the token embedding, token_add f32 [B, T, hidden] is added to what is looked up; in a graph
+ * that serves virtual tokens as well, after token_keep f32 [B, T, hidden] has multiplied it: by 1 for tokens, by 0 in their place.
  * Outputs: logits [R, vocabulary] (or, or also, states [R, hidden]) and new_kv [layers * 2 * B, kvHeads, T, D]: keys of layer 0,
  * values of layer 0, keys of layer 1 and so on. The caches are read only, and their owner writes what is new into them: an
  * engine that hands its outputs out as copies would else copy whole caches for every token. For one that keeps outputs in its
@@ -27,8 +28,8 @@ export interface DecodeVariant {
   readonly embeds: boolean
   /** Hidden states come out instead of logits, or beside them. @default {false} */
   readonly states?: boolean | "also"
-  /** Something is added to the embeddings of tokens, by the input token_add. @default {false} */
-  readonly adds?: boolean
+  /** Something is added to the embeddings of tokens, or, with `keeps`, may also be in their place. @default {false} */
+  readonly adds?: boolean | "keeps"
   /** The caches come out as well, with what is new in them. @default {false} */
   readonly caches?: boolean
   readonly features: ReadonlySet<DecodeFeature>
@@ -45,7 +46,7 @@ export const variantName = ({
   [
     embeds ? "embeds" : "ids",
     ...(states ? [states === "also" ? "logits-states" : "states"] : []),
-    ...(adds ? ["adds"] : []),
+    ...(adds ? [adds === "keeps" ? "keeps-adds" : "adds"] : []),
     ...(caches ? ["caches"] : []),
     ...[...features].sort(),
   ].join("+")
@@ -89,6 +90,7 @@ export function decodeGraph(
   const { heads, kvHeads, headDim, hiddenSize } = config
   const ids = variant.embeds ? null : g.input("input_ids", "i64", ["B", "T"])
   const changes = variant.adds ? g.input("token_add", "f32", ["B", "T", hiddenSize]) : null
+  const kept = variant.adds === "keeps" ? g.input("token_keep", "f32", ["B", "T", hiddenSize]) : null
   const embeds = variant.embeds ? g.input("embeds", "f32", ["B", "T", hiddenSize]) : null
   const positions = g.input("position_ids", "i64", ["B", "T"])
   const last = g.input("last", "i32", ["B"])
@@ -132,7 +134,11 @@ export function decodeGraph(
     config,
     layout: base.layout,
     hooks: hooksOf(g),
-    embed: (lookUp) => embeds ?? (changes ? g.add(lookUp(ids!), changes) : lookUp(ids!)),
+    embed(lookUp) {
+      if (embeds) return embeds
+      const found = lookUp(ids!)
+      return changes ? g.add(kept ? g.mul(found, kept) : found, changes) : found
+    },
     positions,
     maxPositions,
     join: true,

@@ -36,6 +36,8 @@ export interface SessionSource {
   readonly keepsCaches: boolean
   /** Whether one session decodes for all, whatever their features: see `GraphDecoderOptions`. */
   readonly few: boolean
+  /** Awaited before a session is made: see `GraphDecoderOptions`. */
+  readonly makeRoom: (() => Promise<void>) | undefined
 }
 
 /** Sessions of one decoder. */
@@ -44,6 +46,8 @@ export class DecodeSessions {
   readonly #sessions = new Map<string, Promise<Session>>()
   /** Features by which tokens can be decoded: those whose session is there already. */
   readonly #ready: ReadonlySet<DecodeFeature>[] = []
+  /** Whether the one session that decodes for all takes embeddings of their own: once an adapter had some. */
+  #takesOwn = false
   /** Bytes of weights that sessions hold repacked. */
   #repacked = 0
   #head: Promise<Session> | null = null
@@ -52,10 +56,15 @@ export class DecodeSessions {
     this.#source = source
   }
 
+  /** Whether runs over token ids feed what is in the place of embeddings, or added to them, though they have nothing of the kind. */
+  get takesOwn(): boolean {
+    return this.#takesOwn
+  }
+
   /** The session of a variant. */
   of(wanted: DecodeVariant): Promise<Session> {
     const { base, runtime, context, keepsCaches } = this.#source
-    const variant = { ...wanted, caches: keepsCaches }
+    const variant = { ...wanted, caches: keepsCaches, ...(this.#takesOwn && { adds: "keeps" as const }) }
     const name = variantName(variant)
     const known = this.#sessions.get(name)
     if (known) return known
@@ -69,7 +78,7 @@ export class DecodeSessions {
     const target = { roundInputs: integerProducts, headsApart: takesHeadsApart(runtime) }
     const graph = decodeGraph(base, variant, context, target)
     const keep = keepsCaches ? presentNames(base.config) : []
-    const session = graphSession(runtime, base, graph, { prepack, keep })
+    const session = this.#whenThereIsRoom(() => graphSession(runtime, base, graph, { prepack, keep }))
     this.#sessions.set(name, session)
     // One that could not be made, for want of memory say, is tried anew when it is asked for again.
     session.catch(() => {
@@ -78,6 +87,11 @@ export class DecodeSessions {
       if (prepack) this.#repacked -= base.weights.size
     })
     return session
+  }
+
+  async #whenThereIsRoom(make: () => Promise<Session>): Promise<Session> {
+    await this.#source.makeRoom?.()
+    return make()
   }
 
   /** The session that gives logits by an adapter's own output layer; made when an adapter first has one. */
@@ -93,9 +107,17 @@ export class DecodeSessions {
     return session
   }
 
-  /** Has the session made by which tokens of adapters with these features are decoded. */
-  async readyFor(wanted: ReadonlySet<DecodeFeature>): Promise<void> {
-    const features = this.#source.few ? await this.#widened(wanted) : wanted
+  /**
+   * Has the session made by which tokens of adapters with these features are decoded.
+   * @param own whether there are embeddings of their own, of tokens or of virtual ones. @default {false}
+   */
+  async readyFor(wanted: ReadonlySet<DecodeFeature>, own = false): Promise<void> {
+    const { few } = this.#source
+    if (few && own && !this.#takesOwn) {
+      this.#takesOwn = true
+      await this.rest()
+    }
+    const features = few ? await this.#widened(wanted) : wanted
     await this.of({ embeds: false, features })
     const isKnown = this.#ready.some((each) => each.size === features.size && covers(each, features))
     if (!isKnown) this.#ready.push(features)

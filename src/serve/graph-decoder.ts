@@ -32,6 +32,8 @@ export interface GraphDecoderOptions {
    * @default {false} a session for each kind, so that nobody computes more than it needs
    */
   readonly fewSessions?: boolean
+  /** Awaited before each session is made: whoever holds memory that it can do without gives it back. @default nobody does */
+  readonly makeRoom?: () => Promise<void>
 }
 
 const PREFIX_CACHE_BYTES = 64 * 1024 * 1024
@@ -66,7 +68,8 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
   const device = runtime.upload ? new DeviceMemory((tensor) => runtime.upload!(tensor), config.layers) : null
   const headsApart = takesHeadsApart(runtime)
   const keepsCaches = device !== null
-  const sessions = new DecodeSessions({ runtime, base, context, keepsCaches, few: options.fewSessions === true })
+  const few = options.fewSessions === true
+  const sessions = new DecodeSessions({ runtime, base, context, keepsCaches, few, makeRoom: options.makeRoom })
   await sessions.readyFor(new Set())
 
   /** What a sequence feeds that has no adapter of a feature. */
@@ -77,7 +80,10 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     return known
   }
   /** What a sequence feeds by itself: its own, and of features that it lacks what changes nothing. */
-  const feedsAlone = async (bound: Bound | null, features: ReadonlySet<DecodeFeature>) => {
+  const feedsAlone = async (
+    bound: Pick<Bound, "alone" | "feeds"> | null,
+    features: ReadonlySet<DecodeFeature>,
+  ): Promise<Readonly<Record<string, Feed>>> => {
     const own = bound ? await laid("sequence", bound.alone) : {}
     const missing = new Map<DecodeFeature, RowFeeds>()
     for (const feature of features) if (!bound?.feeds.has(feature)) missing.set(feature, await neutralFeeds(feature))
@@ -157,14 +163,29 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     return logits!.data as Float32Array
   }
 
+  /** What is fed where an embedding is, as it is, and where one gives way to a virtual token's. */
+  const filled = (rows: number, count: number, value: number): Tensor<"f32"> =>
+    f32([rows, count, config.hiddenSize], new Float32Array(rows * count * config.hiddenSize).fill(value))
+  /** The inputs of a batch without embeddings of its own, fed again and again. */
+  let plain: { readonly token_keep: Tensor<"f32">; readonly token_add: Tensor<"f32"> } | null = null
+  const plainInput = (rows: number, count: number) => {
+    const [knownRows, knownCount] = plain?.token_add.shape ?? []
+    if (plain && knownRows === rows && knownCount === count) return plain
+    for (const { data } of plain ? Object.values(plain) : []) freeNow(data)
+    plain = { token_keep: filled(rows, count, 1), token_add: filled(rows, count, 0) }
+    return plain
+  }
+
   /** What is added to the embeddings of these rows of tokens, as long as each other; nothing where no adapter changes any. */
   const tokenInput = (rows: readonly { readonly bound: Bound | null; readonly tokens: readonly number[] }[]) => {
-    if (rows.every(({ bound }) => !bound || bound.tokens.length === 0)) return {}
     const [count, width] = [rows[0]!.tokens.length, config.hiddenSize]
+    if (rows.every(({ bound }) => !bound || bound.tokens.length === 0))
+      return sessions.takesOwn ? plainInput(rows.length, count) : {}
     const added = new Float32Array(rows.length * count * width)
     for (const [row, { bound, tokens }] of rows.entries())
       if (bound) addTokenRows(bound.tokens, added.subarray(row * count * width, (row + 1) * count * width), tokens)
-    return { token_add: f32([rows.length, count, width], added) }
+    const keep = sessions.takesOwn && { token_keep: filled(rows.length, count, 1) }
+    return { ...keep, token_add: f32([rows.length, count, width], added) }
   }
 
   /** Feeds where the engine reads them best. */
@@ -175,7 +196,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
   /** Keys and values of an adapter's virtual tokens: computed once, then copied into each sequence. */
   const virtualCache = async (
-    { prefix, prompts, virtualTokens }: LaidAdapter,
+    { prefix, prompts, virtualTokens, feeds }: LaidAdapter,
     { features, alone }: Pick<Bound, "features" | "alone">,
   ): Promise<Float32Array> => {
     const caches = new KvPool(config, context, headsApart)
@@ -184,10 +205,20 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
     if (prefix) caches.append(0, 1, prefix.tokens, prefix.data)
     for (const { shape, data } of prompts) {
       const [tokens, hidden] = shape as [number, number]
-      const input = { embeds: f32([1, tokens, hidden], data), ...(await laid("sequence", alone)) }
-      await run({ embeds: true, features }, input, { caches, slot: 0, rows: 1, count: tokens, all: false })
+      const embeds = f32([1, tokens, hidden], data)
+      // Where one session decodes for all, it takes them too: another would hold the weights once more.
+      const own = sessions.takesOwn && {
+        ...{ input_ids: i64([1, tokens], new Array<number>(tokens).fill(0)), token_add: embeds },
+        token_keep: filled(1, tokens, 0),
+      }
+      const served = own ? await sessions.serving(features) : features
+      const input = { ...(own || { embeds }), ...(await feedsAlone({ feeds, alone }, served)) }
+      const variant = { embeds: !own, features: served }
+      await run(variant, input, { caches, slot: 0, rows: 1, count: tokens, all: false })
     }
-    return caches.read(0, 0, virtualTokens)
+    const kept = caches.read(0, 0, virtualTokens)
+    caches.release()
+    return kept
   }
 
   /** Brings the sequences of a step to the first slots, moving as few as need be. */
@@ -219,7 +250,7 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       const laidOut = isLaid(adapter) ? adapter : await layOut(base, adapter, { context })
       const { hash, feeds, tokens, head, virtualTokens } = laidOut
       const fed = { features: new Set(feeds.keys()), alone: asBatch(feeds) }
-      await sessions.readyFor(fed.features)
+      await sessions.readyFor(fed.features, tokens.length > 0 || laidOut.prompts.length > 0)
       const virtual = virtualTokens > 0 ? await virtualCache(laidOut, fed) : null
       return { hash, virtualTokens, feeds, tokens, head, ...fed, virtual, dispose: async () => {} }
     },

@@ -11,10 +11,9 @@ import type { Base } from "../models/base.ts"
 import type { Runtime } from "../runtime/runtime.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import type { TrainConfig } from "../train/config.ts"
-import type { TrainEvent } from "../train/events.ts"
 import { graphStep } from "../train/graph-step.ts"
 import { exampleSource } from "../train/source.ts"
-import { type TrainResult, train } from "../train/trainer.ts"
+import { type TrainHooks, type TrainResult, train } from "../train/trainer.ts"
 import type { Trained } from "./save-adapter.ts"
 
 /** What a run is made of. */
@@ -53,7 +52,7 @@ export interface TrainedExamples {
  */
 export async function trainExamples(
   options: ExampleTraining,
-  hooks: { onEvent?(event: TrainEvent): void; readonly signal?: AbortSignal } = {},
+  hooks: Pick<TrainHooks, "onEvent" | "signal" | "breathe"> = {},
 ): Promise<TrainedExamples> {
   const { base, tokenizer, runtime, method, env, batchSize, seed } = options
   if (method.peftType === null)

@@ -108,14 +108,28 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
       withGradients,
       divergence: divergence !== undefined,
     })
-    return { ...built, session: await graphSession(runtime, base, built.graph) }
+    let session: Promise<Session> | null = graphSession(runtime, base, built.graph)
+    await session
+    return {
+      ...built,
+      /** Made anew where it was given back. */
+      session(): Promise<Session> {
+        session ??= graphSession(runtime, base, built.graph)
+        return session
+      },
+      async rest(): Promise<void> {
+        const made = session
+        session = null
+        await (await made)?.dispose()
+      },
+    }
   }
   const training = await build(true)
   const { virtualTokens, prefixTokens } = training
   const masks = dropoutMasks(training.dropout)
   // With dropout, or more in the loss than the labels, another graph is evaluated than trained.
   const isEvaluable = training.dropout.length === 0 && !training.penalised && divergence === undefined
-  let evaluation: Session | null = maxPositions !== undefined && isEvaluable ? training.session : null
+  let evaluation = maxPositions !== undefined && isEvaluable ? training : null
 
   const view = (flat: Float32Array) =>
     parameters.map(({ name, shape, offset, size }) => [name, f32(shape, flat.subarray(offset, offset + size))] as const)
@@ -125,6 +139,10 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
   const scratch = new Float32Array(total)
   const into = Object.fromEntries(fed(scratch).map(([name, tensor]) => [`grad:${name}`, tensor]))
 
+  const rest = async (): Promise<void> => {
+    await training.rest()
+    await evaluation?.rest()
+  }
   return {
     parameters,
     values,
@@ -141,7 +159,7 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
         }
         if (divergence) Object.assign(feeds, divergenceFeeds(part, scale, divergence, bucket))
         if (training.penalised) feeds["penalty_part"] = f32([], [scale * part.labelled])
-        const { loss } = await training.session.run(feeds, into)
+        const { loss } = await (await training.session()).run(feeds, into)
         for (let i = 0; i < total; i++) gradients[i] = gradients[i]! + scratch[i]!
         sum += (loss!.data as Float32Array)[0]!
       }
@@ -154,20 +172,18 @@ export async function graphStep(options: GraphStepOptions): Promise<GraphStep> {
       },
     }),
     async evaluate(batch): Promise<EvalSums> {
-      evaluation ??= (await build(false)).session
+      evaluation ??= await build(false)
       const sums = { loss: 0, correct: 0 }
       for (const part of cutBatch(batch, piece)) {
         const feeds = { ...feedsOf(part, 1, { virtualTokens, prefixTokens }, bucket), ...trainables }
-        const { loss, correct } = await evaluation.run(feeds, evaluation === training.session ? into : {})
+        const { loss, correct } = await (await evaluation.session()).run(feeds, evaluation === training ? into : {})
         sums.loss += (loss!.data as Float32Array)[0]!
         sums.correct += (correct!.data as Float32Array)[0]!
       }
       return { ...sums, labelled: batch.labelled }
     },
-    async dispose() {
-      await training.session.dispose()
-      await evaluation?.dispose()
-    },
+    rest,
+    dispose: rest,
   }
 }
 

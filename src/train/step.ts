@@ -51,5 +51,7 @@ export interface TrainStep {
   afterUpdate?(step: number, steps: number, gradients: Float32Array): void
   /** Forward only. */
   evaluate(batch: Batch): Promise<EvalSums>
+  /** Gives back, between two calls, the memory of what can be made anew. @default there is nothing of the kind */
+  rest?(): Promise<void>
   dispose(): Promise<void>
 }

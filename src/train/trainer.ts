@@ -37,6 +37,11 @@ export interface TrainHooks {
   saveCheckpoint?(snapshot: Snapshot): Promise<void>
   /** Writes the values of a new best evaluation; the run waits for it. */
   saveBest?(values: Float32Array, evaluation: Evaluation): Promise<void>
+  /**
+   * Awaited after each micro-batch and each held-out batch, so that others have their turn.
+   * @default lets the event loop turn once a tenth of a second
+   */
+  breathe?(step: TrainStep): Promise<void>
   /** Milliseconds that never run backwards. @default {performance.now} */
   clock?(): number
 }
@@ -81,7 +86,7 @@ export async function train(
   const { signal, saveCheckpoint, saveBest, clock = () => performance.now() } = hooks
   const emit = (event: TrainEvent): void => hooks.onEvent?.(event)
   const isStopped = (): boolean => signal?.aborted === true
-  const breathe = breather(clock)
+  const breathe = hooks.breathe ? () => hooks.breathe!(step) : breather(clock)
 
   const steps = totalSteps(full, stepsPerEpoch)
   const schedule: Schedule = {

@@ -51,3 +51,21 @@ for (const settings of [{}, { dropout: 0.5 }])
     expect(short.loss).toBeCloseTo(plain.loss, 5)
     for (const [i, gradient] of short.gradients.entries()) expect(gradient).toBeCloseTo(plain.gradients[i]!, 6)
   })
+
+test("a step that rests between two calls computes the same, and has its session made anew", async () => {
+  const step = await graphStep({
+    ...{ runtime, base, env: methodEnv(base, null, 1) },
+    method: methods.find(({ name }) => name === "lora")!.prepare({ rank: 2 }),
+    ...{ maxLength: batch.length, maxLabelled: batch.rows * batch.length, maxPositions: 2 * batch.length },
+  })
+  const once = async () => {
+    const gradients = new Float32Array(step.values.length)
+    const loss = await step.forwardBackward(batch, 1 / batch.labelled, gradients, 5)
+    return { loss, gradients, sums: await step.evaluate(batch) }
+  }
+  const before = await once()
+  await step.rest!()
+  expect(await once()).toEqual(before)
+  await step.rest!()
+  await step.dispose()
+})

@@ -291,4 +291,19 @@ describe("train()", () => {
     await run({ maxSteps: 2 }, { clock: () => (now += 60) })
     expect(turned).toBe(true)
   })
+
+  test("breathes as it is told to, after each micro-batch, with the step at hand", async () => {
+    const steps = new Set<unknown>()
+    let breaths = 0
+    await run(
+      { maxSteps: 3 },
+      {
+        async breathe(step) {
+          steps.add(step.forwardBackward)
+          breaths++
+        },
+      },
+    )
+    expect([steps.size, breaths >= 3]).toEqual([1, true])
+  })
 })
