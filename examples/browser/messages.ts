@@ -4,7 +4,12 @@
 
 /** What the page asks for; each is answered by messages of its `id`. */
 export type Question = { readonly id: number } & (
-  | { readonly kind: "open"; readonly backend: "wasm" | "webgpu" }
+  | {
+      readonly kind: "open"
+      readonly backend: "wasm" | "webgpu"
+      /** Adapters of before, as zip files by their names. */
+      readonly adapters: ReadonlyMap<string, Uint8Array>
+    }
   | {
       readonly kind: "train"
       readonly name: string
@@ -14,7 +19,6 @@ export type Question = { readonly id: number } & (
       readonly learningRate: number | null
     }
   | { readonly kind: "chat"; readonly adapter: string | null; readonly text: string }
-  | { readonly kind: "export"; readonly name: string }
   | { readonly kind: "stop" }
 )
 
@@ -26,5 +30,19 @@ export type Answer = { readonly id: number } & (
   | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly loss: number }
   | { readonly kind: "piece"; readonly text: string }
   | { readonly kind: "done"; readonly value: unknown }
-  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "failed"; readonly message: string; readonly code: string }
 )
+
+/** What `open` is answered by. */
+export interface Opened {
+  readonly base: string
+  readonly backend: string
+}
+
+/** What `train` is answered by. */
+export interface TrainedZip {
+  readonly firstLoss: number | null
+  readonly lastLoss: number | null
+  /** The adapter's folder in PEFT's layout. */
+  readonly zip: Uint8Array<ArrayBuffer>
+}

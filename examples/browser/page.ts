@@ -2,7 +2,7 @@
  * @module The example page: its fields, its loss curve and its conversation. What computes is in `worker.ts`.
  */
 import { lossCurve } from "./curve.ts"
-import type { Answer, Asked } from "./messages.ts"
+import type { Answer, Asked, Opened, TrainedZip } from "./messages.ts"
 import { startingExamples } from "./starting-examples.ts"
 
 const at = <T extends Element>(id: string): T => {
@@ -24,11 +24,31 @@ const buttons = {
 }
 const stop = at<HTMLButtonElement>("stop")
 
-const worker = new Worker(new URL("worker.js", location.href), { type: "module" })
-const waiting = new Map<number, (answer: Answer) => void>()
-worker.onmessage = ({ data }: MessageEvent<Answer>) => waiting.get(data.id)?.(data)
-worker.onerror = (event) => {
-  status.textContent = `The Worker failed: ${event.message}`
+/** What a question failed by. */
+class Refusal extends Error {
+  /** Whether a new Worker may do better: the GPU was lost, memory has ended, or the Worker itself. */
+  readonly isWorkers: boolean
+
+  constructor(message: string, isWorkers: boolean) {
+    super(message)
+    this.isWorkers = isWorkers
+  }
+}
+
+/** The Worker of now. Each base is opened in a new one: an engine that is done with keeps its memory. */
+let worker: Worker | null = null
+const waiting = new Map<number, { on(answer: Answer): void; fail(error: Error): void }>()
+
+function startWorker(): void {
+  worker?.terminate()
+  for (const { fail } of waiting.values()) fail(new Error("The engine was changed"))
+  waiting.clear()
+  worker = new Worker(new URL("worker.js", location.href), { type: "module" })
+  worker.onmessage = ({ data }: MessageEvent<Answer>) => waiting.get(data.id)?.on(data)
+  worker.onerror = ({ message }) => {
+    for (const { fail } of waiting.values()) fail(new Refusal(`The Worker failed: ${message ?? "it ended"}`, true))
+    waiting.clear()
+  }
 }
 
 let asked = 0
@@ -36,27 +56,37 @@ let asked = 0
 function ask(question: Asked, on: (answer: Answer) => void = () => {}): Promise<unknown> {
   const id = asked++
   return new Promise((resolve, reject) => {
-    waiting.set(id, (answer) => {
-      if (answer.kind !== "done" && answer.kind !== "failed") return on(answer)
-      waiting.delete(id)
-      if (answer.kind === "done") resolve(answer.value)
-      else reject(new Error(answer.message))
+    waiting.set(id, {
+      fail: reject,
+      on(answer) {
+        if (answer.kind !== "done" && answer.kind !== "failed") return on(answer)
+        waiting.delete(id)
+        if (answer.kind === "done") resolve(answer.value)
+        else reject(new Refusal(answer.message, answer.code === "unavailable"))
+      },
     })
-    worker.postMessage({ ...question, id })
+    worker?.postMessage({ ...question, id })
   })
 }
 
-/** What was trained since the base was opened. */
-const trained = new Set<string>()
+/** What was trained, as zip files by their names: it outlives an engine. */
+const trained = new Map<string, Uint8Array<ArrayBuffer>>()
+/** Of those what nobody has downloaded. */
+const unsaved = new Set<string>()
 function showAdapters(chosen: string | null): void {
   adapter.replaceChildren(
-    ...["", ...trained].map((name) => {
+    ...["", ...trained.keys()].map((name) => {
       const option = new Option(name === "" ? "the base" : name, name)
       option.selected = name === (chosen ?? "")
       return option
     }),
   )
 }
+
+/** Whether a base is open. */
+let isOpen = false
+/** Whether something is being learned, which closing the page would end. */
+let isTraining = false
 
 /** Does something with every button off, and says what went wrong. */
 async function busy(work: () => Promise<void>): Promise<void> {
@@ -67,29 +97,37 @@ async function busy(work: () => Promise<void>): Promise<void> {
     await work()
   } catch (error) {
     progress.textContent = error instanceof Error ? error.message : String(error)
+    if (error instanceof Refusal && error.isWorkers) await openBase()
   }
+  isTraining = false
   stop.disabled = true
   backend.disabled = false
-  buttons.train.disabled = buttons.send.disabled = false
+  buttons.train.disabled = buttons.send.disabled = !isOpen
   buttons.export.disabled = trained.size === 0
+}
+
+/** Opens the base in a new Worker, with what was trained before. */
+async function openBase(): Promise<void> {
+  status.textContent = "Opening the base …"
+  isOpen = false
+  const chosen = adapter.value
+  const started = performance.now()
+  try {
+    startWorker()
+    const on = backend.value as "wasm" | "webgpu"
+    const info = (await ask({ kind: "open", backend: on, adapters: trained })) as Opened
+    isOpen = true
+    showAdapters(chosen)
+    status.textContent = `${info.base} on ${info.backend}, ready after ${((performance.now() - started) / 1000).toFixed(1)} s`
+  } catch (error) {
+    status.textContent = error instanceof Error ? error.message : String(error)
+  }
 }
 
 const open = (): Promise<void> =>
   busy(async () => {
-    status.textContent = "Opening the base …"
-    trained.clear()
     log.replaceChildren()
-    showAdapters(null)
-    const started = performance.now()
-    try {
-      const info = (await ask({ kind: "open", backend: backend.value as "wasm" | "webgpu" })) as {
-        readonly base: string
-        readonly backend: string
-      }
-      status.textContent = `${info.base} on ${info.backend}, ready after ${((performance.now() - started) / 1000).toFixed(1)} s`
-    } catch (error) {
-      status.textContent = error instanceof Error ? error.message : String(error)
-    }
+    await openBase()
   })
 
 /** @throws {Error} Naming the first line that is no JSON object. */
@@ -113,7 +151,8 @@ buttons.train.onclick = () =>
     const rate = at<HTMLInputElement>("rate").value.trim()
     const curve = lossCurve(at("curve"))
     const started = performance.now()
-    const card = (await ask(
+    isTraining = true
+    const { firstLoss, lastLoss, zip } = (await ask(
       {
         ...{ kind: "train", name, examples: rows() },
         method: at<HTMLSelectElement>("method").value,
@@ -125,25 +164,30 @@ buttons.train.onclick = () =>
         curve.add(answer.step, answer.steps, answer.loss)
         progress.textContent = `Step ${answer.step} of ${answer.steps}, loss ${answer.loss.toFixed(3)}`
       },
-    )) as { readonly training: { readonly first_loss: number; readonly last_loss: number }; readonly bytes: number }
-    trained.add(name)
+    )) as TrainedZip
+    trained.set(name, zip)
+    unsaved.add(name)
     showAdapters(name)
-    const { first_loss: first, last_loss: last } = card.training
-    progress.textContent = `Trained "${name}" in ${((performance.now() - started) / 1000).toFixed(1)} s: loss ${first.toFixed(3)} to ${last.toFixed(3)}, ${(card.bytes / 1000).toFixed(0)} kB`
+    const [first, last] = [firstLoss, lastLoss].map((loss) => loss?.toFixed(3) ?? "none")
+    progress.textContent = `Trained "${name}" in ${((performance.now() - started) / 1000).toFixed(1)} s: loss ${first} to ${last}, ${(zip.length / 1000).toFixed(0)} kB`
   })
 
 stop.onclick = () => void ask({ kind: "stop" })
 
-buttons.export.onclick = () =>
-  busy(async () => {
-    const name = adapter.value || [...trained].at(-1)!
-    const zip = (await ask({ kind: "export", name })) as Uint8Array<ArrayBuffer>
-    const link = document.createElement("a")
-    link.href = URL.createObjectURL(new Blob([zip], { type: "application/zip" }))
-    link.download = `${name}.zip`
-    link.click()
-    URL.revokeObjectURL(link.href)
-  })
+buttons.export.onclick = () => {
+  const name = adapter.value || [...trained.keys()].at(-1)!
+  const link = document.createElement("a")
+  link.href = URL.createObjectURL(new Blob([trained.get(name)!], { type: "application/zip" }))
+  link.download = `${name}.zip`
+  link.click()
+  URL.revokeObjectURL(link.href)
+  unsaved.delete(name)
+}
+
+// Nothing is kept anywhere but in this page: closing it ends a training, and what was trained is gone.
+addEventListener("beforeunload", (event) => {
+  if (isTraining || unsaved.size > 0) event.preventDefault()
+})
 
 at<HTMLFormElement>("chat").onsubmit = (event) => {
   event.preventDefault()

@@ -1,8 +1,8 @@
 /**
  * @module The Worker of the example page: everything that computes happens here, so that the page stays quick.
  */
-import { type BrowserEspalier, openInBrowser } from "../../src/entry/browser.ts"
-import type { Answer, Question } from "./messages.ts"
+import { type BrowserEspalier, EspalierError, openInBrowser } from "../../src/entry/browser.ts"
+import type { Answer, Opened, Question, TrainedZip } from "./messages.ts"
 
 /** This thread, as a dedicated Worker has it. */
 const scope = globalThis as unknown as {
@@ -17,21 +17,21 @@ async function answer(question: Question): Promise<unknown> {
   const { id } = question
   if (question.kind === "stop") return running?.abort()
   if (question.kind === "open") {
-    await espalier?.close()
-    espalier = await openInBrowser({
+    const opened = await openInBrowser({
       base: new URL("models/sprig/", globalThis.location.href).href,
       engineUrl: new URL("engine/", globalThis.location.href).href,
       backend: question.backend,
     })
-    return espalier.info
+    for (const [name, zip] of question.adapters) await opened.importAdapter(name, zip)
+    espalier = opened
+    return opened.info satisfies Opened
   }
   if (!espalier) throw new Error("The base is not open yet")
-  if (question.kind === "export") return espalier.exportAdapter(question.name)
   running = new AbortController()
   const { signal } = running
   if (question.kind === "train") {
     const { name, method, examples, epochs, learningRate } = question
-    return espalier.train(
+    const { training } = await espalier.train(
       { ...{ name, method, epochs, seed: 1 }, examples: [...examples], learning_rate: learningRate },
       {
         signal,
@@ -41,6 +41,8 @@ async function answer(question: Question): Promise<unknown> {
         },
       },
     )
+    const { first_loss: firstLoss, last_loss: lastLoss } = training
+    return { firstLoss, lastLoss, zip: espalier.exportAdapter(name) } satisfies TrainedZip
   }
   const { adapter, text } = question
   const messages = [{ role: "user", content: text }]
@@ -54,7 +56,8 @@ scope.onmessage = ({ data }) => {
     (value) => scope.postMessage({ id: data.id, kind: "done", value: value ?? null }),
     (error: unknown) => {
       const message = error instanceof Error ? error.message : String(error)
-      scope.postMessage({ id: data.id, kind: "failed", message })
+      const code = error instanceof EspalierError ? error.code : "internal"
+      scope.postMessage({ id: data.id, kind: "failed", message, code })
     },
   )
 }

@@ -10,6 +10,7 @@ import { openBaseFolder } from "../presets/open-base.ts"
 import { readAdapterFrom } from "../presets/read-adapter.ts"
 import { trainHere } from "../presets/train-here.ts"
 import { chooseBackend } from "../runtime/choose.ts"
+import type { Runtime } from "../runtime/runtime.ts"
 import { wasm } from "../runtime/wasm.ts"
 import { webgpu } from "../runtime/webgpu.ts"
 import { createEngine } from "../serve/engine.ts"
@@ -92,9 +93,22 @@ const MAX_UNZIPPED = 2 ** 30
  * @throws {EspalierError} `not_found` or `invalid_file` naming what can't be read, `unavailable` if the backend can't run here
  */
 export async function openInBrowser(options: BrowserOptions): Promise<BrowserEspalier> {
-  const { backend = "auto", engineUrl, threads = 1, fetcher = (url) => fetch(url) } = options
+  const { backend = "auto", engineUrl, threads = 1 } = options
   const chosen = await chooseBackend(backend, [wasm, webgpu])
   const runtime = await chosen.backend.open({ threads, ...(engineUrl !== undefined && { engineUrl }) })
+  try {
+    return await openOn(runtime, options)
+  } catch (error) {
+    await runtime.dispose()
+    throw error
+  }
+}
+
+/** The same on a runtime, which goes when what is opened is closed. */
+async function openOn(
+  runtime: Runtime,
+  { fetcher = (url) => fetch(url), ...options }: BrowserOptions,
+): Promise<BrowserEspalier> {
   const open = await openBaseFolder(await webFolder(fetcher, options.base), options.base, { cacheFolder: null })
   const { base, tokenizer, eosIds } = open
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)

@@ -20,7 +20,10 @@ export interface DenoServeEnvironment {
   readonly ESPALIER_BASE?: string | undefined
   /** `name=folder`, several with commas between. */
   readonly ESPALIER_ADAPTERS?: string | undefined
-  /** What clients send as `Authorization: Bearer <key>`. Without it only requests to localhost are answered. */
+  /**
+   * What clients send as `Authorization: Bearer <key>`. Without it only requests of this machine, and to localhost, are answered:
+   * `deno serve` listens to everybody unless it is told a host.
+   */
   readonly ESPALIER_API_KEY?: string | undefined
 }
 
@@ -56,11 +59,37 @@ export async function openDenoApp(environment: DenoServeEnvironment): Promise<Ap
 
 let app: Promise<App> | null = null
 
+/** Where a request comes from, as `deno serve` tells it. */
+interface ServeInfo {
+  readonly remoteAddr?: { readonly hostname?: string }
+}
+
+const isLoopback = (host: string): boolean => /^(::ffff:)?127(\.\d{1,3}){3}$/.test(host) || host === "::1"
+
+const refused = (status: number, type: string, code: string, message: string): Response =>
+  Response.json({ error: { message, type, param: null, code } }, { status })
+
 /** Answers a request. */
-async function handle(request: Request): Promise<Response> {
+async function handle(request: Request, info?: ServeInfo): Promise<Response> {
   const { ESPALIER_BASE, ESPALIER_ADAPTERS, ESPALIER_API_KEY } = process.env
-  app ??= openDenoApp({ ESPALIER_BASE, ESPALIER_ADAPTERS, ESPALIER_API_KEY })
-  return (await app).fetch(request)
+  const from = info?.remoteAddr?.hostname
+  if (ESPALIER_API_KEY === undefined && from !== undefined && !isLoopback(from))
+    return refused(
+      403,
+      "invalid_request_error",
+      "invalid_request",
+      "Without ESPALIER_API_KEY this server answers its own machine only",
+    )
+  const opening = app ?? openDenoApp({ ESPALIER_BASE, ESPALIER_ADAPTERS, ESPALIER_API_KEY })
+  app = opening
+  try {
+    return (await opening).fetch(request)
+  } catch (error) {
+    // Tried anew by the next request, which a base that is mended meanwhile answers. What is wrong is its owner's to read.
+    if (app === opening) app = null
+    console.error(error instanceof EspalierError ? [error.message, error.hint ?? ""].join("\n") : error)
+    return refused(503, "server_error", "unavailable", "The base could not be opened")
+  }
 }
 
 const server = { fetch: handle }

@@ -1,6 +1,7 @@
 /**
  * @module The example page in real Chromium, freshly built, on WebAssembly and on WebGPU: it trains, its loss falls, it answers in
- * pieces, what it exports answers alike natively, nothing leaves its origin, and its engines compute PyTorch's numbers.
+ * pieces, what it exports answers alike natively, nothing leaves its origin, and its engines compute PyTorch's numbers. What was trained
+ * outlives a change of engines and a Worker's end, and isn't lost unasked.
  *
  * Usage: bun run test/runtimes/browser/smoke.ts [--screenshot file.png] [--backend wasm|webgpu]
  */
@@ -57,7 +58,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 /** What a page is asked. */
 const QUESTION = "Lena bought 8 hats."
 
-async function uses(page: Page, backend: "wasm" | "webgpu", shot: string | undefined): Promise<void> {
+async function uses(page: Page, backend: "wasm" | "webgpu", shot: string | undefined): Promise<string> {
   if (backend === "webgpu") await page.selectOption("#backend", "webgpu")
   await until(async () => new RegExp(`on ${backend} .*ready|can't|failed|refused`).test(await text(page, "#status")))
   const status = await text(page, "#status")
@@ -82,6 +83,7 @@ async function uses(page: Page, backend: "wasm" | "webgpu", shot: string | undef
   const zip = readFileSync(await (await downloading).path())
   expected((await answerNatively(zip, `orders-${backend}`)) === said, `the native answer to be the page's: ${said}`)
   say(`${backend}: ${status}; ${progress}; "${said}", natively too`)
+  return said
 }
 
 /** What the engine of `espalier serve` answers with an exported adapter. */
@@ -103,6 +105,63 @@ async function answerNatively(zip: Uint8Array, name: string): Promise<string> {
   } finally {
     await service.close()
   }
+}
+
+/** What was trained on one engine answers on another, too. */
+async function carriesOver(page: Page, name: string, wanted: string): Promise<void> {
+  await page.selectOption("#adapter", name)
+  await page.fill("#text", QUESTION)
+  await page.click("#send")
+  await page.waitForSelector("#log .said[data-whole]", { timeout: 60_000 })
+  const said = await text(page, "#log .said:last-child")
+  expected(said === wanted, `"${wanted}" on the other engine but found "${said}"`)
+  say(`${name}: the same answer on the other engine`)
+}
+
+/** A base that can't be opened: nothing can be pressed that would want one, until one is open. */
+async function needsBase(page: Page, url: string): Promise<void> {
+  await page.route("**/models/sprig/files.json", (route) => route.fulfill({ status: 404 }))
+  await page.goto(url)
+  await until(async () => !(await page.isDisabled("#backend")))
+  const [train, send] = [await page.isDisabled("#train"), await page.isDisabled("#send")]
+  const status = await text(page, "#status")
+  expected(train && send && !status.includes("ready"), `no base and no buttons but the page says: ${status}`)
+  await page.unroute("**/models/sprig/files.json")
+  say(`without a base: ${status}`)
+}
+
+/** A Worker that ends in the middle of a training: the page says so and opens the base anew. */
+async function outlivesWorker(page: Page, url: string): Promise<void> {
+  await page.route("**/worker.js", async (route) => {
+    const answer = await route.fetch()
+    const ending =
+      "onmessage = ((inner) => (event) => { if (event.data.epochs === 7) throw new Error('out of memory'); inner(event) })(onmessage)"
+    await route.fulfill({ response: answer, body: `${await answer.text()}\n;${ending}` })
+  })
+  await page.goto(url)
+  await until(async () => (await text(page, "#status")).includes("ready"))
+  await page.fill("#epochs", "7")
+  await page.click("#train")
+  await until(async () => /failed/.test(await text(page, "#progress")) && !(await page.isDisabled("#train")))
+  say(`a Worker that ended: ${await text(page, "#progress")}; ${await text(page, "#status")}`)
+  await page.unroute("**/worker.js")
+}
+
+/** Leaving the page asks first while it holds what was trained and not downloaded. */
+async function asksBeforeLeaving(page: Page, url: string): Promise<void> {
+  await page.goto(url)
+  await until(async () => (await text(page, "#status")).includes("ready"))
+  await page.fill("#epochs", "1")
+  await page.click("#train")
+  await until(() => page.isDisabled("#stop"))
+  const asked: string[] = []
+  page.on("dialog", async (dialog) => {
+    asked.push(dialog.type())
+    await dialog.accept()
+  })
+  await page.goto("about:blank")
+  expected(asked.join() === "beforeunload", `to be asked before an adapter is lost but found ${asked}`)
+  say("an adapter that nobody downloaded: the page asks before it is left")
 }
 
 async function compares(page: Page, backend: "wasm" | "webgpu"): Promise<void> {
@@ -157,10 +216,22 @@ try {
   })
   page.on("pageerror", (error) => say(`The page threw: ${error.message}`))
   await page.goto(`${server.url}/`)
+  const said: string[] = []
   for (const backend of backends) {
-    await uses(page, backend, backend === "wasm" ? values.screenshot : undefined)
+    said.push(await uses(page, backend, backend === "wasm" ? values.screenshot : undefined))
     await compares(page, backend)
   }
+  if (said.length === 2) {
+    await page.selectOption("#backend", "wasm")
+    await until(async () => /on wasm .*ready/.test(await text(page, "#status")))
+    await carriesOver(page, "orders-wasm", said[0]!)
+    await page.selectOption("#backend", "webgpu")
+    await until(async () => /on webgpu .*ready/.test(await text(page, "#status")))
+    await carriesOver(page, "orders-wasm", said[0]!)
+  }
+  await needsBase(page, `${server.url}/`)
+  await outlivesWorker(page, `${server.url}/`)
+  await asksBeforeLeaving(page, `${server.url}/`)
   expected(elsewhere.length === 0, `no request to leave the page but found ${elsewhere.join(", ")}`)
   await server.close(0)
 } finally {

@@ -3,6 +3,7 @@
  * `deno test --allow-read --allow-env test/runtimes/deno/wasm.case.ts`.
  */
 import assert from "node:assert/strict"
+import process from "node:process"
 import { test } from "node:test"
 import { fileURLToPath } from "node:url"
 import { lora } from "../../../adapters/lora.ts"
@@ -15,6 +16,21 @@ import { grantedOf } from "./permissions.ts"
 
 test("nothing is allowed but reading", async () => {
   assert.deepEqual(await grantedOf(["read", "env", "write", "net", "ffi", "run", "sys"]), ["read", "env"])
+})
+
+test("the entry of deno serve tries again to open a base that could not be opened, and says nothing of where it lies", async () => {
+  process.env["ESPALIER_BASE"] = "/nowhere/at-all"
+  const refused = await server.fetch(new Request("http://localhost/v1/models"))
+  assert.equal(refused.status, 503)
+  assert.doesNotMatch(await refused.text(), /nowhere/)
+  delete process.env["ESPALIER_BASE"]
+  assert.equal((await server.fetch(new Request("http://localhost/v1/models"))).status, 200)
+})
+
+test("without a key it answers its own machine only, whatever name a request gives", async () => {
+  const from = async (hostname: string) =>
+    (await server.fetch(new Request("http://localhost/v1/models"), { remoteAddr: { hostname } })).status
+  assert.deepEqual([await from("127.0.0.1"), await from("::1"), await from("192.0.2.7")], [200, 200, 403])
 })
 
 test("the entry of deno serve answers whole and in a stream, and names what it doesn't know", async () => {
