@@ -23,6 +23,7 @@ export function adapterRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       "/v1/adapters",
       describe("POST /v1/adapters", {
         tag,
+        once: true,
         summary: "Loads an adapter from below the server's adapters folder",
         body: "AdapterRequest",
         answer: "AdapterCard",
@@ -55,6 +56,7 @@ export function adapterRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       "/v1/adapters/:name/rollback",
       describe("POST /v1/adapters/:name/rollback", {
         tag,
+        once: true,
         summary: "Goes back to the version that was replaced; once more undoes it",
         answer: "AdapterCard",
       }),

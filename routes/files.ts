@@ -24,6 +24,7 @@ export function fileRoutes({ service }: RouteEnvironment) {
       "/v1/files",
       describe<never, never, { file: File; purpose: "fine-tune" | "assistants" | "user_data" }>("POST /v1/files", {
         tag,
+        once: true,
         summary: "Takes in a file",
         form: { file: "Lines of training data, or a document", purpose: "fine-tune, assistants or user_data" },
         answer: "FileObject",

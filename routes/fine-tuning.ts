@@ -27,6 +27,7 @@ export function fineTuningRoutes(environment: RouteEnvironment) {
       ROOT,
       describe("POST /v1/fine_tuning/jobs", {
         tag,
+        once: true,
         summary: "Trains an adapter while the server serves",
         body: "JobRequest",
         answer: "JobObject",

@@ -30,6 +30,7 @@ export function ragRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       ROOT,
       describe("POST /v1/rag/documents", {
         tag,
+        once: true,
         summary: "Adds documents, or puts them in the place of those of their ids",
         body: "DocumentsRequest",
         form: FORM,

@@ -25,6 +25,7 @@ export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       ROOT,
       describe("POST /v1/vector_stores", {
         tag,
+        once: true,
         summary: "Makes a vector store",
         body: "VectorStoreRequest",
         answer: "VectorStore",
@@ -69,6 +70,7 @@ export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       `${ROOT}/:id/files`,
       describe("POST /v1/vector_stores/:id/files", {
         tag,
+        once: true,
         summary: "Adds an uploaded file",
         body: "VectorStoreFileRequest",
         answer: "VectorStoreFile",
@@ -125,6 +127,7 @@ export function vectorStoreRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       `${ROOT}/:id/file_batches`,
       describe("POST /v1/vector_stores/:id/file_batches", {
         tag,
+        once: true,
         summary: "Adds several uploaded files, all of them or none",
         body: "VectorStoreBatchRequest",
         answer: "VectorStoreBatch",

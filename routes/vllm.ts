@@ -22,6 +22,7 @@ export function vllmRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       "/v1/load_lora_adapter",
       describe("POST /v1/load_lora_adapter", {
         tag,
+        once: true,
         summary: "Loads an adapter, as vLLM has it",
         body: "LoadLoraRequest",
         answer: { type: "text/plain" },

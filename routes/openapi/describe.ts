@@ -35,6 +35,17 @@ export interface RouteFacts<B extends BodyName, Q extends QueryName> {
   readonly status?: 200 | 201
   /** What a chunk of its stream of events is, where the route can stream. */
   readonly stream?: ResultName
+  /** Whether it takes an Idempotency-Key. @default {false} */
+  readonly once?: boolean
+}
+
+/** The key of what is made once, however often it is sent. */
+const onceParameter = {
+  name: "Idempotency-Key",
+  in: "header" as const,
+  description:
+    "Sent again with it within 24 hours, the request is answered as it was the first time and nothing is done",
+  schema: { type: "string" as const, minLength: 1, maxLength: 255 },
 }
 
 /** Types of a request, for `hc`. */
@@ -60,7 +71,7 @@ export function describe<B extends BodyName = never, Q extends QueryName = never
   route: Route,
   facts: RouteFacts<B, Q>,
 ): MiddlewareHandler<AppTypes, string, RequestTypes<B, Q, F>> {
-  const { tag, summary, description, body, query, form, answer, status = 200, stream } = facts
+  const { tag, summary, description, body, query, form, answer, status = 200, stream, once } = facts
   const scope = routeScopes[route]
   const spec: DescribeRouteOptions = {
     operationId: operationId(route),
@@ -92,7 +103,9 @@ export function describe<B extends BodyName = never, Q extends QueryName = never
       },
       default: { $ref: "#/components/responses/Error" },
     },
-    ...(query && { parameters: queryParameters(query) }),
+    ...((query || once) && {
+      parameters: [...(query ? queryParameters(query) : []), ...(once ? [onceParameter] : [])],
+    }),
     ...((body ?? form) && {
       requestBody: {
         required: true,

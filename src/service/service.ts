@@ -95,7 +95,9 @@ export function createService(options: ServiceOptions): Service {
     retrieveAdapter: (name, caller) => adapters.retrieveAdapter(viewOf(caller?.owner), name),
     loadAdapter: (request, caller = {}) =>
       once.run(caller, request, () => adapters.loadAdapter(viewOf(caller.owner), request)),
-    rollbackAdapter: (name, caller) => adapters.rollbackAdapter(viewOf(caller?.owner), name),
+    // Sent twice it would undo itself.
+    rollbackAdapter: (name, caller = {}) =>
+      once.run(caller, { rollback: name }, () => adapters.rollbackAdapter(viewOf(caller.owner), name)),
     listLoras: (caller) => listLoras(viewOf(caller?.owner)),
     scaleLoras: (body, caller) => scaleLoras(viewOf(caller?.owner), body),
     unloadAdapter: (name, caller) => adapters.unloadAdapter(viewOf(caller?.owner), name),

@@ -44,6 +44,24 @@ test("operations have names of their own, the scopes of their routes, answers, e
   expect(names.size).toBe(Object.keys(routeScopes).length)
 })
 
+test("what is made once says so", async () => {
+  const { paths } = await documentOf()
+  const once = Object.entries(paths).flatMap(([path, { post }]) =>
+    post?.parameters?.some(({ name }) => name === "Idempotency-Key") ? [path] : [],
+  )
+  expect(once.sort()).toEqual([
+    "/v1/adapters",
+    "/v1/adapters/{name}/rollback",
+    "/v1/files",
+    "/v1/fine_tuning/jobs",
+    "/v1/load_lora_adapter",
+    "/v1/rag/documents",
+    "/v1/vector_stores",
+    "/v1/vector_stores/{id}/file_batches",
+    "/v1/vector_stores/{id}/files",
+  ])
+})
+
 test("what it refers to is there", async () => {
   const document = await documentOf()
   const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path]) => path!)

@@ -34,6 +34,18 @@ describe("POST /v1/adapters/{name}/rollback", () => {
     expect((await (await app.post("/v1/adapters/a/rollback", {})).json()).hash).toBe(hash("first"))
   })
 
+  test("with an Idempotency-Key is done once, however often it is sent", async () => {
+    const app = await createFakeApp()
+    await app.post("/v1/adapters", { name: "a", path: "first" })
+    await app.post("/v1/adapters", { name: "a", path: "second", replace: true })
+    const back = (key: string) => app.post("/v1/adapters/a/rollback", {}, { "idempotency-key": key })
+    const answers = await Promise.all([back("k"), back("k"), back("k")])
+    for (const answer of answers) expect([answer.status, (await answer.json()).hash]).toEqual([200, hash("first")])
+    expect((await (await back("other")).json()).hash).toBe(hash("second"))
+    const elsewhere = await app.post("/v1/adapters", { name: "b", path: "first" }, { "idempotency-key": "k" })
+    expect(elsewhere.status).toBe(409)
+  })
+
   test("needs a name that is there, and a version before", async () => {
     const app = await createFakeApp()
     expect((await app.post("/v1/adapters/a/rollback", {})).status).toBe(404)
