@@ -74,7 +74,7 @@ export function createApp(service: Service, options: AppOptions = {}) {
   app.use(requestId())
   app.use(requestLog(options.onRequest ?? (() => {})))
   const keyring = options.keyring ?? (options.apiKey === undefined ? null : singleKey(options.apiKey))
-  if (options.localOnly ?? keyring === null) app.use(localOnly())
+  if (options.localOnly ?? keyring === null) app.use(localOnly(options.corsOrigins ?? []))
   if (options.corsOrigins?.length) app.use(crossOrigin(options.corsOrigins))
   if (keyring) app.use(bearerAuth(keyring))
   app.route("/", documentRoutes(app))

@@ -47,7 +47,7 @@ export async function operationSettings(
   return {
     app: {
       ...(keyrings.length > 0 && { keyring: joinKeyrings(keyrings) }),
-      corsOrigins: values["cors-origin"] ?? [],
+      corsOrigins: (values["cors-origin"] ?? []).map(checkedOrigin),
       requestTimeoutMs: timeout === undefined ? null : seconds("request-timeout", timeout, 0.001),
       ...logging(values.log ?? "off", io),
     },
@@ -70,6 +70,18 @@ async function readKeys(path: string): Promise<Keyring> {
   } catch (cause) {
     throw wrong(messageOf(cause), cause)
   }
+}
+
+/** An origin as browsers write it: another spelling would never be met. @throws {EspalierError} `invalid_request` */
+function checkedOrigin(text: string): string {
+  const origin = URL.canParse(text) ? new URL(text).origin : null
+  // Those of browsers' extensions and of apps are none to a URL.
+  if (text === "*" || text === origin || /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[\w.-]+$/.test(text)) return text
+  const hint = origin === null || origin === "null" ? "Write it as https://app.example" : `Write ${origin}`
+  throw new EspalierError("invalid_request", `Expected --cors-origin to be * or an origin but found "${text}"`, {
+    hint,
+    param: "cors-origin",
+  })
 }
 
 /** Milliseconds of an option in seconds: a day at most. */

@@ -85,7 +85,9 @@ function drained(outgoing: ServerResponse): Promise<void> {
 function urlOf({ url = "/", headers }: IncomingMessage): URL | null {
   const host = headers.host ?? "localhost"
   if (!url.startsWith("/") || !isHost(host)) return null
-  return URL.parse(`http://${host}${url}`)
+  const text = `http://${host}${url}`
+  // `URL.parse` is not there before Node 22.
+  return URL.canParse(text) ? new URL(text) : null
 }
 
 function toRequest(incoming: IncomingMessage, url: URL, signal: AbortSignal): Request {

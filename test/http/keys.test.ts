@@ -204,7 +204,26 @@ describe("another origin", () => {
     expect((await ask("https://evil.example")).headers.has("access-control-allow-origin")).toBe(false)
     const refused = await app.get("/v1/models", { origin: "https://app.example" })
     expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([401, "https://app.example"])
-    const plain = await createFakeApp()
-    expect((await plain.get("/v1/models", { origin: "https://x.example" })).headers.has("vary")).toBe(false)
+  })
+
+  test("does nothing to a server without a key, not by what browsers send unasked; pages of this machine and listed ones do", async () => {
+    const app = await createFakeApp({ adapters: ["a"] })
+    await app.post("/v1/adapters", { name: "a", path: "second", replace: true })
+    const { hash } = await (await app.get("/v1/adapters/a")).json()
+    const roll = (from: typeof app, origin: string) =>
+      from.send("/v1/adapters/a/rollback", { method: "POST", headers: { origin } })
+    for (const origin of ["https://evil.example", "null", "http://localhost.evil.example", "file://"]) {
+      const response = await roll(app, origin)
+      expect([origin, response.status]).toEqual([origin, 403])
+      expect((await response.json()).error.message).toContain("--cors-origin")
+    }
+    expect((await (await app.get("/v1/adapters/a")).json()).hash).toBe(hash)
+    for (const origin of ["http://localhost:3000", "http://127.0.0.1:8000", "http://[::1]:5173"])
+      expect([origin, (await roll(app, origin)).status]).toEqual([origin, 200])
+    const listed = await createFakeApp({ corsOrigins: ["https://app.example"] })
+    expect((await listed.get("/v1/models", { origin: "https://app.example" })).status).toBe(200)
+    expect((await listed.get("/v1/models", { origin: "https://x.example" })).status).toBe(403)
+    const any = await createFakeApp({ corsOrigins: ["*"] })
+    expect((await any.get("/v1/models", { origin: "null" })).status).toBe(200)
   })
 })

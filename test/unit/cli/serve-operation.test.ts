@@ -34,6 +34,15 @@ test("a file of keys and a single key are asked alike; without either nobody is"
   }
 })
 
+test("origins are as browsers write them", async () => {
+  const set = (...origins: string[]) => operationSettings({ "cors-origin": origins }, undefined, io)
+  const right = ["https://app.example", "http://localhost:3000", "chrome-extension://abcdef", "*"]
+  expect((await set(...right)).app.corsOrigins).toEqual(right)
+  await expect(set("https://app.example/")).rejects.toMatchObject({ hint: "Write https://app.example" })
+  for (const wrong of ["app.example", "https://", "https://a.example/page", "", "localhost:3000"])
+    await expect(set(wrong)).rejects.toThrow(`an origin but found "${wrong}"`)
+})
+
 test("times are seconds within bounds", async () => {
   const given = { "request-timeout": 1.5, "drain-timeout": 0, "shutdown-delay": 0.25 }
   const { app, drainMs, delayMs } = await operationSettings(given, undefined, io)
