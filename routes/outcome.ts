@@ -82,6 +82,8 @@ async function* guarded<T>(
 const late = (ms: number): HttpError =>
   new HttpError(408, "aborted", `The answer took longer than this server's limit of ${ms / 1000} seconds`, {
     hint: "Ask for fewer tokens",
+    // The official clients try twice more after any 408, and would keep the engine at it three times as long.
+    headers: { "x-should-retry": "false" },
   })
 
 /** Names the adapter version that answered, to its end. */

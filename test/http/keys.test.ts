@@ -181,7 +181,7 @@ describe("a deadline", () => {
     const app = await createFakeApp({ requestTimeoutMs: 20, beforeAppend: never, contextLength: 100_000 })
     const request = { model: "base", messages, max_tokens: 90_000, ignore_eos: true }
     const response = await app.post("/v1/chat/completions", request)
-    expect(response.status).toBe(408)
+    expect([response.status, response.headers.get("x-should-retry")]).toEqual([408, "false"])
     expect((await response.json()).error.message).toContain("0.02 seconds")
     const events = await readEvents(await app.post("/v1/chat/completions", { ...request, stream: true }))
     expect(JSON.parse(events.at(-1)!).error.message).toContain("0.02 seconds")
