@@ -17,11 +17,15 @@ export const processIo = (): Io => ({
 export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "")
 
 /**
- * How a command is typed, as what ran was typed: by a script of package.json in a clone, by its own name elsewhere.
- * @param env scripts of package.json, by npm or Bun, are told of by `npm_lifecycle_event`
+ * How a command is typed, as what ran was typed: by a script of package.json in a clone, by npx in a project that has the package
+ * installed, by its own name elsewhere.
+ * @param env scripts of package.json, by npm or Bun, and npx, are told of by `npm_lifecycle_event`, and whose they are by
+ *   `npm_package_name`
  */
-export const typedAs = (command: string, env: Io["env"]): string =>
-  env["npm_lifecycle_event"] === undefined ? `espalier ${command}` : `npm run espalier -- ${command}`
+export function typedAs(command: string, env: Io["env"]): string {
+  if (env["npm_lifecycle_event"] === undefined) return `espalier ${command}`
+  return env["npm_package_name"] === "espalier" ? `npm run espalier -- ${command}` : `npx espalier ${command}`
+}
 
 /** An error for people: what, and what to do. */
 export function describeError(error: unknown): string {

@@ -101,7 +101,7 @@ export interface NextSteps {
   readonly ownBase: boolean
   /** Whether it is held back from serving. */
   readonly heldBack: boolean
-  /** The environment: scripts of package.json, by npm or Bun, are told of by `npm_lifecycle_event`. */
+  /** The environment, by which {@link typedAs} knows what was typed. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 

@@ -11,7 +11,7 @@ test("nextSteps() names the command by itself where no script of package.json ra
 })
 
 test("nextSteps() names the scripts of a clone, and that what is held back takes --force", () => {
-  const env = { npm_lifecycle_event: "train" }
+  const env = { npm_lifecycle_event: "train", npm_package_name: "espalier" }
   expect(nextSteps("adapters-out/card", "my/base", { ...adapter, heldBack: true, env })).toBe(
     "Try it:    npm run espalier -- chat --base my/base --adapter adapters-out/card\nServe it:  npm run serve -- --base my/base --adapter card=adapters-out/card --force\n",
   )
@@ -24,6 +24,8 @@ test("nextSteps() takes a base of its own for the base", () => {
 })
 
 test("typedAs() is what a user of a clone, and of the package, can type", () => {
-  expect(typedAs("chat", { npm_lifecycle_event: "espalier" })).toBe("npm run espalier -- chat")
+  const clone = { npm_lifecycle_event: "espalier", npm_package_name: "espalier" }
+  expect(typedAs("chat", clone)).toBe("npm run espalier -- chat")
+  expect(typedAs("chat", { npm_lifecycle_event: "npx", npm_package_name: "mine" })).toBe("npx espalier chat")
   expect(typedAs("chat", {})).toBe("espalier chat")
 })
