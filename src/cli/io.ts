@@ -24,7 +24,9 @@ export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/g
  */
 export function typedAs(command: string, env: Io["env"]): string {
   if (env["npm_lifecycle_event"] === undefined) return `espalier ${command}`
-  return env["npm_package_name"] === "espalier" ? `npm run espalier -- ${command}` : `npx espalier ${command}`
+  if (env["npm_package_name"] !== "espalier") return `npx espalier ${command}`
+  // Serving is named by its own script.
+  return command === "serve" ? "npm run serve --" : `npm run espalier -- ${command}`
 }
 
 /** An error for people: what, and what to do. */

@@ -110,7 +110,5 @@ export function nextSteps(out: string, base: string | undefined, { ownBase, held
   const baseFlag = base ? ` --base ${base}` : ""
   const chosen = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${out}`
   const served = ownBase ? ` --base ${out}` : `${baseFlag} --adapter ${basename(out)}=${out}`
-  // Serving has a script of its own.
-  const serve = typedAs("serve", env).replace("npm run espalier -- serve", "npm run serve --")
-  return `Try it:    ${typedAs("chat", env)}${chosen}\nServe it:  ${serve}${served}${heldBack ? " --force" : ""}\n`
+  return `Try it:    ${typedAs("chat", env)}${chosen}\nServe it:  ${typedAs("serve", env)}${served}${heldBack ? " --force" : ""}\n`
 }

@@ -3,20 +3,10 @@
  * unknown fields as of the type `never`.
  */
 
-/** An issue as valibot gives it. */
-export interface SchemaIssue {
-  readonly kind: string
-  /** The name of the check that failed, such as `min_length`. */
-  readonly type: string
-  readonly message: string
-  readonly expected: string | null
-  readonly received: string
-  readonly input: unknown
-  readonly requirement?: unknown
-}
+import type { BaseIssue } from "valibot"
 
 /** Begins upper case and has no full stop, as every message. */
-export function issueText(issue: SchemaIssue): string {
+export function issueText(issue: BaseIssue<unknown>): string {
   const { type, expected, received, input, requirement } = issue
   if (expected === "never") return "There is no field of this name"
   switch (type) {

@@ -5,6 +5,7 @@
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import { createApp } from "../../routes/app.ts"
+import { errorResponse, HttpError } from "../../routes/errors.ts"
 import { EspalierError } from "../core/errors.ts"
 import { openBase } from "../presets/open-base.ts"
 import { readAdapterFrom } from "../presets/read-adapter.ts"
@@ -13,6 +14,7 @@ import { createEngine } from "../serve/engine.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
 import { createService } from "../service/service.ts"
 import { fsFolder } from "../store/folder.ts"
+import { isLoopback } from "./loopback.ts"
 
 /** Settings, by the names of their environment variables. */
 export interface DenoServeEnvironment {
@@ -64,22 +66,15 @@ interface ServeInfo {
   readonly remoteAddr?: { readonly hostname?: string }
 }
 
-const isLoopback = (host: string): boolean => /^(::ffff:)?127(\.\d{1,3}){3}$/.test(host) || host === "::1"
-
-const refused = (status: number, type: string, code: string, message: string): Response =>
-  Response.json({ error: { message, type, param: null, code } }, { status })
-
 /** Answers a request. */
 async function handle(request: Request, info?: ServeInfo): Promise<Response> {
   const { ESPALIER_BASE, ESPALIER_ADAPTERS, ESPALIER_API_KEY } = process.env
-  const from = info?.remoteAddr?.hostname
-  if (ESPALIER_API_KEY === undefined && from !== undefined && !isLoopback(from))
-    return refused(
-      403,
-      "invalid_request_error",
-      "invalid_request",
-      "Without ESPALIER_API_KEY this server answers its own machine only",
-    )
+  // A socket of both kinds gives addresses of IPv4 as those of IPv6.
+  const from = info?.remoteAddr?.hostname?.replace(/^::ffff:/, "")
+  if (ESPALIER_API_KEY === undefined && from !== undefined && !isLoopback(from)) {
+    const message = "Without ESPALIER_API_KEY this server answers its own machine only"
+    return errorResponse(new HttpError(403, "invalid_request", message))
+  }
   const opening = app ?? openDenoApp({ ESPALIER_BASE, ESPALIER_ADAPTERS, ESPALIER_API_KEY })
   app = opening
   try {
@@ -88,7 +83,7 @@ async function handle(request: Request, info?: ServeInfo): Promise<Response> {
     // Tried anew by the next request, which a base that is mended meanwhile answers. What is wrong is its owner's to read.
     if (app === opening) app = null
     console.error(error instanceof EspalierError ? [error.message, error.hint ?? ""].join("\n") : error)
-    return refused(503, "server_error", "unavailable", "The base could not be opened")
+    return errorResponse(new EspalierError("unavailable", "The base could not be opened"))
   }
 }
 

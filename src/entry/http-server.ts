@@ -6,6 +6,7 @@ import { SHUTTING_DOWN, unavailable } from "./gate.ts"
 import { serveBun } from "./http-bun.ts"
 import { serveNode } from "./http-node.ts"
 import type { Fetch, RuntimeServer, ServeRuntime } from "./http-runtime.ts"
+import { isLoopback } from "./loopback.ts"
 import { turnstile } from "./turnstile.ts"
 
 export type { ServeRuntime }
@@ -76,7 +77,7 @@ export async function serveHttp(fetch: Fetch, options: ListenOptions): Promise<H
 
 /** @throws {EspalierError} `invalid_request` for an address that others can reach, unless they need a key. */
 export function checkAddress(host: string, authenticated: boolean): void {
-  if (authenticated || host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)) return
+  if (authenticated || host === "localhost" || isLoopback(host)) return
   throw new EspalierError(
     "invalid_request",
     `Listening on ${host} would open this server to others without an API key`,

@@ -138,11 +138,8 @@ async function unkept(
   const write = writerOf(source, layout)
   if (write) {
     for (const name of layout.keys()) {
-      let count = 0
-      for await (const part of source.f32Parts?.(name) ?? [await source.readF32(name)]) {
-        assertFinite(part, name, "The base", count)
-        count += part.length
-      }
+      const all = finiteParts(source, name)
+      while (!(await all.next()).done);
     }
     return { bytes: make, part: stretchesOf(write, layout) }
   }
@@ -244,12 +241,9 @@ function layOut(groups: readonly WeightGroup[], held: HeldWeights): { layout: Ma
 async function* pieces(source: WeightSource, layout: ReadonlyMap<string, WeightPlace>) {
   for (const [name, { offset, shape, held }] of layout) {
     if (!held || held.bits === 16) {
-      let count = 0
-      for await (const part of source.f32Parts?.(name) ?? [await source.readF32(name)]) {
-        assertFinite(part, name, "The base", count)
-        if (held) yield { offset: offset + 2 * count, bytes: bytesOf(halves(part, name)), shared: false }
-        else yield { offset: offset + 4 * count, bytes: bytesOf(part), shared: source.f32Parts !== undefined }
-        count += part.length
+      for await (const { part, at } of finiteParts(source, name)) {
+        if (held) yield { offset: offset + 2 * at, bytes: bytesOf(halves(part, name)), shared: false }
+        else yield { offset: offset + 4 * at, bytes: bytesOf(part), shared: source.f32Parts !== undefined }
       }
       continue
     }
@@ -259,6 +253,16 @@ async function* pieces(source: WeightSource, layout: ReadonlyMap<string, WeightP
     const matrix = quantizeCodes(held.transposed ? transposed(data, rows, columns) : data, held.bits)
     yield { offset, bytes: matrix.codes, shared: false }
     yield { offset: held.scales.offset, bytes: bytesOf(matrix.scales), shared: false }
+  }
+}
+
+/** A tensor's numbers, part by part, and where each part begins. @throws {EspalierError} `invalid_file` if one is not finite */
+async function* finiteParts(source: WeightSource, name: string) {
+  let at = 0
+  for await (const part of source.f32Parts?.(name) ?? [await source.readF32(name)]) {
+    assertFinite(part, name, "The base", at)
+    yield { part, at }
+    at += part.length
   }
 }
 
