@@ -25,8 +25,14 @@ export interface WorkerFigures {
     readonly bareWithAdapters: number
     readonly answered: number
     readonly trained: number
+    /** The most after some answers, when a soft prompt is trained and then answers. */
+    readonly softServed: number
+    /** The most after some answers, when an adapter is trained and somebody asks meanwhile. */
+    readonly meanwhile: number
     readonly peak: number
   }
+  /** Of those who ask while an adapter is trained: how many in a training, their first token, and how long it takes. */
+  readonly meanwhile: { readonly answers: number; readonly firstMs: Summary; readonly trainingMs: number }
   readonly training: {
     readonly cpuMs: number
     readonly ms: number
@@ -37,7 +43,7 @@ export interface WorkerFigures {
 
 /** The figures as a table. @param gzip bytes of the script and its WebAssembly, compressed */
 export function workerReport(figures: WorkerFigures, gzip: number, where: Machine, runs: number): string {
-  const { perTokenMs, memory, training, startMs, bareStartMs, firstMs } = figures
+  const { perTokenMs, memory, meanwhile, training, startMs, bareStartMs, firstMs } = figures
   const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`
   const spread = ({ median, least, most }: Summary): string => `${ms(median)} (${ms(least)} to ${ms(most)})`
   const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`
@@ -65,6 +71,18 @@ export function workerReport(figures: WorkerFigures, gzip: number, where: Machin
       `${mib(memory.answered - memory.bare)} (${mib(memory.answered)} and ${mib(memory.bare)})`,
     ],
     ["at most, when it trains before it has adapters", `${mib(memory.trained - memory.bare)} (${mib(memory.trained)})`],
+    [
+      "at most, when a soft prompt is trained and answers",
+      `${mib(memory.softServed - memory.bare)} (${mib(memory.softServed)})`,
+    ],
+    [
+      "at most, when somebody asks while it trains",
+      `${mib(memory.meanwhile - memory.bare)} (${mib(memory.meanwhile)})`,
+    ],
+    [
+      "first token while it trains",
+      `${spread(meanwhile.firstMs)}; ${meanwhile.answers.toFixed(1)} answers in a training, which takes ${(meanwhile.trainingMs / 1000).toFixed(1)} s then`,
+    ],
     [
       "at most, training and the adapters included",
       `${mib(memory.peak - memory.bare)} (${mib(memory.peak)}); over a bare one with the adapters in its bucket ${mib(memory.peak - memory.bareWithAdapters)} (${mib(memory.bareWithAdapters)})`,

@@ -123,16 +123,67 @@ const examples = Array.from({ length: 50 }, (_, i) => ({
   completion: `apples: ${i}`,
 }))
 
-/** Cold workers that train. */
+/** Workers that train, of each kind. */
 const TRAININGS = 3
 
-/** Trains a LoRA on the examples. */
-async function trained(send: Send): Promise<{ readonly training: { first_loss: number; last_loss: number } }> {
-  const response = await send("/v1/train", { name: "apples", method: "lora", settings: { rank: 4 }, examples })
+/** Trains an adapter on the examples; without settings of its own a LoRA. */
+async function trained(
+  send: Send,
+  more: object = { name: "apples", method: "lora", settings: { rank: 4 } },
+): Promise<{ readonly training: { first_loss: number; last_loss: number } }> {
+  const response = await send("/v1/train", { ...more, examples })
   const card = (await response.json()) as { training: { first_loss: number; last_loss: number } }
   if (response.status !== 201) throw new Error(`Expected a trained adapter but found ${JSON.stringify(card)}`)
   return card
 }
+
+/** Workers that do the same; each answers seven requests before. @returns the most bytes that each had */
+async function peaksOf(folder: string, tokens: number, work: (send: Send) => Promise<unknown>): Promise<number[]> {
+  const peaks: number[] = []
+  for (let i = 0; i < TRAININGS; i++) {
+    const { workerd, pid } = await started(() => startWorkerd(folder))
+    try {
+      const send = workerSend(workerd)
+      for (let answer = 0; answer < 7; answer++) await stream(send, "sprig", answer === 0 ? 8 : tokens)
+      await work(send)
+      peaks.push(memoryOf(pid).peak)
+    } finally {
+      await workerd.dispose()
+    }
+  }
+  return peaks
+}
+
+/** A soft prompt is trained, and then answers. */
+async function softServed(send: Send): Promise<void> {
+  await trained(send, { name: "soft", method: "prompt_tuning" })
+  await stream(send, "soft", 16)
+}
+
+/** How answers fare that are asked for while an adapter is trained, one after the other with a pause. */
+interface Meanwhile {
+  /** Milliseconds to each one's first token. */
+  readonly firsts: number[]
+  readonly trainingMs: number[]
+}
+
+/** An adapter is trained, and somebody asks meanwhile. */
+async function askedMeanwhile(send: Send, { firsts, trainingMs }: Meanwhile): Promise<void> {
+  const began = performance.now()
+  let isTraining = true
+  const training = trained(send).finally(() => {
+    isTraining = false
+  })
+  while (isTraining) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    if (isTraining) firsts.push((await stream(send, "sprig", 16)).first)
+  }
+  await training
+  trainingMs.push(performance.now() - began)
+}
+
+/** Between an answer and the next question, in milliseconds. */
+const PAUSE_MS = 500
 
 async function measure(folder: string, runs: number, tokens: number): Promise<WorkerFigures> {
   const base = baseFolder(undefined)
@@ -194,6 +245,9 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
       residents.push(resident)
     }
 
+    const meanwhile: Meanwhile = { firsts: [], trainingMs: [] }
+    const softMemory = await peaksOf(folder, tokens, softServed)
+    const meanwhileMemory = await peaksOf(folder, tokens, (each) => askedMeanwhile(each, meanwhile))
     const trainingBefore = processorMsOf(pid)
     const trainingStarted = performance.now()
     const card = await trained(send)
@@ -218,7 +272,14 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
         trained: summarise(trainedMemory).median,
         bareWithAdapters: await bareWithAdapters(bareFolder, adapter, runs + 2),
         answered: summarise(answeredMemory).median,
+        softServed: summarise(softMemory).median,
+        meanwhile: summarise(meanwhileMemory).median,
         peak,
+      },
+      meanwhile: {
+        answers: meanwhile.firsts.length / TRAININGS,
+        firstMs: summarise(meanwhile.firsts),
+        trainingMs: summarise(meanwhile.trainingMs).median,
       },
     }
   } finally {

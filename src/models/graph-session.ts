@@ -1,6 +1,7 @@
 /**
  * @module A session of a graph over a base's frozen weights, in the form that the runtime wants it.
  */
+import { freeNow } from "../core/bytes.ts"
 import type { GraphModel } from "../graph/ir.ts"
 import { lower } from "../graph/lower/lower.ts"
 import { weightsAsInputs } from "../graph/onnx/weights-as-inputs.ts"
@@ -13,15 +14,20 @@ import { holdsCodes } from "./quantization.ts"
  * Makes a session. Where the runtime holds weights once for all of its sessions they are fed by it; codes are not, which
  * it takes no tensors of.
  */
-export function graphSession(
+export async function graphSession(
   runtime: Runtime,
   { weights, quantization }: Pick<Base, "weights" | "quantization">,
   graph: GraphModel,
   options: Pick<SessionSpec, "prepack" | "keep"> = {},
 ): Promise<Session> {
   const lowered = lower(graph, runtime.lowering)
-  if (!runtime.sharesWeights || holdsCodes(quantization))
-    return runtime.createSession({ model: encodeModel(lowered), weights, ...options })
-  const { model, weights: shared } = weightsAsInputs(lowered)
-  return runtime.createSession({ model: encodeModel(model), weights, shared, ...options })
+  const separate = runtime.sharesWeights === true && !holdsCodes(quantization)
+  const { model, weights: shared } = separate ? weightsAsInputs(lowered) : { model: lowered, weights: undefined }
+  const bytes = encodeModel(model)
+  try {
+    return await runtime.createSession({ model: bytes, weights, ...(shared && { shared }), ...options })
+  } finally {
+    // The engine has read it, tables and all.
+    freeNow(bytes)
+  }
 }

@@ -30,6 +30,8 @@ export interface FrozenWeights {
    * whole would be held for nothing else. @default there is only the whole
    */
   part?(offset: number, length: number): Uint8Array
+  /** No further stretch is asked for, for now: what they lay in may be given back. @default nothing is held for them */
+  partsDone?(): void
 }
 
 /** A tensor in an engine's own memory, as a GPU's: fed to any session of the runtime that made it, and never read here. */

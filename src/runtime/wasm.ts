@@ -93,6 +93,7 @@ async function openWasm({ threads, light = false, engineUrl }: RuntimeOptions = 
       } finally {
         // The engine has a copy of its own by now. Small blobs may be a part of a buffer that others use.
         if (blob && blob.byteLength === blob.buffer.byteLength) freeNow(blob)
+        weights?.partsDone?.()
       }
     },
     async dispose() {},

@@ -3,6 +3,7 @@
  * memory as they are stored.
  */
 import { freeNow } from "../core/bytes.ts"
+import type { FrozenWeights } from "../runtime/runtime.ts"
 
 /**
  * Gives stretches of a blob, each in a buffer that the next one comes in too.
@@ -12,9 +13,9 @@ import { freeNow } from "../core/bytes.ts"
 export function stretchesOf(
   write: (name: string, out: Uint8Array) => void,
   layout: ReadonlyMap<string, { readonly offset: number; readonly length: number }>,
-): (offset: number, length: number) => Uint8Array {
+): Required<Pick<FrozenWeights, "part" | "partsDone">> {
   let buffer = new Uint8Array(0)
-  return (offset, length) => {
+  const part = (offset: number, length: number): Uint8Array => {
     if (buffer.length < length) {
       freeNow(buffer)
       buffer = new Uint8Array(length)
@@ -32,5 +33,12 @@ export function stretchesOf(
       }
     }
     return stretch
+  }
+  return {
+    part,
+    partsDone() {
+      freeNow(buffer)
+      buffer = new Uint8Array(0)
+    },
   }
 }

@@ -126,7 +126,7 @@ async function unkept(
   source: WeightSource,
   layout: ReadonlyMap<string, WeightPlace>,
   size: number,
-): Promise<Pick<FrozenWeights, "bytes" | "part">> {
+): Promise<Pick<FrozenWeights, "bytes" | "part" | "partsDone">> {
   const make = async (): Promise<Uint8Array> => {
     const blob = new Uint8Array(size)
     for await (const { offset, bytes, shared } of pieces(source, layout)) {
@@ -141,7 +141,7 @@ async function unkept(
       const all = finiteParts(source, name)
       while (!(await all.next()).done);
     }
-    return { bytes: make, part: stretchesOf(write, layout) }
+    return { bytes: make, ...stretchesOf(write, layout) }
   }
   // A session copies what it is given. Kept here as well, the weights would be held twice for as long as the base is open;
   // the few sessions that follow the first one have them made again.

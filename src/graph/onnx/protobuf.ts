@@ -1,6 +1,8 @@
 /**
  * @module Writing protobuf's wire format: https://protobuf.dev/programming-guides/encoding/.
  */
+import { freeNow } from "../../core/bytes.ts"
+
 const utf8 = new TextEncoder()
 /** The most bytes that a varint takes. */
 const VARINT = 10
@@ -73,6 +75,7 @@ export class ProtoWriter {
     if (needed <= this.#bytes.length) return
     const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length))
     larger.set(this.#bytes.subarray(0, this.#length))
+    freeNow(this.#bytes)
     this.#bytes = larger
   }
 
