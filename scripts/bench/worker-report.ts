@@ -29,6 +29,8 @@ export interface WorkerFigures {
     readonly softServed: number
     /** The most after some answers, when an adapter is trained and somebody asks meanwhile. */
     readonly meanwhile: number
+    /** The most after some answers, when the object is taken away twice for want of requests, and made anew. */
+    readonly idle: number
     readonly peak: number
   }
   /** Of those who ask while an adapter is trained: how many in a training, their first token, and how long it takes. */
@@ -71,6 +73,7 @@ export function workerReport(figures: WorkerFigures, gzip: number, where: Machin
       `${mib(memory.answered - memory.bare)} (${mib(memory.answered)} and ${mib(memory.bare)})`,
     ],
     ["at most, when it trains before it has adapters", `${mib(memory.trained - memory.bare)} (${mib(memory.trained)})`],
+    ["at most, when nobody asks for long, twice", `${mib(memory.idle - memory.bare)} (${mib(memory.idle)})`],
     [
       "at most, when a soft prompt is trained and answers",
       `${mib(memory.softServed - memory.bare)} (${mib(memory.softServed)})`,

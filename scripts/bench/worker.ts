@@ -160,6 +160,17 @@ async function softServed(send: Send): Promise<void> {
   await stream(send, "soft", 16)
 }
 
+/** Nobody asks for so long that the platform takes the object away, twice. */
+async function idle(send: Send): Promise<void> {
+  for (let times = 0; times < 2; times++) {
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
+    await stream(send, "sprig", 16)
+  }
+}
+
+/** workerd takes a Durable Object away after 10 s without a request. */
+const IDLE_MS = 12_000
+
 /** How answers fare that are asked for while an adapter is trained, one after the other with a pause. */
 interface Meanwhile {
   /** Milliseconds to each one's first token. */
@@ -211,6 +222,10 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
     }
     await cold.workerd.dispose()
   }
+  const meanwhile: Meanwhile = { firsts: [], trainingMs: [] }
+  const softMemory = await peaksOf(folder, tokens, softServed)
+  const meanwhileMemory = await peaksOf(folder, tokens, (each) => askedMeanwhile(each, meanwhile))
+  const idleMemory = await peaksOf(folder, tokens, idle)
   const { workerd, pid } = await started(() => startWorkerd(folder, { ADAPTER_TRUST_MS: "0" }))
   const send = workerSend(workerd)
   const service = createService({ engine: await openEngine({ base, backend: "wasm", threads: 1 }) })
@@ -245,9 +260,6 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
       residents.push(resident)
     }
 
-    const meanwhile: Meanwhile = { firsts: [], trainingMs: [] }
-    const softMemory = await peaksOf(folder, tokens, softServed)
-    const meanwhileMemory = await peaksOf(folder, tokens, (each) => askedMeanwhile(each, meanwhile))
     const trainingBefore = processorMsOf(pid)
     const trainingStarted = performance.now()
     const card = await trained(send)
@@ -274,6 +286,7 @@ async function measure(folder: string, runs: number, tokens: number): Promise<Wo
         answered: summarise(answeredMemory).median,
         softServed: summarise(softMemory).median,
         meanwhile: summarise(meanwhileMemory).median,
+        idle: summarise(idleMemory).median,
         peak,
       },
       meanwhile: {

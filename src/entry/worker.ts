@@ -11,13 +11,14 @@ import { adapterPrefix, bucketEngine } from "../presets/bucket-adapters.ts"
 import { type BucketDocuments, bucketDocuments } from "../presets/bucket-documents.ts"
 import { bucketTrainer } from "../presets/bucket-trainer.ts"
 import { folderProfile } from "../presets/folder-profile.ts"
-import { openBaseFolder } from "../presets/open-base.ts"
+import { type OpenBase, openBaseFolder } from "../presets/open-base.ts"
 import { readAdapterFrom } from "../presets/read-adapter.ts"
 import { sessionTurns } from "../presets/session-turns.ts"
 import { useCompiledWasm } from "../runtime/compiled-wasm.ts"
 import { engineModule } from "../runtime/engine-module.ts"
 import { wasm } from "../runtime/wasm.ts"
 import { createBreathe } from "../serve/breathe.ts"
+import type { Decoder } from "../serve/decoder.ts"
 import { createEngine } from "../serve/engine.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
 import { createService } from "../service/service.ts"
@@ -64,6 +65,14 @@ const TRAIN_LIMITS = { maxExamples: 512, maxRows: 4096 }
 /** What a training step computes at once, in positions: what an isolate has room for beside what answers. */
 const TRAIN_POSITIONS = 64
 
+/**
+ * Decoders by their objects' ids. An object that was idle for some seconds goes without a word, and one of the same id comes with the next
+ * request, often in this isolate, whose WebAssembly memory still has the weights of the one before.
+ */
+const decoders = new Map<string, Decoder>()
+/** Bases of the assets, by name, for all objects of this isolate: open, as a promise of one object is not another's to wait for. */
+const bases = new Map<string, OpenBase>()
+
 interface App {
   readonly fetch: ReturnType<typeof createApp>["fetch"]
   readonly documents: BucketDocuments
@@ -71,16 +80,18 @@ interface App {
 
 /** One engine, with everything that it has loaded. */
 export class EspalierEngine {
+  readonly #id: string
   readonly #bindings: WorkerBindings
   #app: Promise<App> | null = null
 
-  constructor(_state: unknown, bindings: WorkerBindings) {
+  constructor(state: { readonly id: object }, bindings: WorkerBindings) {
+    this.#id = String(state.id)
     this.#bindings = bindings
   }
 
   /** Answers one request; the first one opens the base. */
   async fetch(request: Request): Promise<Response> {
-    this.#app ??= openApp(this.#bindings)
+    this.#app ??= openApp(this.#id, this.#bindings)
     let app: App
     try {
       app = await this.#app
@@ -95,11 +106,12 @@ export class EspalierEngine {
   }
 }
 
-async function openApp(bindings: WorkerBindings): Promise<App> {
+async function openApp(id: string, bindings: WorkerBindings): Promise<App> {
   const { BUCKET: bucket, API_KEY: apiKey, ADAPTER_TRUST_MS: trustMs } = bindings
   useCompiledWasm(engineModule)
+  await decoders.get(id)?.rest?.()
   const runtime = await wasm.open({ threads: 1 })
-  const open = await openBaseFolder(await folderOfBase(bindings), bindings.BASE, { cacheFolder: null })
+  const open = await openBaseOf(bindings)
   const { base, tokenizer, eosIds } = open
   if (!tokenizer) throw new EspalierError("unsupported", `Base "${base.name}" has no tokenizer.json`)
   const breathe = createBreathe()
@@ -116,6 +128,7 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
     ...{ runtime, base, prefixCacheBytes: PREFIX_CACHE_BYTES, fewSessions: true },
     makeRoom: () => turns.beforeAnswers(),
   })
+  decoders.set(id, decoder)
   const local = createEngine({
     base: base.name,
     baseHash: base.hash,
@@ -151,8 +164,20 @@ async function openApp(bindings: WorkerBindings): Promise<App> {
   return { fetch, documents }
 }
 
+async function openBaseOf(bindings: WorkerBindings): Promise<OpenBase> {
+  const { BASE: name } = bindings
+  const known = bases.get(name)
+  if (known) return known
+  const open = await openBaseFolder(await folderOfBase(bindings), name, { cacheFolder: null })
+  // Assets change with the script alone, a bucket at any time.
+  if (!isInBucket(name)) bases.set(name, open)
+  return open
+}
+
+const isInBucket = (base: string): boolean => base.startsWith("r2:")
+
 async function folderOfBase({ BASE: base, BUCKET: bucket, ASSETS: assets }: WorkerBindings): Promise<Folder> {
-  if (base.startsWith("r2:")) return bucketFolder(bucket, `${base.slice(3).replace(/\/$/, "")}/`)
+  if (isInBucket(base)) return bucketFolder(bucket, `${base.slice(3).replace(/\/$/, "")}/`)
   if (!assets)
     throw new EspalierError("unavailable", `BASE is ${base}, but there are no assets to find it in`, {
       hint: 'Bind ASSETS, or put the base into the bucket and set BASE to "r2:<folder>"',
