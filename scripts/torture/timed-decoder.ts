@@ -74,6 +74,12 @@ export function watched(inner: Runtime, clock: () => number = () => performance.
         seen.binds.push(Math.max(parts.get(adapter) ?? 0, clock() - began))
         return bound
       },
+      bindNow(adapter) {
+        const began = clock()
+        const bound = decoder.bindNow!(adapter)
+        if (bound) seen.binds.push(Math.max(parts.get(adapter) ?? 0, clock() - began))
+        return bound
+      },
       async open(adapter, capacity) {
         const sequence = await decoder.open(adapter, capacity)
         if (adapter) adapterOf.set(sequence, adapter)

@@ -12,6 +12,7 @@ import type { Base } from "../models/base.ts"
 import type { Hooks } from "../models/hooks.ts"
 import type { LinearSite, NormSite, ResidualSite } from "../models/site.ts"
 import { groupFactors, type LowrankGroup, lowrankGroups, type OutputBlocks, servedLinears } from "./lowrank-groups.ts"
+import { apart, type Room } from "./room-for-values.ts"
 import type { RowFeeds } from "./row-bank.ts"
 
 /**
@@ -80,21 +81,21 @@ export function decodeHooks(g: GraphBuilder, base: Base, features: ReadonlySet<D
   const changes = new Map<string, Value>()
   const changeOf = (path: string, x: Value): Value => {
     const { group, rank } = groups.get(path)!
-    const { name, sites, blocks } = group
+    const { name, sites, inputs, blocks } = group
     const known = changes.get(name)
     if (known) return known
     const { inFeatures } = sites[0]!
     const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
     let change: Value
     if (blocks) {
-      const down = g.matmul(apart(x), input(`a.${name}`, [inFeatures, product([sites.length, rank])]))
+      const down = g.matmul(apart(x), input(inputs.a, [inFeatures, product([sites.length, rank])]))
       const apiece = g.transpose(g.reshape(down, ["B", "T", sites.length, rank], 2), [0, 2, 1, 3])
-      const b = input(`b.${name}`, [blocks.sites.length, rank, blocks.width])
+      const b = input(inputs.b, [blocks.sites.length, rank, blocks.width])
       const up = g.matmul(forBlocks(apiece, sites.length, blocks), b)
       change = g.reshape(g.transpose(up, [0, 2, 1, 3]), [x.shape[0]!, width])
     } else {
-      const down = g.matmul(apart(x), input(`a.${name}`, [inFeatures, rank]))
-      change = flat(g.matmul(down, input(`b.${name}`, [rank, width])))
+      const down = g.matmul(apart(x), input(inputs.a, [inFeatures, rank]))
+      change = flat(g.matmul(down, input(inputs.b, [rank, width])))
     }
     changes.set(name, change)
     return change
@@ -207,8 +208,14 @@ function transposed({ shape, data }: Tensor<"f32">): Tensor<"f32"> {
 /**
  * What to feed for an adapter's forms under {@link decodeHooks} of a feature; without forms, what changes nothing.
  * Ranks and sizes may be less than another sequence's: rows and columns of zeros change nothing either.
+ * @param room where factors are to lie
  */
-export async function decodeFeeds(base: Base, feature: DecodeFeature, forms: readonly Form[]): Promise<RowFeeds> {
+export async function decodeFeeds(
+  base: Base,
+  feature: DecodeFeature,
+  forms: readonly Form[],
+  room: Room = apart,
+): Promise<RowFeeds> {
   switch (feature) {
     case "scale":
       return scaleFeeds(base, forms)
@@ -218,19 +225,19 @@ export async function decodeFeeds(base: Base, feature: DecodeFeature, forms: rea
       return normFeeds(base, forms)
     default:
       return feature.startsWith(LOWRANK)
-        ? lowrankFeeds(base, feature.slice(LOWRANK.length), forms)
+        ? lowrankFeeds(base, feature.slice(LOWRANK.length), forms, room)
         : bottleneckFeeds(base, feature.slice("bottleneck-".length), forms)
   }
 }
 
 /** Factors of each group of layers of these roles. */
-function lowrankFeeds(base: Base, roles: string, forms: readonly Form[]): RowFeeds {
+function lowrankFeeds(base: Base, roles: string, forms: readonly Form[], room: Room): RowFeeds {
   const feeds: Record<string, Tensor<"f32">> = {}
   for (const group of lowrankGroups(base)) {
     if (group.roles !== roles) continue
-    const { a, b } = groupFactors(group, forms)
-    feeds[`a.${group.name}`] = a
-    feeds[`b.${group.name}`] = b
+    const { a, b } = groupFactors(group, forms, room)
+    feeds[group.inputs.a] = a
+    feeds[group.inputs.b] = b
   }
   return feeds
 }

@@ -119,8 +119,14 @@ export class DecodeSessions {
     }
     const features = few ? await this.#widened(wanted) : wanted
     await this.of({ embeds: false, features })
-    const isKnown = this.#ready.some((each) => each.size === features.size && covers(each, features))
-    if (!isKnown) this.#ready.push(features)
+    if (!this.isReadyFor(features)) this.#ready.push(features)
+  }
+
+  /** Whether there is the session that {@link readyFor} would have made. */
+  isReadyFor(features: ReadonlySet<DecodeFeature>, own = false): boolean {
+    if (this.#source.few && own && !this.#takesOwn) return false
+    if (this.#source.few) return this.#ready.some((each) => covers(each, features))
+    return this.#ready.some((each) => each.size === features.size && covers(each, features))
   }
 
   /** These features and all that are ready. Where they are more than were ready, what served those is given back. */

@@ -72,6 +72,11 @@ export interface Decoder {
   layOut?(adapter: LoadedAdapter, breathe?: Breathe): Promise<LaidAdapter>
   /** Prepares an adapter, which it first checks and lays out where nobody has. @throws {EspalierError} `adapter_mismatch` */
   bind(adapter: LoadedAdapter | LaidAdapter): Promise<BoundAdapter>
+  /**
+   * Binds at once what was laid out, where that computes nothing. Unlike the other calls it may overlap with them.
+   * @returns null where {@link Decoder.bind} has something to compute: virtual tokens, or a session that is not there yet
+   */
+  bindNow?(adapter: LaidAdapter): BoundAdapter | null
   /** Opens an empty sequence. @param capacity the most positions it will hold, at most `contextLength` */
   open(adapter: BoundAdapter | null, capacity: number): Promise<Sequence>
   /**

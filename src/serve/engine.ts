@@ -65,11 +65,11 @@ export function createEngine(parts: EngineParts): LocalEngine {
   const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
   const binder: AdapterBinder = {
     async bind(adapter, owned) {
-      if (isLaid(adapter)) return scheduler.exclusive(() => decoder.bind(adapter))
       // Streams go on meanwhile.
-      const laid = await decoder.layOut?.(adapter, breathe)
-      const bound = await scheduler.exclusive(() => decoder.bind(laid ?? adapter))
-      if (owned && laid) freeForms(adapter.forms, laid)
+      const laid = isLaid(adapter) ? adapter : await decoder.layOut?.(adapter, breathe)
+      // What has nothing to compute need not wait for a step that is under way.
+      const bound = (laid && decoder.bindNow?.(laid)) ?? (await scheduler.exclusive(() => decoder.bind(laid ?? adapter)))
+      if (owned && laid && !isLaid(adapter)) freeForms(adapter.forms, laid)
       return bound
     },
     dispose: (bound) => scheduler.exclusive(() => bound.dispose()),

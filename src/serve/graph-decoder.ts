@@ -248,11 +248,14 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
 
     async bind(adapter): Promise<Bound> {
       const laidOut = isLaid(adapter) ? adapter : await layOut(base, adapter, { context })
-      const { hash, feeds, tokens, head, virtualTokens } = laidOut
-      const fed = { features: new Set(feeds.keys()), alone: asBatch(feeds) }
-      await sessions.readyFor(fed.features, tokens.length > 0 || laidOut.prompts.length > 0)
-      const virtual = virtualTokens > 0 ? await virtualCache(laidOut, fed) : null
-      return { hash, virtualTokens, feeds, tokens, head, ...fed, virtual, dispose: async () => {} }
+      const bound = boundOf(laidOut)
+      await sessions.readyFor(bound.features, hasOwn(laidOut))
+      return laidOut.virtualTokens > 0 ? { ...bound, virtual: await virtualCache(laidOut, bound) } : bound
+    },
+
+    bindNow(adapter): Bound | null {
+      const bound = boundOf(adapter)
+      return adapter.virtualTokens === 0 && sessions.isReadyFor(bound.features, hasOwn(adapter)) ? bound : null
     },
 
     async open(adapter, capacity): Promise<Sequence> {
@@ -367,6 +370,15 @@ export async function graphDecoder(options: GraphDecoderOptions): Promise<Decode
       known.clear()
     },
   }
+}
+
+/** Whether an adapter has embeddings of its own, of tokens or of virtual ones. */
+const hasOwn = ({ tokens, prompts }: LaidAdapter): boolean => tokens.length > 0 || prompts.length > 0
+
+/** An adapter as sequences of it feed it, without its virtual tokens. */
+function boundOf({ hash, virtualTokens, feeds, tokens, head }: LaidAdapter): Bound {
+  const fed = { features: new Set(feeds.keys()), alone: asBatch(feeds) }
+  return { hash, virtualTokens, feeds, tokens, head, ...fed, virtual: null, dispose: async () => {} }
 }
 
 /** What one sequence feeds, as a batch of one. */

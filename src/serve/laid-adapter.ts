@@ -10,6 +10,7 @@ import type { Breathe } from "./breathe.ts"
 import { checkForms, virtualTokensOf } from "./check-forms.ts"
 import { type DecodeFeature, decodeFeeds, featuresOf } from "./decode-hooks.ts"
 import { ownHead, type TokenRows, tokenRows } from "./own-tables.ts"
+import { together } from "./room-for-values.ts"
 import type { RowFeeds } from "./row-bank.ts"
 
 /** An adapter that was checked against a base and laid out for it: immutable. */
@@ -54,9 +55,11 @@ export async function layOut(
 ): Promise<LaidAdapter> {
   checkForms(base, forms, context)
   const feeds = new Map<DecodeFeature, RowFeeds>()
+  const values = forms.map((form) => (form.form === "lowrank" ? form.a.data.length + form.b.data.length : 0))
+  const room = together(values.reduce((sum, count) => sum + count, 0))
   for (const feature of featuresOf(base, forms)) {
     await breathe?.()
-    feeds.set(feature, await decodeFeeds(base, feature, forms))
+    feeds.set(feature, await decodeFeeds(base, feature, forms, room))
   }
   return {
     ...{ hash, method, sizeBytes, feeds },
@@ -88,16 +91,22 @@ export const memoryOf = (adapter: LaidAdapter): ArrayBuffer[] => [
  */
 export function freeForms(forms: readonly Form[], laid: LaidAdapter): void {
   const fed = new Set(memoryOf(laid))
+  // Those that were read from one file share its memory.
+  const given = new Map<ArrayBuffer, Tensor["data"]>()
   for (const form of forms)
     for (const part of Object.values(form) as (Tensor | string | number)[])
-      if (typeof part === "object" && part !== null && "data" in part && !fed.has(part.data.buffer as ArrayBuffer))
-        freeNow(part.data)
+      if (typeof part === "object" && part !== null && "data" in part)
+        given.set(part.data.buffer as ArrayBuffer, part.data)
+  for (const [memory, data] of given) if (!fed.has(memory)) freeNow(data)
 }
 
 /** The same in one piece of memory, which is quicker to hand over than many. */
 export function inOnePiece(adapter: LaidAdapter): LaidAdapter {
   const { feeds, prefix, prompts, tokens, head } = adapter
-  const all = new Float32Array(arraysOf(adapter).reduce((sum, { length }) => sum + length, 0))
+  const size = arraysOf(adapter).reduce((sum, { length }) => sum + length, 0)
+  const [memory, more] = memoryOf(adapter)
+  if (!more && memory?.byteLength === size * Float32Array.BYTES_PER_ELEMENT) return adapter
+  const all = new Float32Array(size)
   let at = 0
   const moved = (data: Float32Array): Float32Array => {
     const place = all.subarray(at, at + data.length)

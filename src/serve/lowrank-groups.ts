@@ -11,6 +11,7 @@ import type { Form, LowrankForm } from "../forms/form.ts"
 import { sideBySide } from "../merge/cat-forms.ts"
 import type { Base } from "../models/base.ts"
 import type { LinearSite } from "../models/site.ts"
+import { apart, type Room } from "./room-for-values.ts"
 import type { RowMatrix } from "./row-bank.ts"
 
 /** Layers that read the same input, or one that shares its input with none. */
@@ -20,6 +21,8 @@ export interface LowrankGroup {
   /** What they do: groups of the same are in every layer of the base. */
   readonly roles: string
   readonly sites: readonly LinearSite[]
+  /** The inputs that its factors are fed by. */
+  readonly inputs: { readonly a: string; readonly b: string }
   /** The outputs of several layers, cut into blocks of one width; null for a layer alone, and where there would be many. */
   readonly blocks: OutputBlocks | null
 }
@@ -53,12 +56,16 @@ export function lowrankGroups(base: Base): LowrankGroup[] {
   return found
 }
 
-const groupOf = (sites: readonly LinearSite[]): LowrankGroup => ({
-  name: sites.map(({ path }) => path).join("+"),
-  roles: sites.map(({ role }) => role).join("+"),
-  sites,
-  blocks: outputBlocks(sites.map(({ outFeatures }) => outFeatures)),
-})
+const groupOf = (sites: readonly LinearSite[]): LowrankGroup => {
+  const name = sites.map(({ path }) => path).join("+")
+  return {
+    name,
+    roles: sites.map(({ role }) => role).join("+"),
+    sites,
+    inputs: { a: `a.${name}`, b: `b.${name}` },
+    blocks: outputBlocks(sites.map(({ outFeatures }) => outFeatures)),
+  }
+}
 
 /** The blocks of layers as wide as these. */
 export function outputBlocks(widths: readonly number[]): OutputBlocks | null {
@@ -77,29 +84,39 @@ export interface GroupFactors {
 /**
  * What forms amount to at a group: with blocks A [in, layers * rank] and B [blocks, rank, width], the rank the largest of the
  * layers'; without, A [in, rank] and B [rank, out of all], the rank that of all layers together. Zeros of rank 1 without forms.
+ * @param room where both are to lie
  */
-export function groupFactors({ sites, blocks }: LowrankGroup, forms: readonly Form[]): GroupFactors {
+export function groupFactors(
+  { sites, blocks }: Pick<LowrankGroup, "sites" | "blocks">,
+  forms: readonly Form[],
+  room: Room = apart,
+): GroupFactors {
   const of = (path: string): LowrankForm | null => {
     const found = forms.filter((form): form is LowrankForm => form.form === "lowrank" && form.path === path)
     return found.length > 0 ? sideBySide(found) : null
   }
   const updates = sites.map(({ path }) => of(path))
-  return blocks ? blockFactors(sites, blocks, updates) : joinedFactors(sites, updates)
+  return blocks ? blockFactors(sites, blocks, updates, room) : joinedFactors(sites, updates, room)
 }
 
 type Updates = readonly (LowrankForm | null)[]
 
 const rankOf = (update: LowrankForm | null): number => update?.a.shape[0] ?? 0
 
-function blockFactors(sites: readonly LinearSite[], blocks: OutputBlocks, updates: Updates): GroupFactors {
+function blockFactors(
+  sites: readonly LinearSite[],
+  blocks: OutputBlocks,
+  updates: Updates,
+  room: Room,
+): GroupFactors {
   const { inFeatures } = sites[0]!
   const { width } = blocks
   const rank = Math.max(1, ...updates.map(rankOf))
   const columns = sites.length * rank
-  const a = new Float32Array(inFeatures * columns)
+  const a = room(inFeatures * columns)
   for (const [i, update] of updates.entries())
     if (update) turned(update.a, { into: a, width: columns, at: i * rank, scale: 1 })
-  const b = new Float32Array(blocks.sites.length * rank * width)
+  const b = room(blocks.sites.length * rank * width)
   for (const [block, site] of blocks.sites.entries()) {
     const update = updates[site]
     if (!update) continue
@@ -115,15 +132,15 @@ function blockFactors(sites: readonly LinearSite[], blocks: OutputBlocks, update
   }
 }
 
-function joinedFactors(sites: readonly LinearSite[], updates: Updates): GroupFactors {
+function joinedFactors(sites: readonly LinearSite[], updates: Updates, room: Room): GroupFactors {
   const { inFeatures } = sites[0]!
   const rank = Math.max(
     1,
     updates.reduce((sum, update) => sum + rankOf(update), 0),
   )
   const width = sites.reduce((sum, { outFeatures }) => sum + outFeatures, 0)
-  const a = new Float32Array(inFeatures * rank)
-  const b = new Float32Array(rank * width)
+  const a = room(inFeatures * rank)
+  const b = room(rank * width)
   let [row, column] = [0, 0]
   for (const [i, { outFeatures }] of sites.entries()) {
     const update = updates[i]
@@ -143,5 +160,19 @@ function turned(
   { into, width, at, scale }: { into: Float32Array; width: number; at: number; scale: number },
 ): void {
   const [m, n] = shape as [number, number]
-  for (let j = 0; j < n; j++) for (let i = 0; i < m; i++) into[at + j * width + i] = scale * data[i * n + j]!
+  turn(data, m, n, into, width, at, scale)
+}
+
+/** By itself and over plain values: so it takes a quarter of the time that it takes in the function above. */
+function turn(
+  data: Float32Array,
+  m: number,
+  n: number,
+  into: Float32Array,
+  width: number,
+  at: number,
+  scale: number,
+): void {
+  for (let i = 0, from = 0; i < m; i++)
+    for (let j = 0, to = at + i; j < n; j++, from++, to += width) into[to] = scale * data[from]!
 }

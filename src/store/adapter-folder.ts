@@ -4,13 +4,13 @@
  */
 import { createHash } from "node:crypto"
 import { bytesOf, decodeUtf8, encodeUtf8 } from "../core/bytes.ts"
-import { EspalierError, messageOf } from "../core/errors.ts"
+import { EspalierError, isEspalierError, messageOf } from "../core/errors.ts"
 import type { Tensor } from "../core/tensor.ts"
 import { parseStrictJson } from "../formats/json-strict.ts"
 import { writeSafetensors } from "../formats/safetensors.ts"
 import { openWeights, readWeights, WEIGHTS, weightsHashOf, withWeightsHash } from "./adapter-weights.ts"
 import { recoverFolder, writeFolderAtomic } from "./atomic.ts"
-import { type Folder, fsFolder } from "./folder.ts"
+import { type Beginning, beginningOf, type Folder, fsFolder } from "./folder.ts"
 
 /** The file that makes a folder an adapter. */
 export const ADAPTER_CONFIG = "adapter_config.json"
@@ -51,26 +51,67 @@ const MAX_READS = 5
  *   `conflict` if it is replaced again and again.
  */
 export async function readAdapterFolder(folder: Folder, limits: AdapterLimits = {}): Promise<ReadAdapter> {
-  for (let reads = 0; reads < MAX_READS; reads++) {
-    const before = await stampOf(folder)
-    const [outcome] = await Promise.allSettled([readOnce(folder, limits)])
+  for (let reads = 1; ; reads++) {
+    const files = await openFiles(folder)
+    const [outcome] = await Promise.allSettled([understood(folder, files, limits)])
     // A folder that changed is judged by its next reading, whether this one failed or not.
-    if ((await stampOf(folder)) !== before) continue
-    if (outcome.status === "rejected") throw outcome.reason
-    return outcome.value
+    if (JSON.stringify(files.map(stampOf)) === JSON.stringify(await stampsNow(folder))) return valueOf(outcome)
+    if (reads < MAX_READS) continue
+    // What is there and can't be opened looks like what has come since.
+    if (files.some(({ status }) => status === "rejected")) valueOf(outcome)
+    throw new EspalierError("conflict", `Folder ${folder.name} was replaced each time it was read`, {
+      hint: "Try again when whatever writes it has ended",
+    })
   }
-  throw new EspalierError("conflict", `Folder ${folder.name} was replaced each time it was read`, {
-    hint: "Try again when whatever writes it has ended",
-  })
 }
+
+type Opened = PromiseSettledResult<Beginning>
+
+/**
+ * An adapter's files, or what is wrong with each: all of a small file, so that one call of the file system follows another and
+ * no more. They are of one version if all have these stamps once they were read.
+ */
+const openFiles = (folder: Folder): Promise<[weights: Opened, config: Opened, facts: Opened]> =>
+  // At once: beside a model that decodes, each answer of the file system may wait for a step to end.
+  Promise.allSettled([
+    openWeights(folder).then(({ beginning }) => beginning),
+    beginningOf(folder, ADAPTER_CONFIG, MAX_JSON_BYTES),
+    beginningOf(folder, FACTS, MAX_JSON_BYTES),
+  ])
+
+const stampOf = (opened: Opened): string | null => (opened.status === "fulfilled" ? opened.value.stamp : null)
 
 /** Changes when a file of the folder does. */
-async function stampOf(folder: Folder): Promise<string> {
-  const stamps = await Promise.all([ADAPTER_CONFIG, WEIGHTS, FACTS].map((file) => folder.stamp(file).catch(() => null)))
-  return JSON.stringify(stamps)
+const stampsNow = (folder: Folder): Promise<(string | null)[]> =>
+  Promise.all([WEIGHTS, ADAPTER_CONFIG, FACTS].map((file) => folder.stamp(file).catch(() => null)))
+
+function valueOf<T>(outcome: PromiseSettledResult<T>): T {
+  if (outcome.status === "rejected") throw outcome.reason
+  return outcome.value
 }
 
-async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): Promise<ReadAdapter> {
+async function understood(
+  folder: Folder,
+  [weights, config, facts]: readonly [Opened, Opened, Opened],
+  { maxBytes = 2 ** 31 }: AdapterLimits,
+): Promise<ReadAdapter> {
+  // Who lacks one is told so before anything else.
+  if (config.status === "rejected" || weights.status === "rejected") await checkFiles(folder)
+  const beginning = valueOf(weights)
+  if (beginning.size > maxBytes)
+    throw new EspalierError("too_large", `${WEIGHTS} has ${beginning.size} bytes, more than the ${maxBytes} allowed`)
+  const settings = objectOf(valueOf(config), ADAPTER_CONFIG)
+  const isMade = facts.status === "fulfilled" || (await folder.list()).includes(FACTS)
+  const ours = isMade ? objectOf(valueOf(facts), FACTS) : null
+  const recorded = weightsHashOf(ours, FACTS)
+  const tensors = await readWeights({ folder, beginning }, recorded, FACTS)
+  const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
+  const hash = adapterHash(settings, tensors)
+  return { config: settings, tensors, facts: ours, hash, sizeBytes, verified: recorded !== null }
+}
+
+/** Whether a folder has what makes it an adapter's. */
+async function checkFiles(folder: Folder): Promise<void> {
   const files = await folder.list().catch((cause: unknown) => {
     throw new EspalierError("not_found", `There is no adapter folder ${folder.name}`, { cause })
   })
@@ -86,22 +127,17 @@ async function readOnce(folder: Folder, { maxBytes = 2 ** 31 }: AdapterLimits): 
       pickle ? { hint: "Pickled weights can run code and are never read: save the adapter as safetensors" } : {},
     )
   }
-  // At once: beside a model that decodes, each answer of the file system may wait for a step to end.
-  const [weights, config, facts] = await allOf([
-    openWeights(folder, maxBytes),
-    readObject(folder, ADAPTER_CONFIG),
-    files.includes(FACTS) ? readObject(folder, FACTS) : Promise.resolve(null),
-  ])
-  const recorded = weightsHashOf(facts, FACTS)
-  const tensors = await readWeights(weights, recorded, FACTS)
-  const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
-  return { config, tensors, facts, hash: adapterHash(config, tensors), sizeBytes, verified: recorded !== null }
 }
 
 /** Opens a folder on disk, putting back what a crash left moved aside. */
 export async function openAdapterFolder(path: string, limits?: AdapterLimits): Promise<ReadAdapter> {
-  await recoverFolder(path)
-  return readAdapterFolder(fsFolder(path), limits)
+  const recovering = recoverFolder(path)
+  const [read] = await Promise.allSettled([readAdapterFolder(fsFolder(path), limits), recovering])
+  await recovering
+  // Only what is not there can have been put back.
+  if (read.status === "rejected" && isEspalierError(read.reason) && read.reason.code === "not_found")
+    return readAdapterFolder(fsFolder(path), limits)
+  return valueOf(read)
 }
 
 /** An adapter folder's files by name. Facts get the sha256 of the weights file under `files`. */
@@ -144,17 +180,9 @@ export function adapterHash(
   return hash.digest("hex")
 }
 
-/** What all of them give; of errors that of the first in the list, whichever came first. */
-async function allOf<const T extends readonly Promise<unknown>[]>(promises: T) {
-  await Promise.allSettled(promises)
-  return Promise.all(promises)
-}
-
-async function readObject(folder: Folder, file: string): Promise<Record<string, unknown>> {
-  const size = await folder.size(file)
+function objectOf({ size, bytes }: Beginning, file: string): Record<string, unknown> {
   if (size > MAX_JSON_BYTES)
     throw new EspalierError("too_large", `${file} has ${size} bytes, more than the ${MAX_JSON_BYTES} allowed`)
-  const bytes = await folder.read(file)
   let json: unknown
   try {
     json = parseStrictJson(decodeUtf8(bytes))

@@ -5,10 +5,10 @@
 import { createHash } from "node:crypto"
 import { freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
-import type { Tensor } from "../core/tensor.ts"
+import { f32, type Tensor } from "../core/tensor.ts"
 import { asF32, assertFinite } from "../formats/as-f32.ts"
-import { ADAPTER_LIMITS, headerLength, parseHeader, tensorOf } from "../formats/safetensors.ts"
-import type { Folder } from "./folder.ts"
+import { ADAPTER_LIMITS, headerLength, parseHeader, type TensorEntry, tensorOf } from "../formats/safetensors.ts"
+import { type Beginning, beginningOf, type Folder } from "./folder.ts"
 
 /** Its name in PEFT's layout. */
 export const WEIGHTS = "adapter_model.safetensors"
@@ -47,56 +47,64 @@ export function weightsHashOf(facts: Readonly<Record<string, unknown>> | null, f
 /** A weights file of which the beginning was read: all of it, where it is a small one. */
 export interface OpenedWeights {
   readonly folder: Folder
-  /** In bytes. */
-  readonly size: number
-  readonly beginning: Uint8Array
-  /** The buffer that the beginning was offered: nobody else's, whether it came in it or not. */
-  readonly room: Uint8Array
+  readonly beginning: Beginning
 }
 
 /**
  * Reads the beginning, before it is known what the file should be.
- * @throws {EspalierError} `too_large`, or `invalid_file` where there is none to read
+ * @throws {EspalierError} `invalid_file` where there is none to read
  */
-export async function openWeights(folder: Folder, maxBytes: number): Promise<OpenedWeights> {
-  const size = await folder.size(WEIGHTS)
-  if (size > maxBytes)
-    throw new EspalierError("too_large", `${WEIGHTS} has ${size} bytes, more than the ${maxBytes} allowed`)
-  const room = new Uint8Array(Math.min(PIECE_BYTES, size))
-  return { folder, size, beginning: await folder.readRange(WEIGHTS, 0, room.length, room), room }
-}
+export const openWeights = async (folder: Folder): Promise<OpenedWeights> => ({
+  folder,
+  beginning: await beginningOf(folder, WEIGHTS, PIECE_BYTES),
+})
 
 /**
- * Reads the weights file, once: the memory of its beginning is given back.
+ * Reads the weights file, once. Of a small file that nobody else holds, tensors of f32 are views; else the memory of its beginning
+ * is given back.
  * @param expected its sha256 in hex, or null where nobody knows it
  * @throws {EspalierError} `invalid_file` naming the tensor at fault, or both hashes where the file is another one.
  */
 export async function readWeights(
-  { folder, size, beginning, room }: OpenedWeights,
+  { folder, beginning: { size, bytes: beginning, isOwn } }: OpenedWeights,
   expected: string | null,
   factsFile: string,
 ): Promise<Map<string, Tensor<"f32">>> {
   const hash = createHash("sha256")
+  const hashed = (bytes: Uint8Array): void => {
+    if (expected === null) return
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) hash.update(bytes.subarray(at, at + PIECE_BYTES))
+  }
   let held = { from: 0, to: beginning.length, bytes: beginning }
   /** The next bytes of the file: calls follow each other without a gap, so that all of it is hashed, once. */
   const next = async (start: number, end: number): Promise<Uint8Array> => {
     if (end > held.to) {
+      hashed(held.bytes.subarray(0, start - held.from))
       const to = Math.max(end, Math.min(start + PIECE_BYTES, size))
       held = { from: start, to, bytes: await folder.readRange(WEIGHTS, start, to) }
     }
-    const bytes = held.bytes.subarray(start - held.from, end - held.from)
-    if (expected !== null)
-      for (let at = 0; at < bytes.length; at += PIECE_BYTES) hash.update(bytes.subarray(at, at + PIECE_BYTES))
-    return bytes
+    return held.bytes.subarray(start - held.from, end - held.from)
   }
   const length = headerLength(await next(0, Math.min(8, size)), size, WEIGHTS, ADAPTER_LIMITS)
   const header = parseHeader(await next(8, 8 + length), size, WEIGHTS, ADAPTER_LIMITS)
   const tensors = new Map<string, Tensor<"f32">>()
+  const isWhole = isOwn && beginning.length === size
+  let isShared = false
+  /** A tensor over the file's own bytes, where they are whole and lie as numbers must. */
+  const inPlace = ({ dtype, shape, start, end }: TensorEntry): Tensor<"f32"> | null => {
+    const from = beginning.byteOffset + start
+    if (!isWhole || dtype !== "f32" || from % 4 !== 0) return null
+    isShared = true
+    return f32(shape, new Float32Array(beginning.buffer as ArrayBuffer, from, (end - start) / 4))
+  }
   // In the file's order, in which they follow each other to its end: parseHeader sees to both.
-  for (const [name, { dtype, shape, start, end }] of header.tensors)
-    tensors.set(name, asF32(tensorOf(dtype, shape, await next(start, end)), name, WEIGHTS))
+  for (const [name, entry] of header.tensors) {
+    const { dtype, shape, start, end } = entry
+    tensors.set(name, inPlace(entry) ?? asF32(tensorOf(dtype, shape, await next(start, end)), name, WEIGHTS))
+  }
+  hashed(held.bytes)
   // Left to the collector, what was read would make it run sooner, while somebody waits for a token.
-  freeNow(room)
+  if (isOwn && !isShared) freeNow(beginning)
   const found = expected === null ? null : hash.digest("hex")
   if (found !== expected) {
     throw new EspalierError(

@@ -118,8 +118,9 @@ export async function recoverFolder(path: string): Promise<void> {
         isTaken(error) ? false : Promise.reject(error),
       )
   }
+  const begun = new RegExp(`^\\.${quote(basename(path))}${quote(TEMPORARY)}(\\d+)-`)
   for (const name of names) {
-    const pid = new RegExp(`^\\.${quote(basename(path))}${quote(TEMPORARY)}(\\d+)-`).exec(name)?.[1]
+    const pid = begun.exec(name)?.[1]
     if (pid && Number(pid) !== process.pid && !isAlive(Number(pid)))
       await rm(join(dirname(path), name), { recursive: true, force: true })
   }

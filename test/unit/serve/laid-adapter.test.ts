@@ -17,11 +17,16 @@ test("an adapter in one piece is the same, in one piece of memory", () => {
   const moved = inOnePiece(adapter)
   expect(moved).toEqual(adapter)
   expect(memoryOf(moved)).toHaveLength(1)
+  expect(inOnePiece(moved)).toBe(moved)
+  // Part of a piece is not handed over with the rest of it.
+  expect(memoryOf(inOnePiece({ ...moved, head: null }))[0]!.byteLength).toBe(48)
 })
 
 test("forms that were laid out are given back, but for what is fed as it was read", () => {
   const prompt = f32([1, 2], [1, 2])
-  const [a, b] = [f32([1, 2], [3, 4]), f32([2, 1], [5, 6])]
+  // As they come from one file.
+  const file = Float32Array.of(3, 4, 5, 6)
+  const [a, b] = [f32([1, 2], file.subarray(0, 2)), f32([2, 1], file.subarray(2))]
   const laid: LaidAdapter = {
     ...{ hash: "h", method: "lora", sizeBytes: 4, virtualTokens: 1, prefix: null, tokens: [], head: null },
     feeds: new Map([["lowrank-q", { a: f32([2, 1], [3, 4]) }]]),
