@@ -68,7 +68,8 @@ export function createEngine(parts: EngineParts): LocalEngine {
       // Streams go on meanwhile.
       const laid = isLaid(adapter) ? adapter : await decoder.layOut?.(adapter, breathe)
       // What has nothing to compute need not wait for a step that is under way.
-      const bound = (laid && decoder.bindNow?.(laid)) ?? (await scheduler.exclusive(() => decoder.bind(laid ?? adapter)))
+      const bound =
+        (laid && decoder.bindNow?.(laid)) ?? (await scheduler.exclusive(() => decoder.bind(laid ?? adapter)))
       if (owned && laid && !isLaid(adapter)) freeForms(adapter.forms, laid)
       return bound
     },

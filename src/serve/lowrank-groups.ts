@@ -103,12 +103,7 @@ type Updates = readonly (LowrankForm | null)[]
 
 const rankOf = (update: LowrankForm | null): number => update?.a.shape[0] ?? 0
 
-function blockFactors(
-  sites: readonly LinearSite[],
-  blocks: OutputBlocks,
-  updates: Updates,
-  room: Room,
-): GroupFactors {
+function blockFactors(sites: readonly LinearSite[], blocks: OutputBlocks, updates: Updates, room: Room): GroupFactors {
   const { inFeatures } = sites[0]!
   const { width } = blocks
   const rank = Math.max(1, ...updates.map(rankOf))

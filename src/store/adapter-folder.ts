@@ -55,10 +55,10 @@ export async function readAdapterFolder(folder: Folder, limits: AdapterLimits = 
     const files = await openFiles(folder)
     const [outcome] = await Promise.allSettled([understood(folder, files, limits)])
     // A folder that changed is judged by its next reading, whether this one failed or not.
-    if (JSON.stringify(files.map(stampOf)) === JSON.stringify(await stampsNow(folder))) return valueOf(outcome)
+    if (JSON.stringify(files.map(stampOf)) === JSON.stringify(await stampsNow(folder))) return settled(outcome)
     if (reads < MAX_READS) continue
     // What is there and can't be opened looks like what has come since.
-    if (files.some(({ status }) => status === "rejected")) valueOf(outcome)
+    if (files.some(({ status }) => status === "rejected")) settled(outcome)
     throw new EspalierError("conflict", `Folder ${folder.name} was replaced each time it was read`, {
       hint: "Try again when whatever writes it has ended",
     })
@@ -85,7 +85,7 @@ const stampOf = (opened: Opened): string | null => (opened.status === "fulfilled
 const stampsNow = (folder: Folder): Promise<(string | null)[]> =>
   Promise.all([WEIGHTS, ADAPTER_CONFIG, FACTS].map((file) => folder.stamp(file).catch(() => null)))
 
-function valueOf<T>(outcome: PromiseSettledResult<T>): T {
+function settled<T>(outcome: PromiseSettledResult<T>): T {
   if (outcome.status === "rejected") throw outcome.reason
   return outcome.value
 }
@@ -97,12 +97,12 @@ async function understood(
 ): Promise<ReadAdapter> {
   // Who lacks one is told so before anything else.
   if (config.status === "rejected" || weights.status === "rejected") await checkFiles(folder)
-  const beginning = valueOf(weights)
+  const beginning = settled(weights)
   if (beginning.size > maxBytes)
     throw new EspalierError("too_large", `${WEIGHTS} has ${beginning.size} bytes, more than the ${maxBytes} allowed`)
-  const settings = objectOf(valueOf(config), ADAPTER_CONFIG)
+  const settings = objectOf(settled(config), ADAPTER_CONFIG)
   const isMade = facts.status === "fulfilled" || (await folder.list()).includes(FACTS)
-  const ours = isMade ? objectOf(valueOf(facts), FACTS) : null
+  const ours = isMade ? objectOf(settled(facts), FACTS) : null
   const recorded = weightsHashOf(ours, FACTS)
   const tensors = await readWeights({ folder, beginning }, recorded, FACTS)
   const sizeBytes = [...tensors.values()].reduce((total, { data }) => total + data.byteLength, 0)
@@ -137,7 +137,7 @@ export async function openAdapterFolder(path: string, limits?: AdapterLimits): P
   // Only what is not there can have been put back.
   if (read.status === "rejected" && isEspalierError(read.reason) && read.reason.code === "not_found")
     return readAdapterFolder(fsFolder(path), limits)
-  return valueOf(read)
+  return settled(read)
 }
 
 /** An adapter folder's files by name. Facts get the sha256 of the weights file under `files`. */
