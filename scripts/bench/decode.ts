@@ -3,6 +3,7 @@
  * in Llama's layout.
  */
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count } from "../../src/cli/number-range.ts"
 import { rng } from "../../src/core/rng.ts"
 import { openRuntime } from "../../src/presets/open-runtime.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
@@ -14,8 +15,14 @@ import { summarise, timeRuns } from "./stats.ts"
 
 const options = {
   ...shapeOptions,
-  prompt: { type: "number", value: "tokens", description: "length of the prompt", default: "128" },
-  tokens: { type: "number", description: "tokens measured after it", default: "50" },
+  prompt: {
+    type: "number",
+    range: count(2 ** 20),
+    value: "tokens",
+    description: "length of the prompt",
+    default: "128",
+  },
+  tokens: { type: "number", range: count(2 ** 20), description: "tokens measured after it", default: "50" },
 } as const
 type Values = OptionValues<typeof options>
 

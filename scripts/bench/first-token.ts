@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count } from "../../src/cli/number-range.ts"
 import { baseFolder, engineOptions } from "../../src/cli/shared-options.ts"
 import { formatBytes } from "../../src/train/progress.ts"
 import type { FirstTokenRun } from "./first-token-run.ts"
@@ -23,7 +24,7 @@ const options = {
     default: "native and wasm",
   },
   threads: { ...engineOptions.threads, default: "as `espalier generate` has them" },
-  runs: { type: "number", description: "runs measured of each backend", default: "10" },
+  runs: { type: "number", range: count(1e6), description: "runs measured of each backend", default: "10" },
   cold: { type: "boolean", description: "with an empty cache folder each time, as on a machine's first run" },
 } as const
 type Values = OptionValues<typeof options>

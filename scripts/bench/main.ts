@@ -4,6 +4,7 @@
 import { methods } from "../../adapters/mod.ts"
 import { defineCommand, exitCodeOf, exitCodes, helpOf, type OptionValues, parseOptions } from "../../src/cli/command.ts"
 import { describeError, processIo } from "../../src/cli/io.ts"
+import { above, count, from, whole } from "../../src/cli/number-range.ts"
 import { EspalierError } from "../../src/core/errors.ts"
 import { formatBytes, formatCount } from "../../src/train/progress.ts"
 import { decodeBench } from "./decode.ts"
@@ -22,16 +23,26 @@ import { workerBench } from "./worker.ts"
 
 const options = {
   ...shapeOptions,
-  batch: { type: "number", description: "rows of a batch", default: "4" },
-  length: { type: "number", value: "tokens", description: "length of a row", default: "128" },
-  labelled: { type: "number", description: "the part of positions that counts in the loss", default: "1" },
+  batch: { type: "number", range: count(65_536), description: "rows of a batch", default: "4" },
+  length: { type: "number", range: whole(2, 2 ** 20), value: "tokens", description: "length of a row", default: "128" },
+  labelled: {
+    type: "number",
+    range: above(0, 1),
+    description: "the part of positions that counts in the loss",
+    default: "1",
+  },
   method: { type: "string", description: "method", choices: methods.map(({ name }) => name), default: "lora" },
-  rank: { type: "number", description: "LoRA's rank", default: "8" },
+  rank: { type: "number", range: count(65_536), description: "LoRA's rank", default: "8" },
   targets: { type: "string", description: "LoRA's target layers: all, or names with commas", default: "all" },
-  dropout: { type: "number", description: "LoRA's dropout", default: "0" },
-  "virtual-tokens": { type: "number", description: "prompt tuning's virtual tokens", default: "16" },
-  steps: { type: "number", description: "steps measured", default: "7" },
-  warmup: { type: "number", description: "steps before the first one measured", default: "2" },
+  dropout: { type: "number", range: from(0, 1), description: "LoRA's dropout", default: "0" },
+  "virtual-tokens": {
+    type: "number",
+    range: count(65_536),
+    description: "prompt tuning's virtual tokens",
+    default: "16",
+  },
+  steps: { type: "number", range: count(1e6), description: "steps measured", default: "7" },
+  warmup: { type: "number", range: whole(0, 1e6), description: "steps before the first one measured", default: "2" },
 } as const
 type Values = OptionValues<typeof options>
 

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count } from "../../src/cli/number-range.ts"
 import { type Rng, rng } from "../../src/core/rng.ts"
 import { openDocuments } from "../../src/presets/open-documents.ts"
 import { formatBytes } from "../../src/train/progress.ts"
@@ -12,9 +13,9 @@ import { percentiles } from "./load.ts"
 import { machine, machineLine } from "./machine.ts"
 
 const options = {
-  chunks: { type: "number", description: "pieces in the index", default: "100000" },
-  document: { type: "number", description: "pieces of a document, about", default: "4" },
-  queries: { type: "number", description: "searches", default: "500" },
+  chunks: { type: "number", range: count(), description: "pieces in the index", default: "100000" },
+  document: { type: "number", range: count(65_536), description: "pieces of a document, about", default: "4" },
+  queries: { type: "number", range: count(), description: "searches", default: "500" },
   base: { type: "string", value: "folder", description: "whose tokenizer counts", default: "models/sprig" },
 } as const
 

@@ -3,6 +3,7 @@
  * with requests drawn from all that are loaded, round by round in turn.
  */
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count } from "../../src/cli/number-range.ts"
 import { engineOptions, engineSettings } from "../../src/cli/shared-options.ts"
 import { EspalierError } from "../../src/core/errors.ts"
 import { rng } from "../../src/core/rng.ts"
@@ -20,12 +21,12 @@ import { type Summary, summarise } from "./stats.ts"
 const options = {
   ...engineOptions,
   counts: { type: "string", value: "numbers", description: "adapters loaded, with commas", default: "8,64,1000" },
-  rank: { type: "number", description: "their rank", default: "8" },
-  clients: { type: "number", description: "clients that ask at once", default: "8" },
-  requests: { type: "number", description: "requests of a round", default: "64" },
-  prompt: { type: "number", value: "tokens", description: "length of a prompt", default: "32" },
-  output: { type: "number", value: "tokens", description: "length of an answer", default: "32" },
-  rounds: { type: "number", description: "rounds of each", default: "5" },
+  rank: { type: "number", range: count(65_536), description: "their rank", default: "8" },
+  clients: { type: "number", range: count(10_000), description: "clients that ask at once", default: "8" },
+  requests: { type: "number", range: count(1e6), description: "requests of a round", default: "64" },
+  prompt: { type: "number", range: count(2 ** 20), value: "tokens", description: "length of a prompt", default: "32" },
+  output: { type: "number", range: count(2 ** 20), value: "tokens", description: "length of an answer", default: "32" },
+  rounds: { type: "number", range: count(1e6), description: "rounds of each", default: "5" },
 } as const
 type Values = OptionValues<typeof options>
 

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { above, count, whole } from "../../src/cli/number-range.ts"
 import { EspalierError } from "../../src/core/errors.ts"
 import { rng } from "../../src/core/rng.ts"
 import type { LoadedAdapter } from "../../src/forms/form.ts"
@@ -30,15 +31,20 @@ import { engineSide, peerSide, type Side } from "./side.ts"
 const options = {
   ...shapeOptions,
   base: { type: "string", value: "folder", description: "a base", default: "random weights of the shape" },
-  clients: { type: "number", description: "clients that ask at once", default: "8" },
-  requests: { type: "number", description: "requests of a round", default: "16" },
-  rate: { type: "number", value: "per second", description: "requests come at random moments instead" },
-  adapters: { type: "number", description: "LoRAs that requests draw from", default: "8" },
-  rank: { type: "number", description: "their rank", default: "8" },
+  clients: { type: "number", range: count(10_000), description: "clients that ask at once", default: "8" },
+  requests: { type: "number", range: count(1e6), description: "requests of a round", default: "16" },
+  rate: {
+    type: "number",
+    range: above(0, 1e6),
+    value: "per second",
+    description: "requests come at random moments instead",
+  },
+  adapters: { type: "number", range: whole(0, 100_000), description: "LoRAs that requests draw from", default: "8" },
+  rank: { type: "number", range: count(65_536), description: "their rank", default: "8" },
   targets: { type: "string", description: "their target layers: all, or names with commas", default: "all" },
-  prompt: { type: "number", value: "tokens", description: "length of a prompt", default: "64" },
-  output: { type: "number", value: "tokens", description: "length of an answer", default: "64" },
-  rounds: { type: "number", description: "rounds of each kind", default: "3" },
+  prompt: { type: "number", range: count(2 ** 20), value: "tokens", description: "length of a prompt", default: "64" },
+  output: { type: "number", range: count(2 ** 20), value: "tokens", description: "length of an answer", default: "64" },
+  rounds: { type: "number", range: count(1e6), description: "rounds of each kind", default: "3" },
   peer: { type: "string", description: "the same work by another library, side by side", choices: peerNames },
   "peer-path": {
     type: "string",
@@ -46,7 +52,7 @@ const options = {
     description: "where the peer was installed",
     default: "NODE_PATH, or this project's own node_modules",
   },
-  "peer-threads": { type: "number", description: "the peer's threads", default: "as --threads" },
+  "peer-threads": { type: "number", range: count(1024), description: "the peer's threads", default: "as --threads" },
 } as const
 type Values = OptionValues<typeof options>
 

@@ -5,6 +5,7 @@
 
 import { join } from "node:path"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count, seeds } from "../../src/cli/number-range.ts"
 import { packageFolder } from "../../src/cli/shared-options.ts"
 import { rng } from "../../src/core/rng.ts"
 import { type FamilyScore, type SuiteScores, scoreSuite } from "../../src/eval/score-suite.ts"
@@ -17,8 +18,8 @@ import { suiteFile } from "../make-suite.ts"
 import { machine, machineLine } from "./machine.ts"
 
 const options = {
-  items: { type: "number", description: "items of a family", default: "300" },
-  seed: { type: "number", description: "another seed gives other items", default: "2" },
+  items: { type: "number", range: count(1e6), description: "items of a family", default: "300" },
+  seed: { type: "number", range: seeds, description: "another seed gives other items", default: "2" },
   base: { type: "string", value: "folder", description: "the base", default: "the embedded one" },
 } as const
 type Values = OptionValues<typeof options>

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count } from "../../src/cli/number-range.ts"
 import { baseFolder, engineOptions, engineSettings } from "../../src/cli/shared-options.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
@@ -22,7 +23,7 @@ const options = {
     description: "the adapter",
     default: "LoRA of rank 8 with random factors",
   },
-  runs: { type: "number", description: "runs measured", default: "50" },
+  runs: { type: "number", range: count(1e6), description: "runs measured", default: "50" },
 } as const
 type Values = OptionValues<typeof options>
 

@@ -8,6 +8,7 @@ import { join } from "node:path"
 import type { Miniflare } from "miniflare"
 import { createApp } from "../../routes/app.ts"
 import { defineCommand, exitCodes, type OptionValues } from "../../src/cli/command.ts"
+import { count } from "../../src/cli/number-range.ts"
 import { baseFolder } from "../../src/cli/shared-options.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
@@ -22,8 +23,8 @@ import { summarise } from "./stats.ts"
 import { type WorkerFigures, workerReport } from "./worker-report.ts"
 
 const options = {
-  runs: { type: "number", description: "runs measured of each thing", default: "7" },
-  tokens: { type: "number", description: "tokens of an answer", default: "128" },
+  runs: { type: "number", range: count(1e6), description: "runs measured of each thing", default: "7" },
+  tokens: { type: "number", range: count(2 ** 20), description: "tokens of an answer", default: "128" },
 } as const
 type Values = OptionValues<typeof options>
 

@@ -3,10 +3,22 @@
  */
 import { parseArgs } from "node:util"
 import { EspalierError, messageOf } from "../core/errors.ts"
+import { isWithin, type NumberRange, rangeText } from "./number-range.ts"
 
 /** One option. */
-export interface OptionSpec {
-  readonly type: "string" | "number" | "boolean" | "list"
+export type OptionSpec = NumberSpec | OtherSpec
+
+/** An option that is a number: it can't be declared without what it may be. */
+interface NumberSpec extends Described {
+  readonly type: "number"
+  readonly range: NumberRange
+}
+
+interface OtherSpec extends Described {
+  readonly type: "string" | "boolean" | "list"
+}
+
+interface Described {
   readonly description: string
   /** What stands for its value in help. */
   readonly value?: string
@@ -142,7 +154,8 @@ export function parseOptions(
 }
 
 /** A value from the command line or a configuration file, checked. @throws {EspalierError} `invalid_request` */
-export function checkedValue(name: string, { type, choices }: OptionSpec, value: unknown): unknown {
+export function checkedValue(name: string, spec: OptionSpec, value: unknown): unknown {
+  const { type, choices } = spec
   const wrong = (expected: string) =>
     new EspalierError("invalid_request", `Expected ${name} to be ${expected} but found ${JSON.stringify(value)}`, {
       param: name,
@@ -151,7 +164,10 @@ export function checkedValue(name: string, { type, choices }: OptionSpec, value:
     const number =
       typeof value === "number" ? value : typeof value === "string" && value.trim() !== "" ? Number(value) : Number.NaN
     if (!Number.isFinite(number)) throw wrong("a number")
-    return number
+    if (isWithin(number, spec.range)) return number
+    throw new EspalierError("invalid_request", `Expected ${name} to be ${rangeText(spec.range)} but found ${number}`, {
+      param: name,
+    })
   }
   if (type === "boolean") {
     if (typeof value !== "boolean") throw wrong("true or false")

@@ -12,10 +12,12 @@ import { suiteTable } from "../eval/suite-table.ts"
 import { type OpenBase, openBase } from "../presets/open-base.ts"
 import { openRuntime } from "../presets/open-runtime.ts"
 import { readAdapter } from "../presets/read-adapter.ts"
+import { checkContext } from "../presets/served-context.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { evaluateRag } from "./eval-rag.ts"
 import { printable } from "./io.ts"
+import { count } from "./number-range.ts"
 import { engineOptions, engineSettings, packageFolder, trainedAdapter } from "./shared-options.ts"
 
 const options = {
@@ -32,7 +34,7 @@ const options = {
     description: "an adapter to compare with the base, also as name=folder or by its name; may be given several times",
   },
   family: { type: "list", value: "name", description: "only this family of items; may be given several times" },
-  limit: { type: "number", description: "items of a family at most" },
+  limit: { type: "number", range: count(), description: "items of a family at most" },
   rag: {
     type: "boolean",
     description: "measure retrieval instead: answers with documents and without, the router, abstention",
@@ -97,6 +99,7 @@ export const evalCommand = defineCommand({
     if (!open.tokenizer)
       throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be scored`)
     const { tokenizer, eosIds } = open
+    if (contextLength !== undefined) checkContext(contextLength, open.base, tokenizer)
     const loaded = []
     // A wrong adapter is found before the base has been scored.
     for (const { name, path } of adapters) loaded.push({ name, adapter: await readAdapter(open, path) })

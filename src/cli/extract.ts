@@ -9,14 +9,21 @@ import { openBase } from "../presets/open-base.ts"
 import { extractionFacts, saveExtracted } from "../service/save-extracted.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { printable, typedAs } from "./io.ts"
+import { between, count } from "./number-range.ts"
 import { baseFolder, engineOptions } from "./shared-options.ts"
 
 const options = {
   base: engineOptions.base,
   out: { type: "string", value: "folder", description: "where the adapter is written" },
-  rank: { type: "number", description: "rank of each layer at most", default: "16, or none with --error" },
+  rank: {
+    type: "number",
+    range: count(65_536),
+    description: "rank of each layer at most",
+    default: "16, or none with --error",
+  },
   error: {
     type: "number",
+    range: between(0, 1),
     value: "part",
     description: "take the least rank of each layer that loses no more than this part, such as 0.05",
   },
@@ -47,12 +54,6 @@ export const extractCommand = defineCommand({
       throw new EspalierError("invalid_request", "Where should the adapter go?", {
         hint: "Such as: --out adapters-out/extracted",
         param: "out",
-      })
-    if (rank !== undefined && !(Number.isInteger(rank) && rank > 0))
-      throw new EspalierError("invalid_request", `Expected a rank of at least 1 but found ${rank}`, { param: "rank" })
-    if (error !== undefined && !(error > 0 && error < 1))
-      throw new EspalierError("invalid_request", `Expected an error between 0 and 1 but found ${error}`, {
-        param: "error",
       })
     const { base } = await openBase(baseFolder(values.base))
     const { base: tuned } = await openBase(folder)

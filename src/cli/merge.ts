@@ -15,6 +15,7 @@ import { saveFused } from "../service/save-merged-base.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { readHeldOut, type ScoreTable, scoreMerge, scoreText } from "./merge-scores.ts"
 import { mergeText } from "./merge-text.ts"
+import { above, between, count, seeds } from "./number-range.ts"
 import { baseFolder, engineOptions, trainedAdapter } from "./shared-options.ts"
 import { stackBases } from "./stack-bases.ts"
 
@@ -33,19 +34,26 @@ const options = {
     choices: Object.keys(mergeMethods),
     default: "linear, or svd where the base's weights take part",
   },
-  rank: { type: "number", description: "rank of each layer at most", default: "the method's own" },
+  rank: {
+    type: "number",
+    range: count(65_536),
+    description: "rank of each layer at most",
+    default: "the method's own",
+  },
   error: {
     type: "number",
+    range: between(0, 1),
     value: "part",
     description: "take the least rank that loses no more than this part, such as 0.05",
   },
   density: {
     type: "number",
+    range: above(0, 1),
     value: "part",
     description: "the part of each adapter that ties, dare and magnitude keep",
     default: "0.5",
   },
-  seed: { type: "number", description: "decides what dare keeps", default: "0" },
+  seed: { type: "number", range: seeds, description: "decides what dare keeps", default: "0" },
   force: {
     type: "boolean",
     description: "merge adapters that --max-forgetting held back, or that were trained on another base, too",
@@ -57,7 +65,7 @@ const options = {
     value: "name=file",
     description: "held-out questions of one source; may be given several times",
   },
-  limit: { type: "number", description: "questions of a file at most" },
+  limit: { type: "number", range: count(), description: "questions of a file at most" },
   search: { type: "boolean", description: "try a small grid of weights too, and keep those with the best mean score" },
   backend: engineOptions.backend,
   threads: engineOptions.threads,

@@ -13,6 +13,7 @@ import { openPlanBase } from "../presets/plan-base.ts"
 import { formatBytes, formatCount } from "../train/progress.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { methodSettings } from "./method-settings.ts"
+import { count, whole } from "./number-range.ts"
 import { methodTable, partTable } from "./plan-text.ts"
 import { baseFolder, engineOptions, quantizeSetting } from "./shared-options.ts"
 
@@ -27,13 +28,23 @@ const options = {
     default: "lora",
   },
   set: { type: "list", value: "name=value", description: "a setting of the method, such as rank=16" },
-  batch: { type: "number", description: "rows of a batch", default: "8" },
-  length: { type: "number", value: "tokens", description: "the longest row", default: "128" },
+  batch: { type: "number", range: count(65_536), description: "rows of a batch", default: "8" },
+  length: { type: "number", range: whole(2, 2 ** 20), value: "tokens", description: "the longest row", default: "128" },
   backend: { type: "string", description: "what computes", choices: backends, default: "native" },
   quantize: engineOptions.quantize,
   kl: { type: "boolean", description: "with --kl of train: the divergence from the frozen base in the loss" },
-  "serve-adapters": { type: "number", description: "adapters that a server has ready", default: "1" },
-  sequences: { type: "number", description: "sequences that a server has in flight", default: "1" },
+  "serve-adapters": {
+    type: "number",
+    range: whole(0, 100_000),
+    description: "adapters that a server has ready",
+    default: "1",
+  },
+  sequences: {
+    type: "number",
+    range: count(65_536),
+    description: "sequences that a server has in flight",
+    default: "1",
+  },
   all: { type: "boolean", description: "every method beside full fine-tuning" },
   budget: {
     type: "string",
@@ -98,13 +109,13 @@ function jobOf(values: Values): Job {
   const wanted: Choice = {
     method,
     settings: methodSettings(method, values.set ?? []),
-    rows: wholeNumber("batch", values.batch ?? 8, 1),
+    rows: values.batch ?? 8,
     accumulation: 1,
-    length: wholeNumber("length", values.length ?? 128, 2),
+    length: values.length ?? 128,
     quantize: quantizeSetting(values.quantize).quantize ?? null,
   }
-  const adapters = wholeNumber("serve-adapters", values["serve-adapters"] ?? 1, 0)
-  const sequences = wholeNumber("sequences", values.sequences ?? 1, 1)
+  const adapters = values["serve-adapters"] ?? 1
+  const sequences = values.sequences ?? 1
   const { base } = openPlanBase(folder, wanted.quantize)
   const { modelType, layers, hiddenSize, contextLength } = base.config
   const prepare = ({ method, settings, quantize, length }: Choice) => {
@@ -239,15 +250,6 @@ function trainCommandOf({ method, settings, rows, accumulation, length, quantize
     `--max-length ${length}`,
     ...(quantize ? [`--quantize ${quantize}`] : []),
   ].join(" ")
-}
-
-function wholeNumber(name: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value
-  throw new EspalierError(
-    "invalid_request",
-    `Expected --${name} to be a whole number of at least ${least} but found ${value}`,
-    { param: name },
-  )
 }
 
 const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 }

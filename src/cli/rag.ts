@@ -20,6 +20,7 @@ import { writeFileAtomic } from "../store/atomic.ts"
 import { formatBytes } from "../train/progress.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
 import { overDocuments } from "./eval-rag.ts"
+import { count, whole } from "./number-range.ts"
 import { DEFAULT_STORE } from "./serve-store.ts"
 import { baseFolder, embedderOption, engineOptions, engineSettings } from "./shared-options.ts"
 
@@ -27,8 +28,13 @@ const options = {
   documents: { type: "string", value: "folder", description: "where the index lies", default: DEFAULT_STORE },
   collection: { type: "string", value: "name", description: "which documents", default: DEFAULT_COLLECTION },
   base: { type: "string", value: "folder", description: "whose tokenizer counts", default: "the embedded base, sprig" },
-  "chunk-tokens": { type: "number", description: "tokens of a piece at most", default: "160" },
-  "chunk-overlap": { type: "number", description: "tokens that neighbouring pieces share at most", default: "32" },
+  "chunk-tokens": { type: "number", range: whole(8, 65_536), description: "tokens of a piece at most", default: "160" },
+  "chunk-overlap": {
+    type: "number",
+    range: whole(0, 32_768),
+    description: "tokens that neighbouring pieces share at most",
+    default: "32",
+  },
   embedder: embedderOption,
   from: {
     type: "list",
@@ -38,7 +44,7 @@ const options = {
   out: { type: "string", value: "file", description: "where the calibration goes", default: "beside the documents" },
   backend: engineOptions.backend,
   threads: engineOptions.threads,
-  limit: { type: "number", description: "passages of a search", default: "3" },
+  limit: { type: "number", range: count(50), description: "passages of a search", default: "3" },
   filter: {
     type: "list",
     value: "key=value",
@@ -214,8 +220,6 @@ async function search(index: DocumentIndex, words: readonly string[], values: Va
   const query = words.join(" ")
   if (query.trim() === "") throw new EspalierError("invalid_request", "There is no question to search for")
   const limit = values.limit ?? 3
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > 50)
-    throw new RangeError(`Expected limit to be a whole number from 1 to 50 but found ${limit}`)
   const found = await index.search({
     collection: existing(index, values),
     query,

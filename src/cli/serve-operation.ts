@@ -7,6 +7,10 @@ import type { RequestEntry } from "../../routes/middleware/request-log.ts"
 import { EspalierError, messageOf } from "../core/errors.ts"
 import { joinKeyrings, type Keyring, readKeyring, singleKey } from "../service/keyring.ts"
 import type { Io, OptionTable, OptionValues } from "./command.ts"
+import { from } from "./number-range.ts"
+
+/** In seconds. */
+const A_DAY = 86_400
 
 /** The options. */
 export const operationOptions = {
@@ -16,10 +20,21 @@ export const operationOptions = {
     description: "a JSON file of hashed keys with scopes and tenants",
   },
   "cors-origin": { type: "list", value: "origin", description: "a web page's origin that may call; * for any" },
-  "request-timeout": { type: "number", description: "seconds that an answer may take", default: "no limit" },
-  "drain-timeout": { type: "number", description: "seconds that answers in flight get when it ends", default: "30" },
+  "request-timeout": {
+    type: "number",
+    range: from(0.001, A_DAY),
+    description: "seconds that an answer may take",
+    default: "no limit",
+  },
+  "drain-timeout": {
+    type: "number",
+    range: from(0, A_DAY),
+    description: "seconds that answers in flight get when it ends",
+    default: "30",
+  },
   "shutdown-delay": {
     type: "number",
+    range: from(0, A_DAY),
     description: "seconds that it answers on after SIGTERM, /health/ready at 503, before it stops listening",
     default: "2",
   },
@@ -35,7 +50,7 @@ export interface OperationSettings {
   readonly delayMs: number
 }
 
-/** @throws {EspalierError} `not_found` or `invalid_file` for the file of keys; @throws {RangeError} for a time */
+/** @throws {EspalierError} `not_found` or `invalid_file` for the file of keys */
 export async function operationSettings(
   values: OptionValues<typeof operationOptions>,
   apiKey: string | undefined,
@@ -48,11 +63,11 @@ export async function operationSettings(
     app: {
       ...(keyrings.length > 0 && { keyring: joinKeyrings(keyrings) }),
       corsOrigins: (values["cors-origin"] ?? []).map(checkedOrigin),
-      requestTimeoutMs: timeout === undefined ? null : seconds("request-timeout", timeout, 0.001),
+      requestTimeoutMs: timeout === undefined ? null : milliseconds(timeout),
       ...logging(values.log ?? "off", io),
     },
-    drainMs: seconds("drain-timeout", values["drain-timeout"] ?? 30, 0),
-    delayMs: seconds("shutdown-delay", values["shutdown-delay"] ?? 2, 0),
+    drainMs: milliseconds(values["drain-timeout"] ?? 30),
+    delayMs: milliseconds(values["shutdown-delay"] ?? 2),
   }
 }
 
@@ -84,12 +99,7 @@ function checkedOrigin(text: string): string {
   })
 }
 
-/** Milliseconds of an option in seconds: a day at most. */
-function seconds(name: string, value: number, least: number): number {
-  if (!(value >= least && value <= 86_400))
-    throw new RangeError(`Expected ${name} to be a number from ${least} to 86400 but found ${value}`)
-  return Math.round(value * 1000)
-}
+const milliseconds = (seconds: number): number => Math.round(seconds * 1000)
 
 function logging(how: string, io: Io): Pick<AppOptions, "onRequest" | "onError"> {
   if (how === "off") return {}
@@ -110,20 +120,4 @@ function logging(how: string, io: Io): Pick<AppOptions, "onRequest" | "onError">
   const line = ({ request_id, method, path, status, ms, key }: RequestEntry): string =>
     [now(), status, `${ms}ms`, method, path, key ?? "-", request_id].join(" ")
   return { onRequest: (entry) => io.err(`${line(entry)}\n`) }
-}
-
-/** `--prefix-cache` in bytes. @throws {RangeError} for what is no size */
-export function prefixCacheSetting(mebibytes: number | undefined): { readonly prefixCacheBytes?: number } {
-  if (mebibytes === undefined) return {}
-  if (!(mebibytes >= 0 && mebibytes <= 2 ** 20))
-    throw new RangeError(`Expected prefix-cache to be a number of MiB from 0 to ${2 ** 20} but found ${mebibytes}`)
-  return { prefixCacheBytes: Math.floor(mebibytes * 2 ** 20) }
-}
-
-/** `--max-adapters`. @throws {RangeError} for what is no number of adapters */
-export function maxAdaptersSetting(count: number | undefined): { readonly maxAdapters?: number } {
-  if (count === undefined) return {}
-  if (!Number.isInteger(count) || count < 1 || count > 100_000)
-    throw new RangeError(`Expected max-adapters to be a whole number from 1 to 100000 but found ${count}`)
-  return { maxAdapters: count }
 }

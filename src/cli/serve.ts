@@ -20,7 +20,8 @@ import { checkName } from "../service/adapters.ts"
 import type { RetrievalOptions } from "../service/retrieval-source.ts"
 import { createService, type Service } from "../service/service.ts"
 import { defineCommand, exitCodes, type Io, type OptionValues } from "./command.ts"
-import { maxAdaptersSetting, operationOptions, operationSettings, prefixCacheSetting } from "./serve-operation.ts"
+import { count, from, whole } from "./number-range.ts"
+import { operationOptions, operationSettings } from "./serve-operation.ts"
 import { DEFAULT_STORE, openServedDocuments, openServedStore, openServedTraining } from "./serve-store.ts"
 import { embedderOption, engineOptions, engineSettings, namedAdapter } from "./shared-options.ts"
 
@@ -63,17 +64,20 @@ const options = {
   },
   "train-threads": {
     type: "number",
+    range: count(1024),
     description: "threads of a fine-tuning job",
     default: "half of the machine's cores",
   },
   "prefix-cache": {
     type: "number",
+    range: from(0, 2 ** 20),
     value: "MiB",
     description: "memory for computed beginnings of prompts, which later prompts that begin alike take up; 0 for none",
     default: "64",
   },
   "max-adapters": {
     type: "number",
+    range: count(100_000),
     description: "adapters in memory at most; fine-tuned models beyond it are loaded when they are asked",
     default: "256",
   },
@@ -87,7 +91,7 @@ const options = {
     description: "address to listen on; any but 127.0.0.1 needs --api-key",
     default: "127.0.0.1",
   },
-  port: { type: "number", description: "port; 0 picks a free one", default: "8000" },
+  port: { type: "number", range: whole(0, 65_535), description: "port; 0 picks a free one", default: "8000" },
   "api-key": {
     type: "string",
     description: "clients must send it as a bearer token",
@@ -152,8 +156,8 @@ export const serveCommand = defineCommand({
 async function openServed(values: Values, io: Io): Promise<{ service: Service; engine: EngineApi }> {
   const engine = await openEngineWorker({
     ...engineSettings(values),
-    ...prefixCacheSetting(values["prefix-cache"]),
-    ...maxAdaptersSetting(values["max-adapters"]),
+    ...(values["prefix-cache"] !== undefined && { prefixCacheBytes: Math.floor(values["prefix-cache"] * 2 ** 20) }),
+    ...(values["max-adapters"] !== undefined && { maxAdapters: values["max-adapters"] }),
     force: values.force === true,
   })
   try {
@@ -202,8 +206,6 @@ const adapterRoot = (given: string): AdapterRoot =>
 /** How jobs are trained: as the engine computes, on fewer threads. */
 function trainerSettings(values: Values): Omit<TrainerSettings, "store"> {
   const threads = values["train-threads"] ?? Math.max(1, Math.floor(availableParallelism() / 2))
-  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024)
-    throw new RangeError(`Expected train-threads to be a whole number from 1 to 1024 but found ${threads}`)
   const { base, backend, quantize } = engineSettings(values)
   return { base, backend, threads, ...(quantize && { quantize }), force: values.force === true }
 }

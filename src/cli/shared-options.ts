@@ -7,6 +7,10 @@ import { fileURLToPath } from "node:url"
 import { EspalierError } from "../core/errors.ts"
 import { type Quantization, quantizations } from "../models/quantization.ts"
 import type { OptionTable } from "./command.ts"
+import { count, from, seeds, whole } from "./number-range.ts"
+
+/** Tokens of an answer at most, as over HTTP. */
+const MOST_TOKENS = 1_000_000
 
 /** Which base, on what. */
 export const engineOptions = {
@@ -29,9 +33,15 @@ export const engineOptions = {
     choices: ["none", ...quantizations],
     default: "none",
   },
-  threads: { type: "number", description: "threads of the backend", default: "the machine's cores, at most 8" },
+  threads: {
+    type: "number",
+    range: count(1024),
+    description: "threads of the backend",
+    default: "the machine's cores, at most 8",
+  },
   context: {
     type: "number",
+    range: count(),
     value: "tokens",
     description: "positions for prompt and answer together",
     default: "the base's, at most 8192",
@@ -48,21 +58,38 @@ export const embedderOption = {
 
 /** How answers are drawn. */
 export const samplingOptions = {
-  "max-tokens": { type: "number", description: "tokens of an answer at most", default: "256" },
-  temperature: { type: "number", description: "0 always takes the most likely token", default: "0" },
+  "max-tokens": {
+    type: "number",
+    range: count(MOST_TOKENS),
+    description: "tokens of an answer at most",
+    default: "256",
+  },
+  temperature: { type: "number", range: from(0, 2), description: "0 always takes the most likely token", default: "0" },
   "top-p": {
     type: "number",
+    range: from(0, 1),
     description: "draw from the most likely tokens that make up this probability",
     default: "1",
   },
-  "top-k": { type: "number", description: "draw from this many of the most likely tokens; 0 from all", default: "0" },
+  "top-k": {
+    type: "number",
+    range: whole(-1, MOST_TOKENS),
+    description: "draw from this many of the most likely tokens; 0 from all",
+    default: "0",
+  },
   "min-p": {
     type: "number",
+    range: from(0, 1),
     description: "draw from tokens of at least this part of the best one's probability",
     default: "0",
   },
-  "repetition-penalty": { type: "number", description: "above 1 makes repeating less likely", default: "1" },
-  seed: { type: "number", description: "draws are the same for the same seed", default: "random" },
+  "repetition-penalty": {
+    type: "number",
+    range: from(0.01, 10),
+    description: "above 1 makes repeating less likely",
+    default: "1",
+  },
+  seed: { type: "number", range: seeds, description: "draws are the same for the same seed", default: "random" },
 } as const satisfies OptionTable
 
 /** The repository's folder (or the package's). */

@@ -7,6 +7,7 @@ import type { Method } from "../method.ts"
 import { type MixtureName, mixtureNames } from "../train/mixture.ts"
 import { scheduleNames } from "../train/schedule.ts"
 import type { OptionValues } from "./command.ts"
+import { above, below, between, count, from, seeds, whole } from "./number-range.ts"
 import { engineOptions } from "./shared-options.ts"
 
 export const trainOptions = {
@@ -22,7 +23,12 @@ export const trainOptions = {
     value: "file",
     description: "rows to judge by; without it a part of the data is held out",
   },
-  "heldout-part": { type: "number", description: "the part of the data that is held out", default: "0.1" },
+  "heldout-part": {
+    type: "number",
+    range: below(0, 1),
+    description: "the part of the data that is held out",
+    default: "0.1",
+  },
   task: {
     type: "list",
     value: "name=file",
@@ -47,6 +53,7 @@ export const trainOptions = {
   },
   "mix-temperature": {
     type: "number",
+    range: above(0, 1e6),
     value: "T",
     description: "of --mixture temperature: a task of n rows counts as n^(1/T)",
     default: "2",
@@ -70,28 +77,62 @@ export const trainOptions = {
   },
   "lora-dropout": {
     type: "number",
+    range: from(0, 1),
     value: "p",
     description: "LoRA's dropout in training, as PEFT's lora_dropout; the same as --set dropout=...",
     default: "0",
   },
-  epochs: { type: "number", description: "passes over the data", default: "3; 4 for the bundled example" },
-  steps: { type: "number", description: "optimizer steps at most; in sequential order of each task" },
-  "batch-size": { type: "number", description: "rows of a batch", default: "8" },
-  accumulation: { type: "number", description: "batches of an optimizer step", default: "1" },
+  epochs: {
+    type: "number",
+    range: above(0, 1e6),
+    description: "passes over the data",
+    default: "3; 4 for the bundled example",
+  },
+  steps: { type: "number", range: count(), description: "optimizer steps at most; in sequential order of each task" },
+  "batch-size": { type: "number", range: count(65_536), description: "rows of a batch", default: "8" },
+  accumulation: { type: "number", range: count(65_536), description: "batches of an optimizer step", default: "1" },
   "max-length": {
     type: "number",
+    range: whole(2, 2 ** 20),
     value: "tokens",
     description: "longer rows are cut",
     default: "the base's context, at most 1024",
   },
-  "learning-rate": { type: "number", description: "peak learning rate", default: "the method's own" },
+  "learning-rate": {
+    type: "number",
+    range: from(0, 100),
+    description: "peak learning rate",
+    default: "the method's own",
+  },
   schedule: { type: "string", description: "how the rate goes down", choices: scheduleNames, default: "cosine" },
-  warmup: { type: "number", description: "steps of warm-up; below 1 a part of the run", default: "0.03" },
-  "weight-decay": { type: "number", description: "AdamW's weight decay", default: "0.01" },
-  "max-grad-norm": { type: "number", description: "gradients are clipped to this norm", default: "1" },
-  "evaluate-every": { type: "number", value: "steps", description: "steps between evaluations", default: "an epoch" },
-  patience: { type: "number", description: "stop after so many evaluations without gain" },
-  "checkpoint-every": { type: "number", value: "steps", description: "steps between checkpoints", default: "50" },
+  warmup: {
+    type: "number",
+    range: from(0, 1e9),
+    description: "steps of warm-up; below 1 a part of the run",
+    default: "0.03",
+  },
+  "weight-decay": { type: "number", range: from(0, 1000), description: "AdamW's weight decay", default: "0.01" },
+  "max-grad-norm": {
+    type: "number",
+    range: above(0, 1e9),
+    description: "gradients are clipped to this norm",
+    default: "1",
+  },
+  "evaluate-every": {
+    type: "number",
+    range: count(),
+    value: "steps",
+    description: "steps between evaluations",
+    default: "an epoch",
+  },
+  patience: { type: "number", range: count(), description: "stop after so many evaluations without gain" },
+  "checkpoint-every": {
+    type: "number",
+    range: count(),
+    value: "steps",
+    description: "steps between checkpoints",
+    default: "50",
+  },
   "loss-on": {
     type: "string",
     description: "tokens that count",
@@ -103,8 +144,13 @@ export const trainOptions = {
     description: "render prompts by the base's chat template (--no-chat-template: don't)",
     default: "true",
   },
-  seed: { type: "number", description: "decides split, order and initialisation", default: "0" },
-  samples: { type: "number", description: "held-out answers to show before and after", default: "3" },
+  seed: { type: "number", range: seeds, description: "decides split, order and initialisation", default: "0" },
+  samples: {
+    type: "number",
+    range: whole(0, 10_000),
+    description: "held-out answers to show before and after",
+    default: "3",
+  },
   score: {
     type: "boolean",
     description: "score held-out answers before and after (--no-score: don't)",
@@ -116,14 +162,21 @@ export const trainOptions = {
     description: "score before and after what the base knew, by its own suite or by a JSONL file of items",
     default: "suite",
   },
-  "retention-items": { type: "number", description: "items that retention is measured by", default: "96" },
+  "retention-items": {
+    type: "number",
+    range: count(1e6),
+    description: "items that retention is measured by",
+    default: "96",
+  },
   "max-forgetting": {
     type: "number",
+    range: from(0, 100),
     value: "points",
     description: "hold the adapter back from serving where retention's mean score falls by more points of a hundred",
   },
   replay: {
     type: "number",
+    range: between(0, 1),
     value: "share",
     description: "the part of the rows that are of what the base was taught before, against forgetting",
   },
@@ -135,6 +188,7 @@ export const trainOptions = {
   },
   kl: {
     type: "number",
+    range: from(0, 1e6),
     value: "beta",
     description: "add beta times KL(base || adapted) to the loss, against forgetting",
   },
@@ -209,9 +263,8 @@ export function settingsOf(values: TrainValues, method: Method, bundled: boolean
   }
 }
 
-/** @throws {EspalierError} `invalid_request` for rows that aren't there. @throws {RangeError} for a factor below 0. */
+/** @throws {EspalierError} `invalid_request` for rows that aren't there. */
 function divergenceOf(values: TrainValues, beta: number): { beta: number; rows: "all" | "replay" } {
-  if (beta < 0) throw new RangeError(`Expected kl to be at least 0 but found ${beta}`)
   const rows = (values["kl-data"] ?? (values.replay === undefined ? "all" : "replay")) as "all" | "replay"
   if (rows === "replay" && values.replay === undefined)
     throw new EspalierError("invalid_request", "--kl-data replay needs rows that are replayed", {

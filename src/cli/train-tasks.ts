@@ -95,7 +95,6 @@ export async function replayOf(values: TrainValues, retention: OpenRetention | n
       },
     )
   }
-  if (!(share > 0 && share < 1)) throw new RangeError(`Expected replay to be above 0 and below 1 but found ${share}`)
   if (path !== undefined) return readData(path, "replay-data")
   if (retention !== null && !retention.isForeign) return replayOfSuite(retention.suite, retention.set)
   throw new EspalierError("invalid_request", "--replay needs rows of what the base was taught, and none are at hand", {

@@ -220,7 +220,6 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
 /** The gate's limit. @throws {EspalierError} `invalid_request` where nothing is scored that it could hold against it. */
 function checkedLimit(limit: number | undefined, retention: RetentionSet | null): number | null {
   if (limit === undefined) return null
-  if (limit < 0) throw new RangeError(`Expected max-forgetting to be at least 0 but found ${limit}`)
   if (retention !== null && retention.questions > 0) return limit
   throw new EspalierError("invalid_request", "--max-forgetting needs questions to score, and there are none", {
     param: "max-forgetting",

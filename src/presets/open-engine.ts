@@ -16,6 +16,7 @@ import { openRuntime } from "./open-runtime.ts"
 import { checkPromoted, type PromotionFacts } from "./promotion.ts"
 import { readServedAdapter } from "./read-adapter.ts"
 import { readingThread, readsApart } from "./reading-thread.ts"
+import { checkContext } from "./served-context.ts"
 import { isSmallBase } from "./small-base.ts"
 
 /** What an engine is opened with: plain values, as they cross to a Worker. */
@@ -57,6 +58,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
   const open = await openBase(path, quantize ? { quantize } : {})
   if (!open.tokenizer)
     throw new EspalierError("unsupported", `Base "${open.base.name}" has no tokenizer.json, so it can't be served`)
+  if (contextLength !== undefined) checkContext(contextLength, open.base, open.tokenizer)
   if (!force) checkPromoted(await factsIn(open.folder), "The base")
   const decoder = await graphDecoder({
     runtime,

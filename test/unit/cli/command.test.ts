@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { defineCommand, exitCodeOf, exitCodes, helpOf, nearest, parseOptions } from "../../../src/cli/command.ts"
+import { from } from "../../../src/cli/number-range.ts"
 import { type ErrorCode, EspalierError } from "../../../src/core/errors.ts"
 
 const command = defineCommand({
@@ -7,7 +8,7 @@ const command = defineCommand({
   summary: "Grows a plant.",
   usage: "<plant> [options]",
   options: {
-    height: { type: "number", description: "how tall", default: "3" },
+    height: { type: "number", range: from(-1, 100), description: "how tall", default: "3" },
     side: { type: "string", description: "which side", choices: ["left", "right"] },
     tie: { type: "list", value: "name=place", description: "a tie" },
     water: { type: "boolean", description: "water it" },
@@ -47,6 +48,7 @@ describe("parseOptions()", () => {
     [["--height", "tall"], 'Expected height to be a number but found "tall"'],
     [["--height", ""], 'Expected height to be a number but found ""'],
     [["--height", "Infinity"], 'Expected height to be a number but found "Infinity"'],
+    [["--height", "101"], "Expected height to be a number from -1 to 100 but found 101"],
     [["--side", "top"], 'Expected side to be one of left, right but found "top"'],
   ]
   for (const [args, message, hint] of refusals) {

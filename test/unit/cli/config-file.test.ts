@@ -4,13 +4,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { OptionTable } from "../../../src/cli/command.ts"
 import { readConfigFile } from "../../../src/cli/config-file.ts"
+import { from } from "../../../src/cli/number-range.ts"
 import { EspalierError } from "../../../src/core/errors.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-config-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const table: OptionTable = {
-  "learning-rate": { type: "number", description: "rate" },
+  "learning-rate": { type: "number", range: from(0, 100), description: "rate" },
   method: { type: "string", description: "method", choices: ["lora", "full"] },
   set: { type: "list", description: "settings" },
   score: { type: "boolean", description: "score" },

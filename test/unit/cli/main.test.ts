@@ -89,12 +89,14 @@ describe("main()", () => {
     expect(other.err).toContain("Method full has no dropout")
     const much = await run("train", "--lora-dropout", "1.5")
     expect(much.code).toBe(2)
-    expect(much.err).toContain("Settings of method lora are wrong: dropout: ")
+    expect(much.err).toContain("Expected lora-dropout to be a number from 0 to 1 but found 1.5")
     const folder = mkdtempSync(join(tmpdir(), "espalier-main-"))
     try {
       const config = join(folder, "run.yaml")
       writeFileSync(config, "lora_dropout: -1\n")
-      expect((await run("train", "--config", config)).err).toContain("Settings of method lora are wrong: dropout: ")
+      expect((await run("train", "--config", config)).err).toContain(
+        "Expected lora_dropout to be a number from 0 to 1 but found -1",
+      )
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

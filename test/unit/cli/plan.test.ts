@@ -74,8 +74,8 @@ describe("espalier plan", () => {
   })
 
   const refusals: readonly (readonly [args: string[], code: number, message: string])[] = [
-    [["--batch", "0"], 2, "Expected --batch to be a whole number of at least 1 but found 0"],
-    [["--length", "1.5"], 2, "Expected --length to be a whole number of at least 2 but found 1.5"],
+    [["--batch", "0"], 2, "Expected batch to be a whole number from 1 to 65536 but found 0"],
+    [["--length", "1.5"], 2, "Expected length to be a whole number from 2 to 1048576 but found 1.5"],
     [["--length", "9000"], 2, "Expected a longest row of at most 512 tokens but found 9000"],
     [["--method", "nonesuch"], 2, "Expected method to be one of lora"],
     [["--set", "rank=none"], 2, "Settings of method lora are wrong: rank"],

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Io } from "../../../src/cli/command.ts"
-import { maxAdaptersSetting, operationSettings, prefixCacheSetting } from "../../../src/cli/serve-operation.ts"
+import { operationSettings } from "../../../src/cli/serve-operation.ts"
 
 const written: string[] = []
 const io: Io = {
@@ -43,13 +43,11 @@ test("origins are as browsers write them", async () => {
     await expect(set(wrong)).rejects.toThrow(`an origin but found "${wrong}"`)
 })
 
-test("times are seconds within bounds", async () => {
+test("times are seconds, here in milliseconds", async () => {
   const given = { "request-timeout": 1.5, "drain-timeout": 0, "shutdown-delay": 0.25 }
   const { app, drainMs, delayMs } = await operationSettings(given, undefined, io)
   expect([app.requestTimeoutMs, drainMs, delayMs]).toEqual([1500, 0, 250])
   expect(await operationSettings({}, undefined, io)).toMatchObject({ drainMs: 30_000, delayMs: 2000 })
-  for (const bad of [0, -1, 1e6, Number.NaN])
-    await expect(operationSettings({ "request-timeout": bad }, undefined, io)).rejects.toThrow("request-timeout")
 })
 
 test("requests are logged as lines of JSON or of text, or not", async () => {
@@ -58,17 +56,4 @@ test("requests are logged as lines of JSON or of text, or not", async () => {
   expect(JSON.parse(written[0]!)).toEqual({ time: expect.any(String), level: "info", event: "request", ...entry })
   expect(written[1]).toMatch(/^\d{4}-\S+Z 200 3ms GET \/a - r\n$/)
   expect((await operationSettings({}, undefined, io)).app.onRequest).toBeUndefined()
-})
-
-test("the prefix cache is so many MiB, or the engine's own", () => {
-  expect(prefixCacheSetting(undefined)).toEqual({})
-  expect([0, 0.5, 64].map((given) => prefixCacheSetting(given).prefixCacheBytes)).toEqual([0, 2 ** 19, 2 ** 26])
-  for (const wrong of [-1, Number.NaN, Number.POSITIVE_INFINITY])
-    expect(() => prefixCacheSetting(wrong)).toThrow("prefix-cache")
-})
-
-test("how many adapters are in memory is a whole number, and the engine's own where it isn't said", () => {
-  expect(maxAdaptersSetting(undefined)).toEqual({})
-  expect([1, 1000].map((given) => maxAdaptersSetting(given).maxAdapters)).toEqual([1, 1000])
-  for (const wrong of [0, -1, 1.5, 100_001, Number.NaN]) expect(() => maxAdaptersSetting(wrong)).toThrow("max-adapters")
 })
