@@ -74,6 +74,7 @@ export const adapterCard = answerOf<AdapterCard>()(
     bytes: count,
     parent: v.string(),
     previous_hash: nullable,
+    resident: v.boolean(),
   }),
 )
 

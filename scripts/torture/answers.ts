@@ -32,7 +32,7 @@ export const answers: Part = {
         `| answers under ${swapped.swaps} swaps, of the version that each names | ${swapped.answered} | ${swapped.equal} | ${swapped.ties} | ${swapped.wrong} |`,
         `| greedy answers in mixed batches of 2 to 8 | ${alike.prompts} | ${alike.equal} | ${alike.ties} | ${alike.wrong} |`,
         "",
-        `${swapped.notFound} requests found their name gone; ${swapped.cached} prompt tokens were found computed.`,
+        `${swapped.notFound} requests found their name gone; ${swapped.reloads} times a version that had given way was read again for one; ${swapped.cached} prompt tokens were found computed.`,
       ],
       wrong: swapped.wrong + alike.wrong,
     }

@@ -1,12 +1,13 @@
 /**
- * @module Adapters swapped under load: names come to mean other adapters, go and come back, while clients ask. Every answer
- * must be that of the version that it says it is from.
+ * @module Adapters swapped under load: names come to mean other adapters, go and come back, and give way to each other in memory, while
+ * clients ask. Every answer must be that of the version that it says it is from.
  */
 import { rng } from "../../src/core/rng.ts"
 import type { Base } from "../../src/models/base.ts"
 import type { Runtime } from "../../src/runtime/runtime.ts"
 import type { BoundAdapter } from "../../src/serve/decoder.ts"
 import { createEngine } from "../../src/serve/engine.ts"
+import type { AdapterSource } from "../../src/serve/engine-api.ts"
 import { graphDecoder } from "../../src/serve/graph-decoder.ts"
 import type { Tokenizer } from "../../src/text/tokenizer-contract.ts"
 import { fingerprint, Judge, promptsOf } from "./fingerprints.ts"
@@ -32,11 +33,15 @@ export interface HotSwapFigures {
   readonly swaps: number
   /** Asked for while the name meant nothing. */
   readonly notFound: number
+  /** Versions that had given way in memory and were read again for a request. */
+  readonly reloads: number
   /** Prompt tokens that were found computed. */
   readonly cached: number
 }
 
 const NAMES = 6
+/** Of them in memory at once; and those that now and then stand for what lies nowhere else, which stays. */
+const [RESIDENT, STAYING] = [4, 2]
 const ADAPTERS = 24
 const PROMPTS = 12
 const OUTPUT = 10
@@ -45,6 +50,8 @@ const OUTPUT = 10
 export async function hotSwap(options: HotSwapOptions): Promise<HotSwapFigures> {
   const { base, runtime, tokenizer, requests, swaps, clients, seed } = options
   const random = rng(seed, "hot-swap")
+  const adapters = Array.from({ length: ADAPTERS }, (_, i) => fingerprint(base, seed * 1000 + i))
+  let reads = 0
   const engine = createEngine({
     base: base.name,
     baseHash: base.hash,
@@ -53,11 +60,23 @@ export async function hotSwap(options: HotSwapOptions): Promise<HotSwapFigures> 
     decoder: await graphDecoder({ runtime, base, prefixCacheBytes: 1 << 20 }),
     tokenizer,
     scheduler: { maxActive: 8, maxWaiting: 4 * clients },
+    maxAdapters: RESIDENT,
+    async readAdapter(path) {
+      reads++
+      // What was read is the engine's, which gives its memory back.
+      return structuredClone(adapters[Number(path)]!)
+    },
   })
-  const adapters = Array.from({ length: ADAPTERS }, (_, i) => fingerprint(base, seed * 1000 + i))
+  let folders = 0
+  const source = (name: string): AdapterSource => {
+    const which = random.below(ADAPTERS)
+    if (names.indexOf(name) < STAYING && random.below(2) === 0) return { adapter: adapters[which]! }
+    folders++
+    return { path: `${which}` }
+  }
   const prompts = promptsOf(base, PROMPTS, seed)
   const names = Array.from({ length: NAMES }, (_, i) => `name-${i}`)
-  for (const name of names) await engine.load(name, { adapter: random.pick(adapters) })
+  for (const name of names) await engine.load(name, source(name))
 
   const answers: { hash: string | null; prompt: number; tokens: number[] }[] = []
   let [asked, swapped, notFound, cached] = [0, 0, 0, 0]
@@ -91,7 +110,7 @@ export async function hotSwap(options: HotSwapOptions): Promise<HotSwapFigures> 
       const name = random.pick(names)
       // Mostly another adapter under the same name; now and then the name goes and comes back.
       if (random.below(5) === 0) await engine.unload(name)
-      await engine.load(name, { adapter: random.pick(adapters) }, { replace: true })
+      await engine.load(name, source(name), { replace: true })
       swapped++
       // Swaps spread over the whole of the load.
       while (asked < (swapped * requests) / swaps && asked < requests)
@@ -112,5 +131,5 @@ export async function hotSwap(options: HotSwapOptions): Promise<HotSwapFigures> 
   }
   await decoder.dispose()
   const { equal, tie: ties, wrong } = verdicts
-  return { answered: answers.length, equal, ties, wrong, swaps: swapped, notFound, cached }
+  return { answered: answers.length, equal, ties, wrong, swaps: swapped, notFound, reloads: reads - folders, cached }
 }

@@ -78,7 +78,8 @@ const options = {
   "max-adapters": {
     type: "number",
     range: count(100_000),
-    description: "adapters in memory at most; fine-tuned models beyond it are loaded when they are asked",
+    description:
+      "adapters in memory at most; beyond it, those asked for longest ago give way and are read again when they are asked for",
     default: "256",
   },
   force: {

@@ -4,4 +4,4 @@
 import { hostEngine } from "../presets/engine-thread.ts"
 import { type EngineSettings, openEngine } from "../presets/open-engine.ts"
 
-hostEngine((settings) => openEngine(settings as EngineSettings))
+hostEngine((settings, readLaid) => openEngine(settings as EngineSettings, readLaid))

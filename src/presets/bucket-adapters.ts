@@ -68,24 +68,35 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
   /** Two versions of an adapter may have the same configuration. */
   const weightsVersion = async (name: string): Promise<string> =>
     (await bucket.head(`${adapterPrefix(prefix, name)}adapter_model.safetensors`))?.etag ?? ""
-  const followAll = async (adapter: string | null): Promise<void> => {
-    if (adapter === null) return
-    const names = [...new Set([adapter, ...expressionParts(adapter)])]
-    await turns.run(async () => {
+  const followAll = (names: readonly string[]): Promise<void> =>
+    turns.run(async () => {
       for (const name of names) await follow(name)
     })
+  /** What `call` gives, once the engine has what the bucket has. */
+  const followed = async <T>(adapter: string | null, call: () => Promise<T>): Promise<T> => {
+    if (adapter === null) return call()
+    const names = [...new Set([adapter, ...expressionParts(adapter)])]
+    await followAll(names)
+    try {
+      return await call()
+    } catch (error) {
+      if (!isEspalierError(error, "conflict")) throw error
+      // It had given way in memory, and the bucket, not asked again yet, has another by now.
+      for (const name of names) forget(name)
+      await followAll(names)
+      return call()
+    }
+  }
+  /** Has the bucket asked at the next request. */
+  const forget = (name: string): void => {
+    const seen = known.get(name)
+    if (seen) known.set(name, { ...seen, seenAt: Number.NEGATIVE_INFINITY })
   }
 
   return {
     ...engine,
-    async generate(request, call) {
-      await followAll(request.adapter)
-      return engine.generate(request, call)
-    },
-    async embed(request, call) {
-      await followAll(request.adapter)
-      return engine.embed(request, call)
-    },
+    generate: (request, call) => followed(request.adapter, () => engine.generate(request, call)),
+    embed: (request, call) => followed(request.adapter, () => engine.embed(request, call)),
     async unload(name) {
       await engine.unload(name)
       known.delete(name)
@@ -95,8 +106,7 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
       if (!files.has(ADAPTER_CONFIG))
         throw new EspalierError("invalid_file", `Expected ${ADAPTER_CONFIG} among the adapter's files`)
       await writeBucketFolder(bucket, adapterPrefix(prefix, name), files, ADAPTER_CONFIG)
-      const seen = known.get(name)
-      if (seen) known.set(name, { ...seen, seenAt: Number.NEGATIVE_INFINITY })
+      forget(name)
     },
   }
 }

@@ -7,20 +7,26 @@ import { disableEngineTelemetry } from "../runtime/telemetry.ts"
 import { endpointOf } from "../serve/endpoint.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { engineClient } from "../serve/engine-client.ts"
-import { engineHost } from "../serve/engine-host.ts"
+import { engineHost, type MakeEngine } from "../serve/engine-host.ts"
+import type { LaidAdapter } from "../serve/laid-adapter.ts"
 
 /**
  * Starts a Worker and the engine in it. Closing the engine ends the Worker.
  * @param worker the module that calls {@link hostEngine}
  * @param settings structured-cloneable; what the host's `makeEngine` gets
+ * @param read reads adapters for it, in whatever thread
  * @throws {EspalierError} What `makeEngine` threw, or `unavailable` if the Worker died.
  */
-export async function startEngineThread(worker: URL, settings: unknown): Promise<EngineApi> {
+export async function startEngineThread(
+  worker: URL,
+  settings: unknown,
+  read?: (path: string) => Promise<LaidAdapter>,
+): Promise<EngineApi> {
   // Here, because a Worker of Node or Deno can't: what it sets doesn't reach native code.
   await disableEngineTelemetry()
   const thread = new Worker(worker)
   try {
-    const engine = await engineClient(endpointOf(thread), settings)
+    const engine = await engineClient(endpointOf(thread), settings, read)
     return {
       ...engine,
       async close() {
@@ -38,7 +44,7 @@ export async function startEngineThread(worker: URL, settings: unknown): Promise
  * Serves an engine to the thread that started this one.
  * @throws {Error} Outside a Worker.
  */
-export function hostEngine(makeEngine: (settings: unknown) => Promise<EngineApi>): void {
+export function hostEngine(makeEngine: MakeEngine): void {
   if (parentPort === null) throw new Error("An engine is hosted in a Worker, and this is none")
   engineHost(endpointOf(parentPort), makeEngine)
 }

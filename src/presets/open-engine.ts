@@ -9,13 +9,14 @@ import type { BackendName } from "../runtime/runtime.ts"
 import { createEngine } from "../serve/engine.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { graphDecoder } from "../serve/graph-decoder.ts"
+import type { LaidAdapter } from "../serve/laid-adapter.ts"
 import type { Folder } from "../store/folder.ts"
 import { startEngineThread } from "./engine-thread.ts"
 import { openBase } from "./open-base.ts"
 import { openRuntime } from "./open-runtime.ts"
 import { checkPromoted, type PromotionFacts } from "./promotion.ts"
 import { readServedAdapter } from "./read-adapter.ts"
-import { readingThread, readsApart } from "./reading-thread.ts"
+import { type AdapterReader, readingThread, readsApart } from "./reading-thread.ts"
 import { checkContext } from "./served-context.ts"
 import { isSmallBase } from "./small-base.ts"
 
@@ -34,14 +35,20 @@ export interface EngineSettings {
   readonly quantize?: Quantization
   /** Bytes of computed prompts that are kept for those that begin alike. @default {67108864} */
   readonly prefixCacheBytes?: number
-  /** Adapters that are in memory at most. @default {256} */
+  /** Adapters that are in memory at most; those that were read from folders give way to others, and come back. @default {256} */
   readonly maxAdapters?: number
   /** Serve what a run held back, too. @default {false} */
   readonly force?: boolean
 }
 
-/** Opens an engine in this thread. */
-export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
+/**
+ * Opens an engine in this thread.
+ * @param readLaid reads adapters elsewhere that come back to memory. @default they are read here
+ */
+export async function openEngine(
+  settings: EngineSettings,
+  readLaid?: (path: string) => Promise<LaidAdapter>,
+): Promise<EngineApi> {
   const {
     base: path,
     backend,
@@ -75,6 +82,7 @@ export async function openEngine(settings: EngineSettings): Promise<EngineApi> {
     eosIds: open.eosIds,
     ...(maxAdapters !== undefined && { maxAdapters }),
     readAdapter: (place) => readServedAdapter(open, place, force),
+    ...(readLaid && { readLaid }),
     ...(runtime.check && { check: runtime.check }),
   })
   return {
@@ -98,9 +106,21 @@ async function factsIn(folder: Folder): Promise<PromotionFacts> {
 
 /** Opens an engine in a Worker, for which adapters are read in another. */
 export async function openEngineWorker(settings: EngineSettings): Promise<EngineApi> {
-  const engine = await startEngineThread(new URL("../entry/engine-worker.ts", import.meta.url), settings)
+  let resolve = (_reader: AdapterReader): void => {}
+  const reader = new Promise<AdapterReader>((found) => {
+    resolve = found
+  })
+  const engine = await startEngineThread(
+    new URL("../entry/engine-worker.ts", import.meta.url),
+    settings,
+    // What it reads for is known once the engine is there.
+    async (path) => (await reader).read(path),
+  )
   const { base, force = false } = settings
   const { baseHash, contextLength } = engine.info
-  const worker = new URL("../entry/reading-worker.ts", import.meta.url)
-  return readsApart(engine, readingThread(worker, { base, baseHash, contextLength, force }))
+  const apart = readingThread(new URL("../entry/reading-worker.ts", import.meta.url), {
+    ...{ base, baseHash, contextLength, force },
+  })
+  resolve(apart)
+  return readsApart(engine, apart)
 }

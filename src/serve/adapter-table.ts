@@ -1,34 +1,36 @@
 /**
- * @module The adapters that a decoder has ready, by name. A version is never changed: replacing a name puts another
- * version in its place. The one before stays for a rollback; it is disposed of when it gives way and the last generation that
- * holds it ends.
+ * @module The adapters of a decoder, by name. A version is never changed: replacing a name puts another version in its place.
+ * The one before stays for a rollback; it is disposed of when it gives way and the last generation that holds it ends.
+ *
+ * As many names as there are places are in memory. One that was read from a folder gives way to another, keeps its name, and comes
+ * back when it is asked for.
  */
 import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
-import type { BoundAdapter } from "./decoder.ts"
+import {
+  type AdapterBinder,
+  type AdapterFacts,
+  createVersions,
+  type NamedHold,
+  type PreparedAdapter,
+  type Version,
+} from "./adapter-versions.ts"
 import type { AdapterInfo } from "./engine-api.ts"
-import type { AdapterHold } from "./generation.ts"
 import type { LaidAdapter } from "./laid-adapter.ts"
+import { createPlaces } from "./places.ts"
+import { readAgain } from "./read-again.ts"
 
-/** What the table needs of a decoder; each call waits for its turn. */
-export interface AdapterBinder {
-  /** @param owned whether the adapter is bound once and then nobody's: its memory may be given back. @default {false} */
-  bind(adapter: LoadedAdapter | LaidAdapter, owned?: boolean): Promise<BoundAdapter>
-  dispose(bound: BoundAdapter): Promise<void>
-}
-
-/** A held version and the name that it was asked by. */
-export interface NamedHold extends AdapterHold {
-  readonly name: string
-}
-
-interface Version {
-  readonly info: AdapterInfo
-  /** Its forms again: from memory, or from the folder that it came from. */
-  readonly read: () => Promise<LoadedAdapter>
-  readonly bound: BoundAdapter
-  /** Generations in flight, and one for the name while it stands in the table. */
-  holders: number
+/** What is known of an adapter that is put into the table. */
+export interface PutFacts {
+  readonly path: string | null
+  /** Put it in the place of one of that name. */
+  readonly replace: boolean
+  /** The adapter, where it is laid out already. */
+  readonly laid?: LaidAdapter
+  /** Whether what is read is the table's own. @default {false} */
+  readonly owned?: boolean
+  /** Reads it once more when it has given way, as the table's own; without it, it never gives way. */
+  readonly again?: () => Promise<LoadedAdapter | LaidAdapter>
 }
 
 /** Names to bound adapters. */
@@ -37,13 +39,9 @@ export interface AdapterTable {
    * Binds an adapter and puts it under `name`, at once and as a whole.
    * @param read its forms, then and again; what is laid out already is bound in their place. They are the table's own each time where
    * `owned` says so
-   * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set, or the table is full
+   * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set, or nothing can give way to it
    */
-  put(
-    name: string,
-    read: () => Promise<LoadedAdapter>,
-    facts: { path: string | null; replace: boolean; laid?: LaidAdapter; owned?: boolean },
-  ): Promise<AdapterInfo>
+  put(name: string, read: () => Promise<LoadedAdapter>, facts: PutFacts): Promise<AdapterInfo>
   /**
    * Puts the version before in the place of the one that `name` has now, which becomes the one before.
    * @throws {EspalierError} `not_found`, or `conflict` where no version before is kept
@@ -51,46 +49,76 @@ export interface AdapterTable {
   rollback(name: string): AdapterInfo
   /** Takes the name away, and the version before. @throws {EspalierError} `not_found` */
   remove(name: string): Promise<void>
-  /** Holds the version that `name` has now. @throws {EspalierError} `not_found` */
+  /** Holds the version that `name` has now, which is in memory: see `bringBack`. @throws {EspalierError} `not_found` */
   hold(name: string): NamedHold
-  /** The version that `name` has now, and a way to its forms, which a folder may have changed since; or null. */
+  /** Whether what `name` stands for has given way: then it is to be brought back before it is held. */
+  isAway(name: string): boolean
+  /**
+   * Reads again what has given way: once, however many ask for it.
+   * @throws {EspalierError} `conflict` where it isn't any more what it was; `aborted`; `not_found`
+   */
+  bringBack(name: string, signal?: AbortSignal): Promise<PreparedAdapter>
+  /** The version that `name` has now, and a way to its forms, which throws `conflict` where a folder has changed since; or null. */
   find(name: string): { readonly info: AdapterInfo; read(): Promise<LoadedAdapter> } | null
   list(): readonly AdapterInfo[]
+  /** Names that there are. */
+  readonly size: number
   /** Takes every name away. */
   clear(): Promise<void>
 }
 
 /** Versions before that are kept at most; each holds memory. */
 const MOST_KEPT = 16
+/** Names at most, in memory or not. */
+const MOST_NAMES = 100_000
 
 /**
- * @param maxAdapters names at most; each holds memory
+ * @param maxAdapters names in memory at most
  * @param now milliseconds since 1970
  */
 export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, now: () => number): AdapterTable {
   const versions = new Map<string, Version>()
-  /** Versions before, by name; the one that was replaced longest ago comes first. */
+  /** Versions before, by name; the one that was replaced longest ago comes first. They have no places. */
   const kept = new Map<string, Version>()
+  const moves = new Map<string, { evictions: number; reloads: number }>()
+  const places = createPlaces(maxAdapters)
+  const { make, drop, dropLater, granted, holdOn } = createVersions(binder, places, {
+    isNamed: (version) => versions.get(version.facts.name) === version,
+    moved({ name }, move) {
+      const counts = moves.get(name) ?? { evictions: 0, reloads: 0 }
+      counts[move]++
+      moves.set(name, counts)
+    },
+  })
 
-  const release = async (version: Version): Promise<void> => {
-    if (--version.holders === 0) await binder.dispose(version.bound)
-  }
-  /** For those who must not wait: a version that cannot be freed costs memory and nothing else. */
-  const releaseLater = (version: Version): void => void release(version).catch(() => {})
   const keep = (name: string, version: Version): void => {
     const before = kept.get(name)
     kept.delete(name)
     kept.set(name, version)
-    if (before !== undefined) releaseLater(before)
+    dropLater(before)
     for (const [oldest, each] of kept) {
       if (kept.size <= MOST_KEPT) break
       kept.delete(oldest)
-      releaseLater(each)
+      dropLater(each)
     }
   }
-  const infoOf = (name: string, { info }: Version): AdapterInfo => ({
-    ...info,
-    previousHash: kept.get(name)?.info.hash ?? null,
+  /** What becomes of a version that another is put in the place of. */
+  const retire = (name: string, old: Version, { hash, path }: AdapterFacts): void => {
+    // The same once more is nothing to go back from.
+    if (old.facts.hash === hash) dropLater(old)
+    else if (old.resident || old.facts.path !== path) keep(name, old)
+    else {
+      // It had given way, and where it came from the new one lies: nothing of it is left to go back to.
+      dropLater(old)
+      dropLater(kept.get(name))
+      kept.delete(name)
+    }
+  }
+  const infoOf = (name: string, { facts, resident }: Version): AdapterInfo => ({
+    ...facts,
+    previousHash: kept.get(name)?.facts.hash ?? null,
+    resident: resident !== null,
+    ...(moves.get(name) ?? { evictions: 0, reloads: 0 }),
   })
   const versionOf = (name: string): Version => {
     const version = versions.get(name)
@@ -108,8 +136,8 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
         param: "name",
       })
     }
-    if (!versions.has(name) && versions.size >= maxAdapters) {
-      throw new EspalierError("conflict", `${maxAdapters} adapters are loaded, which is the most this server holds`, {
+    if (!versions.has(name) && versions.size >= MOST_NAMES) {
+      throw new EspalierError("conflict", `${MOST_NAMES} adapters have names, which is the most this server knows`, {
         hint: "Unload one first",
         param: "name",
       })
@@ -117,33 +145,41 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
   }
 
   return {
-    async put(name, read, { path, replace, laid, owned }) {
+    async put(name, read, { path, replace, laid, owned, again }) {
       checkFree(name, replace)
-      const adapter = laid ?? (await read())
-      const bound = await binder.bind(adapter, owned)
+      let isTaken = false
+      const hasPlace = (): boolean => isTaken || versions.get(name)?.resident != null
+      const takePlace = async (): Promise<void> => {
+        await places.take("name")
+        isTaken = true
+      }
       try {
-        // Another load of the same name may have won meanwhile.
-        checkFree(name, replace)
-      } catch (error) {
-        await binder.dispose(bound)
-        throw error
+        if (!hasPlace()) await takePlace()
+        const adapter = laid ?? (await read())
+        const bound = await binder.bind(adapter, owned)
+        try {
+          // Another load of the same name may have won meanwhile, and the version whose place this one was to have may have given way.
+          for (checkFree(name, replace); !hasPlace(); checkFree(name, replace)) await takePlace()
+        } catch (error) {
+          await binder.dispose(bound)
+          throw error
+        }
+        const { hash, method, sizeBytes } = adapter
+        const { virtualTokens } = bound
+        const facts = { name, hash, method, sizeBytes, virtualTokens, path, loadedAt: now() }
+        const { version, resident } = make(facts, { read, again: again ?? null, bound })
+        const old = versions.get(name)
+        versions.set(name, version)
+        if (old?.resident) places.hand(old.resident, resident)
+        else {
+          isTaken = false
+          places.occupy(resident)
+        }
+        if (old) retire(name, old, facts)
+        return infoOf(name, version)
+      } finally {
+        if (isTaken) places.cancel()
       }
-      const { hash, method, sizeBytes } = adapter
-      const { virtualTokens } = bound
-      const version: Version = {
-        info: { name, hash, method, sizeBytes, virtualTokens, path, loadedAt: now(), previousHash: null },
-        read,
-        bound,
-        holders: 1,
-      }
-      const old = versions.get(name)
-      versions.set(name, version)
-      if (old !== undefined) {
-        // The same once more is nothing to go back from.
-        if (old.info.hash === hash) releaseLater(old)
-        else keep(name, old)
-      }
-      return infoOf(name, version)
     },
     rollback(name) {
       const version = versionOf(name)
@@ -157,6 +193,9 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       versions.set(name, before)
       kept.delete(name)
       kept.set(name, version)
+      if (version.resident && before.resident) places.hand(version.resident, before.resident)
+      else if (version.resident) places.vacate(version.resident)
+      else if (before.resident) places.admit(before.resident)
       return infoOf(name, before)
     },
     async remove(name) {
@@ -164,31 +203,46 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       const before = kept.get(name)
       versions.delete(name)
       kept.delete(name)
-      await release(version)
-      if (before !== undefined) await release(before)
+      moves.delete(name)
+      await drop(version)
+      if (before !== undefined) await drop(before)
     },
     hold(name) {
-      const version = versionOf(name)
-      version.holders++
-      let held = true
-      return {
-        name,
-        bound: version.bound,
-        release() {
-          if (!held) return
-          held = false
-          releaseLater(version)
-        },
+      const { resident } = versionOf(name)
+      if (!resident) throw new TypeError(`Adapter "${name}" is not in memory`)
+      places.touch(resident)
+      return holdOn(name, resident)
+    },
+    isAway: (name) => versions.get(name)?.resident === null,
+    async bringBack(name, signal) {
+      for (;;) {
+        const version = versionOf(name)
+        try {
+          return await granted(version, signal)
+        } catch (error) {
+          // What the name stands for meanwhile may be there.
+          if (signal?.aborted || versions.get(name) === version) throw error
+        }
       }
     },
-    find: (name) => versions.get(name) ?? null,
+    find(name) {
+      const version = versions.get(name)
+      if (!version) return null
+      const { facts, read } = version
+      return { info: infoOf(name, version), read: () => readAgain(facts, read) }
+    },
     list: () =>
       [...versions].map(([name, version]) => infoOf(name, version)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    get size() {
+      return versions.size
+    },
     async clear() {
       const all = [...versions.values(), ...kept.values()]
       versions.clear()
       kept.clear()
-      await Promise.all(all.map(release))
+      places.close(new EspalierError("unavailable", "The engine is shutting down", { hint: "Try again in a moment" }))
+      await Promise.all(all.map(drop))
+      await Promise.allSettled(all.map(({ coming }) => coming))
     },
   }
 }

@@ -42,6 +42,11 @@ export interface AdapterInfo {
   readonly loadedAt: number
   /** The hash of the version before, where one is kept for a rollback. */
   readonly previousHash: string | null
+  /** Whether it is in memory; if not, the next request for it brings it there. */
+  readonly resident: boolean
+  /** How often it has given way to others since its name came, and come back. */
+  readonly evictions: number
+  readonly reloads: number
 }
 
 /** Where an adapter comes from: tensors at hand, or a folder, which the engine reads itself where it hasn't been read for it. */
@@ -125,8 +130,10 @@ export interface EngineStats extends SchedulerStats {
 export interface EngineApi {
   readonly info: EngineInfo
   /**
-   * Makes an adapter ready under `name`. Generations in flight keep the version that they began with.
-   * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set; `adapter_mismatch`,
+   * Makes an adapter ready under `name`. Generations in flight keep the version that they began with. Where memory holds as many as it
+   * may, the one asked for longest ago gives way, of those that were read from a folder: it keeps its name and is read again when it is
+   * asked for, by `generate`, `embed` or `rollback`, which throw `conflict` if it isn't the same any more.
+   * @throws {EspalierError} `conflict` if the name is taken and `replace` is not set, or nothing may give way; `adapter_mismatch`,
    *   `invalid_file`, `not_found` if the adapter is unusable: then nothing has changed
    */
   load(name: string, source: AdapterSource, options?: { readonly replace?: boolean }): Promise<AdapterInfo>

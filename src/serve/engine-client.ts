@@ -6,8 +6,8 @@ import { EspalierError, messageOf } from "../core/errors.ts"
 import type { Endpoint } from "./endpoint.ts"
 import type { ChoiceEvent, EngineApi } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
-import { memoryOf } from "./laid-adapter.ts"
-import { type Answers, type FromWorker, fromWireError, type ToWorker } from "./protocol.ts"
+import { type LaidAdapter, memoryOf } from "./laid-adapter.ts"
+import { type Answers, type FromWorker, fromWireError, type ToWorker, toWireError } from "./protocol.ts"
 import { createRoom } from "./room.ts"
 
 interface Pending {
@@ -15,15 +15,20 @@ interface Pending {
   reject(error: unknown): void
 }
 
-type Call = Exclude<ToWorker, { type: "abort" }>
+type Call = Exclude<ToWorker, { type: "abort" | "laid" | "unread" }>
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never
 
 /**
  * Starts the engine behind `endpoint` and resolves when it is ready.
  * @param settings what the host's `makeEngine` gets
+ * @param read reads adapters for the worker's engine when they come back to memory, so that nobody waits there meanwhile
  * @throws {EspalierError} What `makeEngine` threw, or `unavailable` if the worker died.
  */
-export async function engineClient(endpoint: Endpoint, settings: unknown): Promise<EngineApi> {
+export async function engineClient(
+  endpoint: Endpoint,
+  settings: unknown,
+  read?: (path: string) => Promise<LaidAdapter>,
+): Promise<EngineApi> {
   const pending = new Map<number, Pending>()
   const streams = new Map<number, EventQueue<ChoiceEvent>>()
   /** What gives back the places of each generation. */
@@ -44,6 +49,15 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
     pending.clear()
     streams.clear()
   }
+  const readFor = async (id: number, path: string): Promise<void> => {
+    try {
+      if (!read) throw new EspalierError("unsupported", "Nobody reads adapters for this engine")
+      const laid = await read(path)
+      endpoint.post({ type: "laid", id, laid } satisfies ToWorker, memoryOf(laid))
+    } catch (error) {
+      endpoint.post({ type: "unread", id, error: toWireError(error) } satisfies ToWorker)
+    }
+  }
   endpoint.onFailure((cause) => {
     fail(
       closing
@@ -61,6 +75,9 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
       case "answer":
         pending.get(id)?.resolve(message.value)
         pending.delete(id)
+        break
+      case "read":
+        void readFor(id, message.path)
         break
       case "event":
         streams.get(id)?.push(message.event)
@@ -101,7 +118,7 @@ export async function engineClient(endpoint: Endpoint, settings: unknown): Promi
       }
     })
 
-  const info = await call<"init">({ type: "init", settings })
+  const info = await call<"init">({ type: "init", settings, reads: read !== undefined })
   const room = createRoom(await call<"stats">({ type: "stats" }))
   return {
     info,

@@ -4,19 +4,45 @@
 import { EspalierError } from "../core/errors.ts"
 import type { Endpoint } from "./endpoint.ts"
 import type { EngineApi } from "./engine-api.ts"
-import { type Answers, type FromWorker, type ToWorker, toWireError } from "./protocol.ts"
+import type { LaidAdapter } from "./laid-adapter.ts"
+import { type Answers, type FromWorker, fromWireError, type ToWorker, toWireError } from "./protocol.ts"
 
 /**
- * Serves one engine over `endpoint`.
- * @param makeEngine builds the engine from the settings of the `init` message
+ * Builds an engine from the settings of the `init` message.
+ * @param readLaid reads an adapter in the thread that asks; undefined where that reads none
  */
-export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) => Promise<EngineApi>): void {
+export type MakeEngine = (settings: unknown, readLaid?: (path: string) => Promise<LaidAdapter>) => Promise<EngineApi>
+
+/** Who waits for an adapter that the other side reads. */
+interface Reading {
+  resolve(laid: LaidAdapter): void
+  reject(error: unknown): void
+}
+
+/** Serves one engine over `endpoint`. */
+export function engineHost(endpoint: Endpoint, makeEngine: MakeEngine): void {
   let engine: EngineApi | null = null
   const aborts = new Map<number, AbortController>()
+  /** Adapters that the other side reads. */
+  const reading = new Map<number, Reading>()
+  let nextRead = 1
   const send = (message: FromWorker): void => endpoint.post(message)
   const ready = (): EngineApi => {
     if (engine === null) throw new EspalierError("unavailable", "The engine has not been started")
     return engine
+  }
+
+  const readLaid = (path: string): Promise<LaidAdapter> => {
+    const id = nextRead++
+    return new Promise((resolve, reject) => {
+      reading.set(id, { resolve, reject })
+      send({ type: "read", id, path })
+    })
+  }
+  const readOf = (id: number): Reading | undefined => {
+    const waiting = reading.get(id)
+    reading.delete(id)
+    return waiting
   }
 
   /** Runs what an `abort` message of this id ends. */
@@ -39,11 +65,11 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
     })
 
   const answer = async (
-    message: Exclude<ToWorker, { type: "abort" | "generate" }>,
+    message: Exclude<ToWorker, { type: "abort" | "generate" | "laid" | "unread" }>,
   ): Promise<Answers[keyof Answers]> => {
     switch (message.type) {
       case "init":
-        engine = await makeEngine(message.settings)
+        engine = await makeEngine(message.settings, message.reads ? readLaid : undefined)
         return engine.info
       case "load":
         return ready().load(message.name, message.source, { replace: message.replace })
@@ -70,6 +96,8 @@ export function engineHost(endpoint: Endpoint, makeEngine: (settings: unknown) =
   const handle = async (message: ToWorker): Promise<void> => {
     try {
       if (message.type === "abort") aborts.get(message.id)?.abort()
+      else if (message.type === "laid") readOf(message.id)?.resolve(message.laid)
+      else if (message.type === "unread") readOf(message.id)?.reject(fromWireError(message.error))
       else if (message.type === "generate") await generate(message)
       else send({ type: "answer", id: message.id, value: await answer(message) })
     } catch (error) {

@@ -8,15 +8,17 @@ import { parseExpression } from "../merge/expression.ts"
 import { answerLead, encodeChat } from "../text/chat.ts"
 import type { Tokenizer } from "../text/tokenizer-contract.ts"
 import { toolForm } from "../text/tool-form.ts"
-import { type AdapterBinder, createAdapterTable, type NamedHold } from "./adapter-table.ts"
+import { createAdapterTable } from "./adapter-table.ts"
+import type { AdapterBinder, NamedHold, PreparedAdapter } from "./adapter-versions.ts"
 import { createBreathe } from "./breathe.ts"
 import { createConstraints } from "./constrain/constraint.ts"
 import type { Decoder } from "./decoder.ts"
 import { embed } from "./embedding.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
-import { freeForms, isLaid } from "./laid-adapter.ts"
-import { createRequestMerges, type PreparedMerge } from "./request-merges.ts"
+import { freeForms, isLaid, type LaidAdapter } from "./laid-adapter.ts"
+import { createRequestMerges } from "./request-merges.ts"
+import { queueFull } from "./room.ts"
 import { defaultSampling } from "./sampling.ts"
 import { checkPrompt, createScheduler, type SchedulerOptions } from "./scheduler.ts"
 
@@ -38,10 +40,12 @@ export interface EngineParts {
    * its memory back once it is laid out.
    */
   readonly readAdapter?: (path: string) => Promise<LoadedAdapter>
+  /** Does the same elsewhere, for adapters that have given way to others and are asked for. @default `readAdapter` */
+  readonly readLaid?: (path: string) => Promise<LaidAdapter>
   /** Throws if what computes is gone, which whoever asks how the engine is then learns. @default it is not */
   readonly check?: () => void
   readonly scheduler?: SchedulerOptions
-  /** @default {256} */
+  /** Adapters in memory at most: beyond it, those that were read from folders give way and come back when they are asked for. @default {256} */
   readonly maxAdapters?: number
   /** Merges by request that stay bound. @default {8} */
   readonly maxMerges?: number
@@ -81,6 +85,8 @@ export function createEngine(parts: EngineParts): LocalEngine {
   let closed = false
   /** Texts that are being embedded, or wait for it. */
   let embedding = 0
+  /** Generations whose adapters are being read again. */
+  let returning = 0
   let knownLead: string | null = null
   const chatLead = (): string => {
     knownLead ??= answerLead(tokenizer)
@@ -107,21 +113,38 @@ export function createEngine(parts: EngineParts): LocalEngine {
         if (parts.readAdapter !== undefined) return parts.readAdapter(source.path)
         throw new EspalierError("unsupported", "This engine reads no adapter folders")
       }
-      const facts = { path, replace: options.replace ?? false, owned: path !== null }
+      const { readLaid, readAdapter } = parts
+      const again = readLaid ? () => readLaid(path!) : () => scheduler.beside(read)
+      const facts = {
+        ...{ path, replace: options.replace ?? false, owned: path !== null },
+        ...(path !== null && (readLaid ?? readAdapter) && { again }),
+      }
       if (laid) return table.put(name, read, { ...facts, laid })
       return scheduler.beside(() => table.put(name, read, facts))
     },
-    rollback: async (name) => table.rollback(name),
+    async rollback(name) {
+      const info = table.rollback(name)
+      if (info.resident) return info
+      try {
+        const back = await table.bringBack(name)
+        back.release()
+      } catch (error) {
+        // It can't be gone back to: what there was answers on.
+        if (table.find(name)?.info.hash === info.hash) table.rollback(name)
+        throw error
+      }
+      return { ...info, resident: true }
+    },
     unload: (name) => table.remove(name),
     list: async () => table.list(),
 
     async generate(request, options = {}) {
       const prompts = request.prompts.map((prompt) => encodePrompt(prompt, parts))
-      const merging = mergeOf(request.adapter)
-      // Not a tick is lost where nothing is merged.
-      const merge = merging && (await merging)
+      const preparing = mergeOf(request.adapter) ?? returnOf(request, options.signal)
+      // Not a tick is lost where nothing is merged and nothing read again.
+      const prepared = preparing && (await preparing)
       const hold = (): NamedHold | null =>
-        merge ? merge.hold() : request.adapter === null ? null : table.hold(request.adapter)
+        prepared ? prepared.hold() : request.adapter === null ? null : table.hold(request.adapter)
       try {
         const { holds, streams, controller } = submit(request, prompts, hold, options.signal)
         const [first] = holds
@@ -131,7 +154,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
           events: mergeChoices(streams, controller),
         }
       } finally {
-        merge?.release()
+        prepared?.release()
       }
     },
 
@@ -142,9 +165,12 @@ export function createEngine(parts: EngineParts): LocalEngine {
         throw new EspalierError("queue_full", `The queue is full: ${embedding} texts are being embedded`, {
           hint: "Try again in a moment",
         })
-      const held = adapter === null ? null : table.hold(adapter)
       embedding += texts.length
+      let held: NamedHold | null = null
       try {
+        const prepared = adapter !== null && table.isAway(adapter) ? await table.bringBack(adapter, signal) : null
+        held = prepared?.hold() ?? (adapter === null ? null : table.hold(adapter))
+        prepared?.release()
         const bound = held?.bound ?? null
         for (const ids of texts) checkPrompt(ids, decoder)
         const vectors: Float32Array[] = []
@@ -166,7 +192,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
     async stats() {
       if (closed) throw new EspalierError("unavailable", "The engine has been closed")
       parts.check?.()
-      return { ...scheduler.stats(), adapters: table.list().length }
+      return { ...scheduler.stats(), adapters: table.size }
     },
     rest: () => scheduler.exclusive(() => decoder.rest?.()),
     async close() {
@@ -180,10 +206,27 @@ export function createEngine(parts: EngineParts): LocalEngine {
   }
 
   /** The merge that a name stands for, where no adapter is called so. */
-  function mergeOf(name: string | null): Promise<PreparedMerge> | null {
+  function mergeOf(name: string | null): Promise<PreparedAdapter> | null {
     if (name === null || table.find(name) !== null) return null
     const terms = parseExpression(name)
     return terms && merges.prepare(name, terms)
+  }
+
+  /** The adapter of a request that has to be read again for it; null where it is in memory. */
+  function returnOf(
+    { adapter, prompts, choices = 1 }: GenerateRequest,
+    signal?: AbortSignal,
+  ): Promise<PreparedAdapter> | null {
+    if (adapter === null || !table.isAway(adapter)) return null
+    // They wait as those do that the scheduler has: no more of them.
+    const { active, waiting, maxActive, maxWaiting } = scheduler.stats()
+    const taken = active + waiting + returning
+    const count = prompts.length * choices
+    if (taken + count > maxActive + maxWaiting) throw queueFull(taken, 1)
+    returning += count
+    return table.bringBack(adapter, signal).finally(() => {
+      returning -= count
+    })
   }
 
   /** Holds the adapter and submits every choice in one tick, so that no swap can come between two choices. */

@@ -14,10 +14,17 @@ import type {
   GenerateRequest,
   Generation,
 } from "./engine-api.ts"
+import type { LaidAdapter } from "./laid-adapter.ts"
 
 /** Main thread to worker. `id` is chosen by the sender and comes back in every answer. */
 export type ToWorker =
-  | { readonly type: "init"; readonly id: number; readonly settings: unknown }
+  | {
+      readonly type: "init"
+      readonly id: number
+      readonly settings: unknown
+      /** Whether the main thread reads adapters for the worker. */
+      readonly reads: boolean
+    }
   | {
       readonly type: "load"
       readonly id: number
@@ -33,6 +40,9 @@ export type ToWorker =
   | { readonly type: "embed"; readonly id: number; readonly request: EmbedRequest }
   | { readonly type: "abort"; readonly id: number }
   | { readonly type: "close"; readonly id: number }
+  // What the worker asked to be read; these ids are the worker's.
+  | { readonly type: "laid"; readonly id: number; readonly laid: LaidAdapter }
+  | { readonly type: "unread"; readonly id: number; readonly error: WireError }
 
 /** What each kind of call is answered with. */
 export interface Answers {
@@ -47,12 +57,13 @@ export interface Answers {
   close: null
 }
 
-/** Worker to main thread. A `generate` is answered, then streams `event`s, then `end` or `error`. */
+/** Worker to main thread. A `generate` is answered, then streams `event`s, then `end` or `error`. The id of a `read` is the worker's own. */
 export type FromWorker =
   | { readonly type: "answer"; readonly id: number; readonly value: Answers[keyof Answers] }
   | { readonly type: "event"; readonly id: number; readonly event: ChoiceEvent }
   | { readonly type: "end"; readonly id: number }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
+  | { readonly type: "read"; readonly id: number; readonly path: string }
 
 /** An error as a record. */
 export interface WireError {

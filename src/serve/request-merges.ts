@@ -9,15 +9,9 @@ import { sha256Hex } from "../core/hash.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import { catForms } from "../merge/cat-forms.ts"
 import type { WeightedName } from "../merge/expression.ts"
-import type { AdapterBinder, AdapterTable, NamedHold } from "./adapter-table.ts"
+import type { AdapterTable } from "./adapter-table.ts"
+import type { AdapterBinder, NamedHold, PreparedAdapter } from "./adapter-versions.ts"
 import type { BoundAdapter } from "./decoder.ts"
-
-/** A merge that stays bound until it is released. */
-export interface PreparedMerge {
-  /** One more hold on it. */
-  hold(): NamedHold
-  release(): void
-}
 
 /** Merges by request. */
 export interface RequestMerges {
@@ -27,7 +21,7 @@ export interface RequestMerges {
    * @throws {EspalierError} `not_found` naming the adapters that are not loaded; `unsupported` for one that is no low-rank
    *   update; `conflict` for one whose folder has changed since it was loaded
    */
-  prepare(name: string, terms: readonly WeightedName[]): Promise<PreparedMerge>
+  prepare(name: string, terms: readonly WeightedName[]): Promise<PreparedAdapter>
   /** Lets everything go that is not held. */
   clear(): Promise<void>
 }
@@ -152,12 +146,7 @@ const contentOf = (parts: readonly Part[]): Promise<string> =>
 async function mergeLoaded(hash: string, parts: readonly Part[]): Promise<LoadedAdapter> {
   const sources = []
   for (const part of parts) {
-    const { forms, sizeBytes, hash: found } = await part.read()
-    if (found !== part.hash)
-      throw new EspalierError("conflict", `Adapter "${part.name}" has changed since it was loaded`, {
-        hint: "Load it again, with replace",
-        param: "model",
-      })
+    const { forms, sizeBytes } = await part.read()
     sources.push({ ...part, forms, sizeBytes })
   }
   const forms = catForms(sources)

@@ -111,6 +111,7 @@ function cardOf({ engine }: ServiceContext, adapter: AdapterInfo): AdapterCard {
     bytes: adapter.sizeBytes,
     parent: engine.info.base,
     previous_hash: adapter.previousHash,
+    resident: adapter.resident,
   }
 }
 

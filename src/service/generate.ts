@@ -65,13 +65,13 @@ export async function orUnknownModel<T>(
   call: () => Promise<T>,
 ): Promise<T> {
   const { shelf } = context
-  if (adapter !== null) shelf?.touch(adapter)
   try {
     try {
       return await call()
     } catch (error) {
       if (adapter === null || !isEspalierError(error, "not_found") || !shelf?.knows(adapter)) throw error
-      return await shelf.withLoaded(adapter, call)
+      await shelf.load(adapter)
+      return await call()
     }
   } catch (error) {
     if (!isEspalierError(error, "not_found") || adapter === null) throw error

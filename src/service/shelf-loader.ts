@@ -1,9 +1,8 @@
 /**
- * @module Models that jobs made, loaded when they are asked for: any number lies on disk, and those that were asked longest
- * ago make room in memory. Answers in flight keep what they began with.
+ * @module Models that jobs made, loaded when they are first asked for: any number lies on disk. From then on the engine has them, which
+ * lets those go that were asked longest ago and reads them again.
  */
 import { isEspalierError, rephrased } from "../core/errors.ts"
-import { createExclusive } from "../core/exclusive.ts"
 import type { AdapterShelf, ShelvedModel } from "../jobs/adapter-shelf.ts"
 import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
@@ -11,71 +10,44 @@ import { isLoaded, unloadIfThere } from "./loaded.ts"
 
 /** Loads models on demand. */
 export interface ShelfLoader {
-  /** Notes that models were asked for. @param asked a model's name, or a merge of several */
-  touch(asked: string): void
-  /** Whether any of `asked` lies on the shelf. */
+  /** Whether any of `asked` lies on the shelf. @param asked a model's name, or a merge of several */
   knows(asked: string): boolean
   /**
-   * Loads what of `asked` lies on the shelf and not in memory, then calls; none of it gives way to others in between.
-   * @throws {EspalierError} What keeps a model from being loaded, and what `call` throws.
+   * Loads what of `asked` lies on the shelf and isn't loaded: once, however many ask.
+   * @throws {EspalierError} What keeps a model from being loaded.
    */
-  withLoaded<T>(asked: string, call: () => Promise<T>): Promise<T>
+  load(asked: string): Promise<void>
 }
-
-/** Models that give way to one that is wanted, at most. */
-const MOST_EVICTED = 3
 
 /** A loader over a shelf. */
 export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): ShelfLoader {
-  /** Models in the order of their last use, the longest ago first. */
-  const used = new Set<string>()
-  /** One at a time, so that none takes away what another has just loaded. */
-  const turns = createExclusive()
+  const loading = new Map<string, Promise<void>>()
   const modelsOf = (asked: string): ShelvedModel[] => expressionParts(asked).flatMap((part) => shelf.find(part) ?? [])
 
-  /** Takes the model away that was asked longest ago. @returns whether there was one */
-  async function evict(wanted: readonly ShelvedModel[]): Promise<boolean> {
-    const candidates = (await engine.list())
-      .map(({ name }) => name)
-      .filter((name) => shelf.find(name) && !wanted.some((model) => model.name === name))
-    const order = [...used]
-    const [oldest] = candidates.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
-    if (oldest === undefined) return false
-    used.delete(oldest)
-    await unloadIfThere(engine, oldest)
-    return true
-  }
-
-  async function loadOne({ name, path }: ShelvedModel, wanted: readonly ShelvedModel[]): Promise<void> {
-    for (let evicted = 0; ; evicted++) {
-      try {
-        await engine.load(name, { path })
-        break
-      } catch (error) {
-        // Another request was faster.
-        if (await isLoaded(engine, name)) break
-        const isFull = isEspalierError(error, "conflict") && evicted < MOST_EVICTED && (await evict(wanted))
-        if (!isFull) throw withoutPath(error, path, name)
-      }
+  async function loadOne({ name, path }: ShelvedModel): Promise<void> {
+    if (await isLoaded(engine, name)) return
+    try {
+      await engine.load(name, { path })
+    } catch (error) {
+      // Its job may have been faster.
+      if (!(await isLoaded(engine, name))) throw withoutPath(error, path, name)
     }
     // It was deleted meanwhile.
     if (!shelf.find(name)) await unloadIfThere(engine, name)
   }
 
   return {
-    touch(asked) {
-      for (const { name } of modelsOf(asked)) {
-        used.delete(name)
-        used.add(name)
-      }
-    },
     knows: (asked) => modelsOf(asked).length > 0,
-    withLoaded: (asked, call) =>
-      turns.run(async () => {
-        const wanted = modelsOf(asked)
-        for (const model of wanted) if (!(await isLoaded(engine, model.name))) await loadOne(model, wanted)
-        return call()
-      }),
+    async load(asked) {
+      await Promise.all(
+        modelsOf(asked).map((model) => {
+          const { name } = model
+          const known = loading.get(name) ?? loadOne(model).finally(() => loading.delete(name))
+          loading.set(name, known)
+          return known
+        }),
+      )
+    },
   }
 }
 

@@ -185,6 +185,8 @@ export interface AdapterCard {
   readonly parent: string
   /** The hash of the version before, where one is kept for a rollback. */
   readonly previous_hash: string | null
+  /** Whether it is in memory; if not, the next request for it brings it there. */
+  readonly resident: boolean
 }
 
 /** An adapter as llama.cpp lists it. */

@@ -27,6 +27,7 @@ test("300 requests over 60 swaps: each answer is that of the version it names", 
   const { runtime, ...rest } = await opened()
   const found = await hotSwap({ ...rest, runtime, requests: 300, swaps: 60, clients: 12, seed: 1 })
   expect(found).toMatchObject({ wrong: 0, swaps: 60, answered: 300 - found.notFound })
+  expect(found.reloads).toBeGreaterThan(20)
   expect(found.cached).toBeGreaterThan(300)
   expect(found.equal).toBeGreaterThan(250)
   await runtime.dispose()

@@ -47,7 +47,15 @@ describe("/v1/adapters", () => {
     const app = await createFakeApp()
     const loaded = await app.post("/v1/adapters", { name: "a", path: "first" })
     expect(loaded.status).toBe(201)
-    const card = { id: "a", object: "adapter", method: "fake", bytes: 0, parent: "base", previous_hash: null }
+    const card = {
+      id: "a",
+      object: "adapter",
+      method: "fake",
+      bytes: 0,
+      parent: "base",
+      previous_hash: null,
+      resident: true,
+    }
     const hash = (folder: string): string => fakeAdapter(`/srv/adapters/${folder}`).hash
     expect(await loaded.json()).toEqual({ ...card, hash: hash("first") })
     expect((await app.post("/v1/adapters", { name: "a", path: "/srv/adapters/second" })).status).toBe(409)

@@ -16,6 +16,8 @@ export const fakeRoot = "/srv/adapters"
 export interface FakeEngineOptions extends FakeDecoderOptions {
   readonly scheduler?: SchedulerOptions
   readonly maxAdapters?: number
+  /** @default {readFakeAdapter} */
+  readonly readAdapter?: (path: string) => Promise<LoadedAdapter>
   /** Throws if what computes is gone. */
   readonly check?: () => void
   /** What the chat template writes before an answer. */
@@ -33,7 +35,7 @@ export function createFakeEngine(options: FakeEngineOptions = {}): { engine: Eng
     backend: "fake",
     decoder,
     tokenizer: createFakeTokenizer(options.lead ?? "", options.tools),
-    readAdapter: readFakeAdapter,
+    readAdapter: options.readAdapter ?? readFakeAdapter,
     now: () => 1_700_000_000_000,
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
     ...(options.check === undefined ? {} : { check: options.check }),

@@ -3,7 +3,7 @@
  * was found computed, what loading an adapter costs. No prompt and no answer is looked at.
  */
 import { isEspalierError } from "../../core/errors.ts"
-import type { ChoiceEvent, EngineApi, Generation } from "../../serve/engine-api.ts"
+import type { AdapterInfo, ChoiceEvent, EngineApi, Generation } from "../../serve/engine-api.ts"
 import { Counter, exposition, gauge, gauges, Histogram } from "./registry.ts"
 
 /** Seconds, from a small model's token to a long prompt on a slow machine. */
@@ -43,6 +43,23 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
     "Until a name stands for an adapter: loaded, put in another's place, or the version before taken back.",
     LOAD_SECONDS,
   )
+  const evictions = new Counter(
+    "espalier_adapter_evictions_total",
+    "Times that an adapter has given way to others in memory.",
+  )
+  const reloads = new Counter("espalier_adapter_reloads_total", "Times that it was read again for a request.")
+  /** How often what there is had moved at the last scrape, by name. */
+  let movedBefore: ReadonlyMap<string, AdapterInfo> = new Map()
+  const countMoves = (adapters: readonly AdapterInfo[]): void => {
+    for (const info of adapters) {
+      const before = movedBefore.get(info.name)
+      // A name that went and came again has begun anew.
+      const since = before && before.evictions <= info.evictions && before.reloads <= info.reloads ? before : null
+      if (info.evictions > 0) evictions.add({ model: info.name }, info.evictions - (since?.evictions ?? 0))
+      if (info.reloads > 0) reloads.add({ model: info.name }, info.reloads - (since?.reloads ?? 0))
+    }
+    movedBefore = new Map(adapters.map((info) => [info.name, info]))
+  }
   /** Requests that were accepted and are not over, by model. */
   const inFlight = new Map<string, number>()
   const count = (model: string, change: 1 | -1): void => {
@@ -138,12 +155,16 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
     engine,
     async scrape() {
       const { active, waiting, maxActive, maxWaiting, adapters } = await inner.stats()
+      const loaded = await inner.list()
+      countMoves(loaded)
+      const resident = loaded.filter((info) => info.resident).length
       return exposition([
         gauge("espalier_generations_active", "Generations that advance now.", active),
         gauge("espalier_generations_active_limit", "Generations that may advance at once.", maxActive),
         gauge("espalier_generations_waiting", "Generations that wait for a place.", waiting),
         gauge("espalier_generations_waiting_limit", "Generations that may wait.", maxWaiting),
         gauge("espalier_adapters", "Adapters that are loaded.", adapters),
+        gauge("espalier_adapters_resident", "Those of them that are in memory.", resident),
         gauge("espalier_uptime_seconds", "Since the start.", (clock() - began) / 1000),
         gauges(
           "espalier_requests_in_flight",
@@ -159,6 +180,8 @@ export function meteredEngine(inner: EngineApi, clock: () => number = () => perf
         nextToken,
         whole,
         loads,
+        evictions,
+        reloads,
       ])
     },
   }

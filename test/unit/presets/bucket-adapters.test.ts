@@ -2,10 +2,12 @@
  * @module An engine that follows the adapters of a bucket.
  */
 import { expect, test } from "bun:test"
-import { encodeUtf8 } from "../../../src/core/bytes.ts"
+import { decodeUtf8, encodeUtf8 } from "../../../src/core/bytes.ts"
 import { EspalierError } from "../../../src/core/errors.ts"
 import { bucketEngine } from "../../../src/presets/bucket-adapters.ts"
 import type { AdapterSource, EngineApi, GenerateRequest } from "../../../src/serve/engine-api.ts"
+import { fakeAdapter } from "../../support/fake-decoder.ts"
+import { createFakeEngine, greedyText } from "../../support/fake-engine.ts"
 import { memoryBucket } from "../../support/memory-bucket.ts"
 
 /** An engine that notes what is loaded into it and what is asked of it. */
@@ -113,4 +115,25 @@ test("names that no adapter may have, and files that are no adapter, are not pub
   expect(engine.publish("a/b", files())).rejects.toThrow("Expected a name")
   expect(engine.publish("a", new Map())).rejects.toThrow("Expected adapter_config.json")
   expect(store.keys()).toEqual([])
+})
+
+test("more adapters than memory holds give way and come back, as the bucket has them by then", async () => {
+  const store = memoryBucket()
+  const weightsOf = (name: string): string => `adapters/${name}/adapter_model.safetensors`
+  const { engine: local } = createFakeEngine({
+    maxAdapters: 1,
+    readAdapter: async (name) =>
+      fakeAdapter(decodeUtf8(new Uint8Array(await (await store.bucket.get(weightsOf(name)))!.arrayBuffer()))),
+  })
+  const engine = bucketEngine(local, { bucket: store.bucket, prefix: "adapters/", trustMs: 1e9 })
+  const publish = (name: string, weights: string): Promise<unknown> =>
+    engine.publish(name, new Map([...files(), ["adapter_model.safetensors", encodeUtf8(weights)]]))
+  for (const name of ["a", "b", "c"]) await publish(name, name)
+  const said = await Promise.all(["a", "b", "c", "a"].map((name) => greedyText(engine, "hello", name)))
+  expect([new Set(said).size, said[3]]).toEqual([3, said[0]!])
+  expect((await engine.list()).map(({ resident }) => resident).sort()).toEqual([false, false, true])
+  const away = (await engine.list()).find(({ resident }) => !resident)!.name
+  await store.bucket.put(weightsOf(away), encodeUtf8("another"))
+  const { adapter } = await engine.generate({ prompts: [{ text: "x" }], adapter: away, maxTokens: 1 })
+  expect(adapter!.hash).toBe(fakeAdapter("another").hash)
 })

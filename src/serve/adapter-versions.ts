@@ -1,0 +1,220 @@
+/**
+ * @module Versions of adapters, and their memory: a version that was read from a folder may give its memory up and be read again, once
+ * for all who wait for it. Whoever holds a version's memory keeps it, whatever becomes of the version.
+ */
+import { EspalierError } from "../core/errors.ts"
+import type { LoadedAdapter } from "../forms/form.ts"
+import type { BoundAdapter } from "./decoder.ts"
+import type { AdapterInfo } from "./engine-api.ts"
+import type { AdapterHold } from "./generation.ts"
+import type { LaidAdapter } from "./laid-adapter.ts"
+import type { Occupant, Places } from "./places.ts"
+import { readAgain } from "./read-again.ts"
+
+/** What the table needs of a decoder; each call waits for its turn. */
+export interface AdapterBinder {
+  /** @param owned whether the adapter is bound once and then nobody's: its memory may be given back. @default {false} */
+  bind(adapter: LoadedAdapter | LaidAdapter, owned?: boolean): Promise<BoundAdapter>
+  dispose(bound: BoundAdapter): Promise<void>
+}
+
+/** A held version and the name that it was asked by. */
+export interface NamedHold extends AdapterHold {
+  readonly name: string
+}
+
+/** A version that is in memory until it is released. */
+export interface PreparedAdapter {
+  /** One more hold on it. */
+  hold(): NamedHold
+  release(): void
+}
+
+/** What never changes of a version. */
+export type AdapterFacts = Omit<AdapterInfo, "previousHash" | "resident" | "evictions" | "reloads">
+
+/** A version's memory. */
+export interface Resident extends Occupant {
+  readonly bound: BoundAdapter
+  /** Generations in flight, and one for the name while the version stands in the table. */
+  holders: number
+}
+
+/** Who waits for a version to come back. */
+interface Waiter {
+  /** Its hold, once the version is there. */
+  granted: Resident | null
+}
+
+/** What an adapter was when it was loaded. */
+export interface Version {
+  readonly facts: AdapterFacts
+  /** Its forms again: from memory, or from the folder that it came from. */
+  readonly read: () => Promise<LoadedAdapter>
+  /** How it comes back once it has given way; null where it can't. */
+  readonly again: (() => Promise<LoadedAdapter | LaidAdapter>) | null
+  /** Whether it stands in the table, under its name or as the version before. */
+  stands: boolean
+  resident: Resident | null
+  /** Its way back, while it is on it. */
+  coming: Promise<void> | null
+  readonly waiters: Set<Waiter>
+}
+
+/** How versions come and go. */
+export interface Versions {
+  /** A version that stands, and its memory. */
+  make(
+    facts: AdapterFacts,
+    parts: Pick<Version, "read" | "again"> & { readonly bound: BoundAdapter },
+  ): { readonly version: Version; readonly resident: Resident }
+  /** Takes a version out of the table. */
+  drop(version: Version): Promise<void>
+  /** For those who must not wait: a version that cannot be freed costs memory and nothing else. */
+  dropLater(version: Version | undefined): void
+  /**
+   * A version's memory, once it is there.
+   * @throws {EspalierError} What keeps it from being read, or `aborted`
+   */
+  granted(version: Version, signal?: AbortSignal): Promise<PreparedAdapter>
+  /** One more hold on a version's memory. */
+  holdOn(name: string, resident: Resident): NamedHold
+}
+
+/** What the table knows of its versions, and is told. */
+export interface VersionEvents {
+  /** Whether it is what its name stands for: such a version has a place in memory, or none and no memory either. */
+  isNamed(version: Version): boolean
+  moved(facts: AdapterFacts, move: "evictions" | "reloads"): void
+}
+
+/** Versions over a decoder. */
+export function createVersions(binder: AdapterBinder, places: Places, { isNamed, moved }: VersionEvents): Versions {
+  const release = async (resident: Resident): Promise<void> => {
+    resident.holders--
+    if (resident.holders > 0) return places.review()
+    places.vacate(resident)
+    await binder.dispose(resident.bound)
+  }
+  /** For those who must not wait: a version that cannot be freed costs memory and nothing else. */
+  const releaseLater = (resident: Resident): void => void release(resident).catch(() => {})
+  /** Takes a version out of the table. */
+  const drop = async (version: Version): Promise<void> => {
+    const { resident } = version
+    version.stands = false
+    version.resident = null
+    if (!resident) return
+    places.vacate(resident)
+    await release(resident)
+  }
+  /** A version's memory: held by its name, and by all who wait for it. */
+  const residentOf = (version: Version, bound: BoundAdapter): Resident => {
+    const resident: Resident = {
+      bound,
+      holders: version.waiters.size + (version.stands ? 1 : 0),
+      movable: version.again !== null,
+      get idle() {
+        return resident.holders === 1
+      },
+      leave() {
+        version.resident = null
+        moved(version.facts, "evictions")
+        releaseLater(resident)
+      },
+    }
+    if (version.stands) version.resident = resident
+    for (const waiter of version.waiters) waiter.granted = resident
+    version.waiters.clear()
+    return resident
+  }
+
+  /** Puts a version in memory again that has given way, for those who wait for it. */
+  const comeBack = async (version: Version): Promise<void> => {
+    await places.take("model")
+    let isSeated = false
+    try {
+      // All who wanted it have gone.
+      if (version.waiters.size === 0) return
+      const { facts, again } = version
+      const bound = await binder.bind(await readAgain(facts, again!), true)
+      const resident = residentOf(version, bound)
+      isSeated = isNamed(version)
+      if (isSeated) places.occupy(resident)
+      if (version.stands) moved(facts, "reloads")
+      if (resident.holders === 0) await binder.dispose(bound)
+    } finally {
+      if (!isSeated) places.cancel()
+    }
+  }
+  const granted = async (version: Version, signal?: AbortSignal): Promise<PreparedAdapter> => {
+    const waiter: Waiter = { granted: version.resident }
+    if (waiter.granted) waiter.granted.holders++
+    try {
+      while (!waiter.granted) {
+        version.waiters.add(waiter)
+        version.coming ??= comeBack(version).finally(() => {
+          version.coming = null
+        })
+        await orAborted(version.coming, signal)
+      }
+      return prepared(version.facts.name, waiter.granted)
+    } catch (error) {
+      version.waiters.delete(waiter)
+      if (waiter.granted) releaseLater(waiter.granted)
+      throw error
+    }
+  }
+  /** Holds on a version's memory, of which the first is its own. */
+  const prepared = (name: string, resident: Resident): PreparedAdapter => {
+    const own = holdOf(name, resident)
+    return {
+      hold() {
+        resident.holders++
+        return holdOf(name, resident)
+      },
+      release: () => own.release(),
+    }
+  }
+  const holdOf = (name: string, resident: Resident): NamedHold => {
+    let held = true
+    return {
+      name,
+      bound: resident.bound,
+      release() {
+        if (!held) return
+        held = false
+        releaseLater(resident)
+      },
+    }
+  }
+
+  return {
+    make(facts, { read, again, bound }) {
+      const version: Version = { facts, read, again, stands: true, resident: null, coming: null, waiters: new Set() }
+      return { version, resident: residentOf(version, bound) }
+    },
+    drop,
+    dropLater: (version) => void (version && drop(version).catch(() => {})),
+    granted,
+    holdOn(name, resident) {
+      resident.holders++
+      return holdOf(name, resident)
+    },
+  }
+}
+
+/** What `promise` gives, or an error once the signal says so. */
+async function orAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
+  if (!signal) return promise
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(new EspalierError("aborted", "The request was aborted"))
+  })
+  signal.addEventListener("abort", abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener("abort", abort)
+  }
+}
