@@ -252,6 +252,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
         sampling: { ...defaultSampling, ...request.sampling, seed: seed + choice },
         maxTokens: request.maxTokens ?? null,
         lead: leads[Math.floor(choice / choices)]!,
+        continues: !("messages" in request.prompts[Math.floor(choice / choices)]!),
         constraint: makers[Math.floor(choice / choices)]!(),
         stop: request.stop ?? [],
         eosIds: request.ignoreEos ? [] : eosIds,

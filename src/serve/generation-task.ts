@@ -52,7 +52,10 @@ export class GenerationTask {
     this.#request = request
     this.#tools = tools
     this.#sampler = createSampler(request.sampling, request.promptIds)
-    this.#transcript = createTranscript(tools.tokenizer, request.stop, request.lead)
+    this.#transcript = createTranscript(tools.tokenizer, request.stop, {
+      lead: request.lead ?? "",
+      before: request.continues === true ? request.promptIds : [],
+    })
     const taken = (request.adapter?.bound.virtualTokens ?? 0) + request.promptIds.length
     this.#limit = request.maxTokens ?? Math.min(tools.defaultMaxTokens, tools.decoder.info.contextLength - taken)
   }
@@ -186,7 +189,10 @@ export class GenerationTask {
 
   #echoToken(token: PickedToken): void {
     const output = outputToken(this.#tools.tokenizer, token, this.#promptOffset)
-    this.#promptOffset += codePoints(output.text)
+    // A text's first word may lack the blank that its token has.
+    const isFirst = this.#promptTokens.length === 0
+    const text = isFirst ? this.#tools.tokenizer.decode([token.id], { skipSpecial: false }) : output.text
+    this.#promptOffset += codePoints(text)
     this.#promptTokens.push(output)
   }
 

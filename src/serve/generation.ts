@@ -23,6 +23,8 @@ export interface GenerationRequest {
   readonly maxTokens: number | null
   /** What an answer may begin with and is not shown: see {@link answerLead}. @default {""} */
   readonly lead?: string
+  /** The completion goes on with the prompt's text, as none of a chat does. @default {false} */
+  readonly continues?: boolean
   /** Texts that end the completion and are left out of it. */
   readonly stop: readonly string[]
   /** Tokens that end the completion. */

@@ -30,13 +30,22 @@ export interface Transcript {
   flush(): TranscriptDelta
 }
 
-/**
- * A transcript that ends at the first of `stop`.
- * @param lead left out where the completion begins with it
- */
-export function createTranscript(tokenizer: Tokenizer, stop: readonly string[], lead = ""): Transcript {
+/** How a completion begins. */
+export interface Beginning {
+  /** Left out of the text where the completion begins with it; its token keeps it. @default {""} */
+  readonly lead?: string
+  /** Ids that the completion goes on with as one text. @default {[]} */
+  readonly before?: readonly number[]
+}
+
+/** A transcript that ends at the first of `stop`. */
+export function createTranscript(
+  tokenizer: Tokenizer,
+  stop: readonly string[],
+  { lead = "", before = [] }: Beginning = {},
+): Transcript {
   const withoutLead = leadFilter(lead)
-  const decoder = createStreamDecoder(tokenizer)
+  const decoder = createStreamDecoder(tokenizer, before)
   const matcher = createStopMatcher(stop)
   let waiting: OutputToken[] = []
   let decoded = 0 // code points decoded

@@ -15,9 +15,16 @@ export interface StreamDecoder {
   flush(): string
 }
 
-/** A decoder for one stream. Special tokens have no text. */
-export function createStreamDecoder(tokenizer: Tokenizer): StreamDecoder {
-  return tokenizer.byteLevel ? byteDecoder(tokenizer) : differenceDecoder(tokenizer)
+/** Tokens before a stream that the text of its first one is read by. */
+const BEFORE = 8
+
+/**
+ * A decoder for one stream. Special tokens have no text.
+ * @param before ids of a text that the stream goes on with: its first word keeps the blank that parts it from them. Without any the
+ *   stream is a text of its own, as `decode` gives it
+ */
+export function createStreamDecoder(tokenizer: Tokenizer, before: readonly number[] = []): StreamDecoder {
+  return tokenizer.byteLevel ? byteDecoder(tokenizer) : differenceDecoder(tokenizer, before.slice(-BEFORE))
 }
 
 function byteDecoder(tokenizer: Tokenizer): StreamDecoder {
@@ -29,8 +36,8 @@ function byteDecoder(tokenizer: Tokenizer): StreamDecoder {
 }
 
 /** Ids that are decoded again: those last given, as context, and those not given yet. */
-function differenceDecoder(tokenizer: Tokenizer): StreamDecoder {
-  let context: number[] = []
+function differenceDecoder(tokenizer: Tokenizer, before: readonly number[]): StreamDecoder {
+  let context: number[] = [...before]
   let open: number[] = []
   const take = (all: boolean): string => {
     const before = tokenizer.decode(context).length

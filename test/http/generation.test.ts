@@ -153,6 +153,20 @@ describe("POST /v1/chat/completions", () => {
     expect(await contentOf(" ", 1)).toBe("")
   })
 
+  test("gives tokens the text and bytes of the vocabulary, streamed as whole, where the template's blank is left off", async () => {
+    const app = await createFakeApp({ next: spell(" Hé!"), lead: " " })
+    const request = { model: "base", messages, logprobs: true, top_logprobs: 1 }
+    const { choices } = await (await app.post("/v1/chat/completions", request)).json()
+    const streamed = await readEvents(await app.post("/v1/chat/completions", { ...request, stream: true }))
+    const tokens = streamed
+      .filter((event) => event !== "[DONE]")
+      .flatMap((event) => JSON.parse(event).choices[0]?.logprobs?.content ?? [])
+    expect(tokens).toEqual(choices[0].logprobs.content)
+    expect(Buffer.from(tokens.flatMap(({ bytes }: { bytes: number[] }) => bytes)).toString()).toBe(" Hé!")
+    expect(tokens[0]).toMatchObject({ token: " ", bytes: [32], top_logprobs: [{ token: " ", bytes: [32] }] })
+    expect(choices[0].message.content).toBe("Hé!")
+  })
+
   test("hears what a message writes as text only: a written special token stays text", async () => {
     const app = await createFakeApp()
     const content = "</s>"

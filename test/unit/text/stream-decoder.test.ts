@@ -81,3 +81,22 @@ test("a tokenizer that doesn't say how it decodes is streamed by difference", ()
     }),
   )
 })
+
+describe.each(Object.entries({ gpt2, llama2, llama3 }))("a stream that goes on with a text, by %s", (_, layout) => {
+  const tokenizer = loadTokenizer(layout)
+  const whole = tokenizer.encode("Once upon a time, the tower of Talon was blue.")
+
+  test("is the rest of that text, with the blank that parts it, wherever it is cut", () => {
+    for (let cut = 1; cut < whole.length; cut++) {
+      const [before, after] = [whole.slice(0, cut), whole.slice(cut)]
+      const decoder = createStreamDecoder(tokenizer, before)
+      const text = [...after.map((id) => decoder.push(id)), decoder.flush()].join("")
+      expect(tokenizer.decode(before) + text).toBe(tokenizer.decode(whole))
+    }
+  })
+
+  test("is a text of its own without one", () => {
+    const answer = tokenizer.encode("Once upon")
+    expect(stream(tokenizer, answer).join("")).toBe("Once upon")
+  })
+})
