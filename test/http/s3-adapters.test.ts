@@ -101,6 +101,29 @@ test("a new version takes the name's place when it is loaded, and the old one co
   expect(await ask("support")).toBe(first)
 })
 
+test("one that gave way in memory comes back from the bucket, as long as the same lies there", async () => {
+  const small = await openEngine({ base, backend: "native", threads: 1, maxAdapters: 1 })
+  const said = async (name: string): Promise<string> => {
+    const { adapter, events } = await small.generate({ prompts: [{ text: "abc" }], adapter: name, maxTokens: 1 })
+    for await (const _event of events);
+    return adapter!.hash
+  }
+  for (const [i, name] of ["one", "two"].entries()) {
+    await publish(join(root, `a${i + 1}`), `s3://models/team/${name}`)
+    await small.load(name, { path: `s3://models/team/${name}` })
+  }
+  const [one, two] = await small.list()
+  expect([one!.resident, two!.resident, one!.hash === two!.hash]).toEqual([false, true, false])
+  expect(await Promise.all(["one", "two", "one"].map(said))).toEqual([one!.hash, two!.hash, one!.hash])
+  const away = (await small.list()).find(({ resident }) => !resident)!
+  await publish(join(root, away.name === "one" ? "a2" : "a1"), away.path!)
+  await expect(said(away.name)).rejects.toMatchObject({
+    code: "conflict",
+    message: `Adapter "${away.name}" has changed since it was loaded`,
+  })
+  await small.close()
+})
+
 test("what is damaged, missing or out of reach is refused, and what serves goes on", async () => {
   const now = await ask("support")
   const load = async (path: string) => (await post("/v1/adapters", { name: "support", path, replace: true })).body.error
