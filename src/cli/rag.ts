@@ -1,8 +1,8 @@
 /**
  * @module `espalier rag`: add, list, remove and search documents.
  */
-import { readdir, readFile, stat } from "node:fs/promises"
-import { join, relative, sep } from "node:path"
+import { readdir, readFile, realpath, stat } from "node:fs/promises"
+import { basename, dirname, join, relative, resolve, sep } from "node:path"
 import { calibrateRouter } from "../answering/calibrate.ts"
 import { type LabelledQuestion, readQuestions } from "../answering/questions.ts"
 import { encodeUtf8 } from "../core/bytes.ts"
@@ -118,6 +118,7 @@ async function add(index: DocumentIndex, paths: readonly string[], values: Value
     throw new EspalierError("invalid_request", "There is no file to add", { hint: "Such as: espalier rag add docs" })
   const files = (await Promise.all(paths.map(filesBelow))).flat()
   const collection = (index.collection("", nameOf(values)) ?? index.createCollection("", nameOf(values))).id
+  const home = await realpath(dirname(resolve(values.documents ?? DEFAULT_STORE)))
   const counts = { added: 0, replaced: 0, unchanged: 0, chunks: 0 }
   const keep = async (documents: readonly NewDocument[]): Promise<void> => {
     for (const { document, change } of await index.putAll(collection, documents)) {
@@ -129,7 +130,7 @@ async function add(index: DocumentIndex, paths: readonly string[], values: Value
   }
   let waiting: NewDocument[] = []
   for (const file of files) {
-    for (const document of await fileDocuments(file)) {
+    for (const document of await fileDocuments(file, home)) {
       waiting.push(document)
       if (waiting.length < TOGETHER) continue
       await keep(waiting)
@@ -147,14 +148,19 @@ async function add(index: DocumentIndex, paths: readonly string[], values: Value
 /** Documents that are written at once: each write waits for the disk. */
 const TOGETHER = 256
 
-/** A file's documents, its path being the id of one that has none. @throws {EspalierError} naming the file */
-async function fileDocuments(path: string) {
-  const id = relative(".", path).split(sep).join("/")
+/**
+ * A file's documents. One that has no id gets its path from the folder that the index lies in, which is the same wherever the command is
+ * typed.
+ * @throws {EspalierError} naming the file
+ */
+async function fileDocuments(path: string, home: string) {
+  const place = join(await realpath(dirname(path)), basename(path))
+  const id = relative(home, place).split(sep).join("/")
   try {
     return await readDocuments(await readFile(path), { name: id, id })
   } catch (error) {
     if (!(error instanceof EspalierError)) throw error
-    throw new EspalierError(error.code, `${id}: ${messageOf(error)}`, {
+    throw new EspalierError(error.code, `${path}: ${messageOf(error)}`, {
       cause: error,
       ...(error.hint && { hint: error.hint }),
     })

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { runCli } from "../../support/run-cli.ts"
@@ -41,6 +41,29 @@ test("a folder is added, searched, listed and removed from", async () => {
   expect((await rag("remove", "a")).out).toBe("Removed a\n")
   expect((await rag("list")).out).not.toContain("clocks")
   expect((await rag("remove", "a")).err).toContain('There is no document "a"')
+}, 30_000)
+
+test("a file is the same document from whichever folder it is added, and however it is spelled", async () => {
+  expect((await rag("add", join(folder, "notes"))).out).toStartWith("2 added")
+  const ids = async () => (await rag("list", "--json")).records.map(({ id }) => id)
+  expect(await ids()).toEqual(["notes/ost.txt", "notes/tal.md"])
+  await symlink(join(folder, "notes"), join(folder, "linked"))
+  const cwd = process.cwd()
+  try {
+    for (const [place, path] of [
+      [folder, "notes"],
+      [join(folder, "notes"), "tal.md"],
+      [join(folder, "notes"), "../notes/ost.txt"],
+      [folder, "linked/tal.md"],
+    ] as const) {
+      process.chdir(place)
+      expect((await rag("add", path, "--base", join(cwd, "models/sprig"))).out).toStartWith("0 added, 0 replaced")
+    }
+  } finally {
+    process.chdir(cwd)
+  }
+  expect(await ids()).toEqual(["notes/ost.txt", "notes/tal.md"])
+  expect((await rag("remove", "notes/tal.md")).code).toBe(0)
 }, 30_000)
 
 test("collections are kept apart and named", async () => {
