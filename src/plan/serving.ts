@@ -2,10 +2,11 @@
  * @module The memory of a server, part by part: one base, adapters that are ready, sequences in flight.
  */
 import { sizeOf } from "../core/tensor.ts"
-import type { MethodEnv, PreparedMethod } from "../method.ts"
+import type { MethodEnv, PreparedMethod, SiteParameters } from "../method.ts"
 import type { Base } from "../models/base.ts"
 import { holdsCodes } from "../models/quantization.ts"
 import { decodeGraph } from "../serve/decode-graph.ts"
+import { headGraph } from "../serve/own-tables.ts"
 import { parametersOf } from "../train/train-graph.ts"
 import { calibrations } from "./calibration.ts"
 import { graphMemory } from "./graph-memory.ts"
@@ -59,22 +60,45 @@ export function planServing({
   const position = 2 * layers * kvHeads * headDim * 4
   const stored = resident > 0 ? 4 * sumOf(parametersOf(method.stored(env)).map(({ shape }) => sizeOf(shape))) : 0
   const cache = position * length
+  const table = 4 * base.config.vocabSize * base.config.hiddenSize
+  const head = resident > 0 ? ownHeadOf(method.stored(env)) : null
+  // A graph of its own, whose weight is fed: WebAssembly has a copy of it in its own memory.
+  const scoring = head && graphMemory(headGraph(base), { R: sequences })
+  const fed = scoring && backend === "wasm" ? table : 0
   // A table that is the output layer as well lies in the file's pages for the one and repacked for the other.
-  const { vocabSize, hiddenSize, tiedHead } = base.config
-  const twice = backend === "native" && base.quantization === undefined && tiedHead ? 4 * vocabSize * hiddenSize : 0
+  const twice = backend === "native" && base.quantization === undefined && base.config.tiedHead ? table : 0
   const parts: MemoryPart[] = [
     {
       name: "weights",
       bytes: sessions * (memory.weights * constants.weightCopies * (repacks ? constants.repacked : 1) + twice),
     },
-    // As read from the file, and as it is fed, with its scale multiplied in; virtual tokens as keys and values.
-    { name: "adapters", bytes: resident * (2 * stored + position * method.virtualTokens) },
+    // As read from the file, and as it is fed, with its scale multiplied in; virtual tokens as keys and values; rows of an output
+    // layer as the whole of it.
+    {
+      name: "adapters",
+      bytes: resident * (2 * stored + position * method.virtualTokens + (head === "rows" ? table : 0)),
+    },
     // One for each sequence; WebAssembly has a copy of what it reads in its own memory. Where a prompt is read whole, its
     // rows are in the engine's caches, in its output and in what it hands out. Measured on native, by position: 17 kB of 6
     // (hidden 256, 6 layers, 512 and 2,000 positions), 133 of 46 (SmolLM2-135M's shape, 64 and 512) beside the cache itself.
     { name: "kv-cache", bytes: cache * (sequences * (backend === "wasm" ? 2 : 1) + 3) },
-    { name: "activations", bytes: constants.arena * memory.activations * sessions },
-    { name: "engine", bytes: constants.process + constants.perNode * memory.nodes * sessions },
+    {
+      name: "activations",
+      bytes: constants.arena * (memory.activations * sessions + (scoring?.activations ?? 0)) + fed,
+    },
+    {
+      name: "engine",
+      bytes: constants.process + constants.perNode * (memory.nodes * sessions + (scoring?.nodes ?? 0)),
+    },
   ]
   return { parts, total: sumOf(parts.map(({ bytes }) => bytes)) }
+}
+
+/** Whether adapters have an output layer of their own, by what is trained where the base's stands: all of it, or rows of tokens. */
+function ownHeadOf(stored: readonly SiteParameters[]): "whole" | "rows" | null {
+  const isHead = ({ kind, role }: { readonly kind: string; readonly role?: string }): boolean =>
+    kind === "tied_head" || (kind === "linear" && role === "head")
+  const starts = stored.filter(({ site }) => isHead(site)).flatMap(({ params }) => params.map(({ init }) => init.kind))
+  if (starts.includes("rows")) return "rows"
+  return starts.includes("weight") ? "whole" : null
 }

@@ -152,6 +152,25 @@ describe("planServing()", () => {
     expect(partOf(serve("prompt_tuning"), "adapters")).toBe(2 * (2 * 4 * 16 * 64 + 16 * position))
   })
 
+  test("counts an output layer of the adapter's own, which rows of tokens make whole as well", () => {
+    const table = 4 * 512 * 64
+    const of = (settings: object, options = {}) => serve("lora", { method: prepared("lora", settings), ...options })
+    const plain = of({})
+    const whole = of({ save: "lm_head" })
+    // As read and as fed, for each of two adapters.
+    expect(partOf(whole, "adapters") - partOf(plain, "adapters")).toBe(2 * 2 * table)
+    const rows = of({ tokens: [3, 4, 5] })
+    expect(partOf(rows, "adapters") - partOf(plain, "adapters")).toBe(2 * (2 * 3 * 64 * 4 + table))
+    // Its graph, and on WebAssembly the weight that it is fed.
+    for (const own of [whole, rows]) expect(partOf(own, "engine")).toBeGreaterThan(partOf(plain, "engine"))
+    const wasm = { backend: "wasm" }
+    const [fed, none] = [of({ tokens: [3] }, wasm), of({}, wasm)]
+    expect(partOf(fed, "activations") - partOf(none, "activations")).toBe(table)
+    // The embedding alone needs no output layer.
+    expect(partOf(of({ save: "embed_tokens" }), "engine")).toBe(partOf(plain, "engine"))
+    expect(of({ save: "lm_head" }, { adapters: 0 }).total).toBe(of({}, { adapters: 0 }).total)
+  })
+
   test("has no adapters of a method that leaves a base of its own", () => {
     expect(partOf(serve("full"), "adapters")).toBe(0)
     expect(serve("full").total).toBe(serve("lora", { adapters: 0 }).total)
