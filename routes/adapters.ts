@@ -43,7 +43,8 @@ export function adapterRoutes({ service, maxBodyBytes }: RouteEnvironment) {
       "/v1/adapters/:name",
       describe("DELETE /v1/adapters/:name", {
         tag,
-        summary: "Unloads an adapter; answers in flight end on it",
+        summary:
+          "Unloads an adapter; answers in flight end on it. A job's model stays on disk and is loaded again when it is asked for: DELETE /v1/models deletes it",
         answer: "DeletedAdapter",
       }),
       async (c) => {

@@ -25,7 +25,7 @@ export function modelRoutes({ service }: RouteEnvironment) {
       "/v1/models/:id{.+}",
       describe("DELETE /v1/models/:id{.+}", {
         tag,
-        summary: "Deletes a model that a job made",
+        summary: "Deletes a model that a job made, from memory and disk, for good; answers in flight end on it",
         answer: "DeletedModel",
       }),
       async (c) => c.json(await service.deleteModel(c.req.param("id"), callerOf(c))),

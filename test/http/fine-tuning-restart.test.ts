@@ -4,8 +4,18 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { toFile } from "openai"
-import { closeAll, closeLater, listen, messagesOf, open, over, rows, until } from "../support/fine-tuning-client.ts"
+import { NotFoundError, toFile } from "openai"
+import {
+  closeAll,
+  closeLater,
+  failure,
+  listen,
+  messagesOf,
+  open,
+  over,
+  rows,
+  until,
+} from "../support/fine-tuning-client.ts"
 import { temporaryStore } from "../support/job-store.ts"
 
 afterAll(closeAll)
@@ -58,6 +68,43 @@ describe("a server that starts again", () => {
       again.client.completions.create({ model: done.fine_tuned_model!, prompt: "x", max_tokens: 3 }),
     )
     for (const answer of await Promise.all(asks)) expect(answer.choices[0]!.text).toHaveLength(3)
+  })
+
+  test("has a model again that was unloaded, and not one that was deleted", async () => {
+    const { client, app, create, temporary, close } = await listen()
+    const [unloaded, deleted] = [
+      (await over(client, (await create()).id)).fine_tuned_model!,
+      (await over(client, (await create()).id)).fine_tuned_model!,
+    ]
+    type Opened = Pick<Awaited<ReturnType<typeof open>>, "client" | "app">
+    const ask = ({ client }: Pick<Opened, "client">, model: string) =>
+      client.completions.create({ model, prompt: "x", max_tokens: 3, temperature: 0 })
+    const loadedIn = async ({ app }: Pick<Opened, "app">) => (await app.engine.list()).map(({ name }) => name)
+    const golden = (await ask({ client }, unloaded)).choices[0]!.text
+    await ask({ client }, deleted)
+
+    const response = await app.send(`/v1/adapters/${unloaded}`, { method: "DELETE" })
+    expect(await response.json()).toEqual({ id: unloaded, object: "adapter", deleted: true })
+    expect(await loadedIn({ app })).toEqual([deleted])
+    expect((await client.models.retrieve(unloaded)).id).toBe(unloaded)
+    expect((await client.models.delete(deleted)).deleted).toBe(true)
+
+    const check = async (opened: Opened): Promise<void> => {
+      expect((await opened.client.models.list()).data.map(({ id }) => id)).toEqual(["base", unloaded])
+      expect((await ask(opened, unloaded)).choices[0]!.text).toBe(golden)
+      expect(await loadedIn(opened)).toEqual([unloaded])
+      expect(await failure(ask(opened, deleted))).toBeInstanceOf(NotFoundError)
+      expect(await failure(opened.client.models.retrieve(deleted))).toBeInstanceOf(NotFoundError)
+      expect(await failure(opened.client.models.delete(deleted))).toBeInstanceOf(NotFoundError)
+      const adapter = await opened.app.send(`/v1/adapters/${deleted}`, { method: "DELETE" })
+      expect(adapter.status).toBe(404)
+    }
+    await check({ client, app })
+    await close()
+    await temporary.reopen()
+    const again = await open(temporary)
+    closeLater(() => again.close())
+    await check(again)
   })
 
   test("after its database was damaged still has every model, and takes new files and jobs", async () => {
