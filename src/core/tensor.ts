@@ -27,6 +27,15 @@ export interface Tensor<D extends DType = DType> {
   readonly data: TensorDataOf[D]
 }
 
+/** A tensor that lies in a blob of frozen weights: what it is, and where, in bytes. */
+export interface PlacedWeight {
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly offset: number
+  readonly length: number
+}
+
 const widths: Record<DType, number> = { f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i8: 1, u8: 1, bool: 1 }
 
 /** Bytes of one element. */

@@ -29,6 +29,8 @@ export interface OpenBase {
   /** config.json as it stands in the folder. */
   readonly configJson: Readonly<Record<string, unknown>>
   readonly folder: Folder
+  /** The folder's tensors, under the names that the architecture knows them by. */
+  readonly checkpoint: Checkpoint
 }
 
 /** Settings of {@link openBase}. */
@@ -76,7 +78,7 @@ export async function openBaseFolder(
     hash: await checkpoint.hash(),
     read: (name) => checkpoint.readF32(name),
   }
-  return { base, tokenizer, eosIds: await eosOf(folder, files, configJson, tokenizer), configJson, folder }
+  return { base, tokenizer, eosIds: await eosOf(folder, files, configJson, tokenizer), configJson, folder, checkpoint }
 }
 
 /**
@@ -123,9 +125,8 @@ async function readFolder(folder: Folder, shown: string, known: readonly Archite
  * the memory. Any other is given back as it is.
  */
 export async function openAsHalves(open: OpenBase): Promise<OpenBase> {
-  const { base, folder } = open
+  const { base, checkpoint } = open
   const { architecture, config } = base
-  const checkpoint = underNames(await openCheckpoint(folder), architecture.tokenEmbedding)
   const held = heldWeights(architecture, config, "f16")
   for (const name of held.keys()) if (checkpoint.tensors.get(name)?.dtype !== "f16") return open
   const { layout, weights } = await packWeights(checkpoint, architecture.weights(config), { held, cacheFolder: null })

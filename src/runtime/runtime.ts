@@ -2,7 +2,7 @@
  * @module The one interface to an ONNX engine. It takes bytes and weights and knows no graph: what the bytes compute is
  * `src/graph`'s business. A backend is one file beside this one and exports a {@link Backend}.
  */
-import type { DType, Tensor } from "../core/tensor.ts"
+import type { DType, PlacedWeight, Tensor } from "../core/tensor.ts"
 
 /** Which lowering of a graph a runtime wants: see `src/graph/lower`. */
 export type Lowering = "fused" | "standard"
@@ -47,15 +47,6 @@ export interface DeviceTensor {
 /** What an input of a session may be fed. */
 export type Feed = Tensor | DeviceTensor
 
-/** An input of a model that is a frozen weight: which, and where it lies in the blob, in bytes. */
-export interface SharedWeight {
-  readonly name: string
-  readonly dtype: DType
-  readonly shape: readonly number[]
-  readonly offset: number
-  readonly length: number
-}
-
 /** What a session is made of. */
 export interface SessionSpec {
   /** A serialised ONNX ModelProto. */
@@ -66,7 +57,7 @@ export interface SessionSpec {
    * Inputs of the model that are such weights, f32 or f16, for a runtime that {@link Runtime.sharesWeights}: the session feeds
    * them itself. @default none: initializers of the model point into the blob
    */
-  readonly shared?: readonly SharedWeight[]
+  readonly shared?: readonly PlacedWeight[]
   /**
    * Let the engine repack weights for its kernels: faster at batch 1, but the session then holds a copy of its own.
    * @default {false}

@@ -2,8 +2,8 @@
  * @module Frozen weights in an engine's own memory, each laid there once for all the sessions that read it, and given back
  * when the last of them is.
  */
-import type { Tensor } from "../core/tensor.ts"
-import type { DeviceTensor, FrozenWeights, SharedWeight } from "./runtime.ts"
+import type { PlacedWeight, Tensor } from "../core/tensor.ts"
+import type { DeviceTensor, FrozenWeights } from "./runtime.ts"
 
 /** The weights of one session. */
 export interface HeldWeights {
@@ -25,13 +25,13 @@ export class SharedWeights {
   }
 
   /** Holds weights for a session. The blob is read only where one of them is not there yet. */
-  hold(weights: FrozenWeights, wanted: readonly SharedWeight[]): Promise<HeldWeights> {
+  hold(weights: FrozenWeights, wanted: readonly PlacedWeight[]): Promise<HeldWeights> {
     const held = this.#turn.then(() => this.#take(weights, wanted))
     this.#turn = held.catch(() => {})
     return held
   }
 
-  async #take(weights: FrozenWeights, wanted: readonly SharedWeight[]): Promise<HeldWeights> {
+  async #take(weights: FrozenWeights, wanted: readonly PlacedWeight[]): Promise<HeldWeights> {
     const taken: string[] = []
     const feeds: Record<string, DeviceTensor> = {}
     const release = (): void => {
@@ -69,7 +69,7 @@ export class SharedWeights {
 }
 
 /** A weight of a blob. @throws {TypeError} If it is neither f32 nor f16. */
-function tensorAt(blob: Uint8Array, { name, dtype, shape, offset, length }: SharedWeight): Tensor<"f32" | "f16"> {
+function tensorAt(blob: Uint8Array, { name, dtype, shape, offset, length }: PlacedWeight): Tensor<"f32" | "f16"> {
   // A copy, as a blob may begin anywhere in its buffer; a Buffer's own slice would be none.
   const { buffer } = new Uint8Array(blob.subarray(offset, offset + length))
   if (dtype === "f32") return { dtype, shape, data: new Float32Array(buffer) }

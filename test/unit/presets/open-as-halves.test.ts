@@ -33,8 +33,20 @@ test("a checkpoint of f16 is held as it is, and one of f32 is left alone", async
 test("a checkpoint of f16 in memory is held as it is stretch by stretch, and never as a whole", async () => {
   const names = readdirSync(sprigFolder).filter((name) => /^(config|tokenizer)\.json$|\.safetensors$/.test(name))
   const files = new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(sprigFolder, name)))]))
-  const open = await openBaseFolder(memoryFolder("sprig", files), "sprig", { cacheFolder: null })
+  let listed = 0
+  const inMemory = memoryFolder("sprig", files)
+  const counted = {
+    ...inMemory,
+    list() {
+      listed++
+      return inMemory.list()
+    },
+  }
+  const open = await openBaseFolder(counted, "sprig", { cacheFolder: null })
+  const before = listed
   const { weights, layout } = (await openAsHalves(open)).base
+  // The checkpoint that is open is asked; it is not looked for anew.
+  expect(listed).toBe(before)
   const blob = await weights.bytes()
   const places = [...layout.values()]
   for (const { offset, length } of [...places, { offset: 100, length: 1002 }, { offset: 0, length: weights.size }])

@@ -2,14 +2,14 @@
  * @module Weights that sessions share in an engine's memory, over an uploader that counts what it lays there.
  */
 import { expect, test } from "bun:test"
-import type { Tensor } from "../../../src/core/tensor.ts"
-import type { DeviceTensor, FrozenWeights, SharedWeight } from "../../../src/runtime/runtime.ts"
+import type { PlacedWeight, Tensor } from "../../../src/core/tensor.ts"
+import type { DeviceTensor, FrozenWeights } from "../../../src/runtime/runtime.ts"
 import { SharedWeights } from "../../../src/runtime/shared-weights.ts"
 
 const blob = new Uint8Array(64).map((_, i) => i)
-const wide: SharedWeight = { name: "wide", dtype: "f32", shape: [2, 4], offset: 0, length: 32 }
-const half: SharedWeight = { name: "half", dtype: "f16", shape: [8], offset: 34, length: 16 }
-const codes: SharedWeight = { name: "codes", dtype: "u8", shape: [4], offset: 60, length: 4 }
+const wide: PlacedWeight = { name: "wide", dtype: "f32", shape: [2, 4], offset: 0, length: 32 }
+const half: PlacedWeight = { name: "half", dtype: "f16", shape: [8], offset: 34, length: 16 }
+const codes: PlacedWeight = { name: "codes", dtype: "u8", shape: [4], offset: 60, length: 4 }
 
 /** A shelf, what lies there now, and how often and how much was laid there and read. */
 function counted() {
