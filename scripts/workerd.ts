@@ -19,15 +19,22 @@ const wrangler = JSON.parse(readFileSync(join(root, "wrangler.jsonc"), "utf8").r
   readonly vars: Record<string, string>
 }
 
+/** How a worker is started. */
+export interface WorkerdSettings {
+  /** The class of its Durable Object. @default {"EspalierEngine"} */
+  readonly engine?: string
+  /** Where bucket and objects are kept for the next workerd. @default they go with this one */
+  readonly keptIn?: string
+}
+
 /**
  * Starts the worker that lies in a folder.
  * @param vars its variables, in place of wrangler.jsonc's
- * @param engine the class of its Durable Object
  */
 export async function startWorkerd(
   folder: string,
   vars: Readonly<Record<string, string>> = {},
-  engine = "EspalierEngine",
+  { engine = "EspalierEngine", keptIn }: WorkerdSettings = {},
 ): Promise<Miniflare> {
   const miniflare = new Miniflare({
     modulesRoot: folder,
@@ -43,6 +50,7 @@ export async function startWorkerd(
     bindings: { ...wrangler.vars, ...vars },
     durableObjects: { ENGINE: { className: engine, useSQLite: true } },
     r2Buckets: ["BUCKET"],
+    ...(keptIn !== undefined && { r2Persist: join(keptIn, "r2"), durableObjectsPersist: join(keptIn, "objects") }),
     assets: {
       directory: join(folder, "assets"),
       binding: "ASSETS",

@@ -7,7 +7,7 @@
 import { createApp } from "../../routes/app.ts"
 import { trainAdapterRoutes } from "../../routes/train-adapter.ts"
 import { EspalierError, isEspalierError } from "../core/errors.ts"
-import { adapterPrefix, bucketEngine } from "../presets/bucket-adapters.ts"
+import { bucketAdapter, bucketEngine } from "../presets/bucket-adapters.ts"
 import { type BucketDocuments, bucketDocuments } from "../presets/bucket-documents.ts"
 import { bucketTrainer } from "../presets/bucket-trainer.ts"
 import { folderProfile } from "../presets/folder-profile.ts"
@@ -33,7 +33,7 @@ export interface WorkerBindings {
     idFromName(name: string): unknown
     get(id: unknown): { fetch(request: Request): Promise<Response> }
   }
-  /** Adapters, below `adapters/`, documents, below `documents/`, and the base, if `BASE` begins with `r2:`. */
+  /** Adapters, below `adapters/` and `blobs/`, documents, below `documents/`, and the base, if `BASE` begins with `r2:`. */
   readonly BUCKET: Bucket
   /** Static files, the base among them unless it lies in the bucket. */
   readonly ASSETS?: { fetch: Fetcher }
@@ -47,8 +47,7 @@ export interface WorkerBindings {
   readonly ADAPTER_TRUST_MS?: string
 }
 
-/** Where adapters and documents lie in the bucket. */
-const ADAPTERS = "adapters/"
+/** Where documents lie in the bucket. */
 const DOCUMENTS = "documents/"
 /** Bytes of documents: their words are held in memory as well. */
 const MAX_DOCUMENT_BYTES = 8 * 2 ** 20
@@ -134,13 +133,13 @@ async function openApp(id: string, bindings: WorkerBindings): Promise<App> {
     baseHash: base.hash,
     backend: `${runtime.name} (${runtime.detail})`,
     ...{ decoder, tokenizer, eosIds },
-    readAdapter: (name) =>
-      readAdapterFrom(open, bucketFolder(bucket, adapterPrefix(ADAPTERS, name)), { promotedOnly: true }),
+    readAdapter: async (name) => readAdapterFrom(open, await bucketAdapter(bucket, name), { promotedOnly: true }),
     scheduler: SCHEDULER,
     maxAdapters: 64,
   })
   const engine = bucketEngine(local, {
-    ...{ bucket, prefix: ADAPTERS },
+    bucket,
+    onStale: (name, error) => console.error(`Adapter ${name} stays as it was:`, error),
     ...(trustMs !== undefined && { trustMs: Number(trustMs) }),
   })
   const documents = bucketDocuments({

@@ -1,6 +1,7 @@
 /**
- * @module Adapters in a bucket: `<prefix><name>/adapter_config.json` and what else PEFT's layout has. An engine loads one
- * when it is first asked for, and anew when it has changed there.
+ * @module Adapters in a bucket, which an engine loads when they are first asked for, and anew when they have changed there.
+ * One that is published lies there as `espalier publish` writes it, replaced by one put; one that people put there by hand is
+ * a folder in PEFT's layout, `adapters/<name>/`. Where there are both, the later one counts.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
 import { createExclusive } from "../core/exclusive.ts"
@@ -8,36 +9,75 @@ import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { checkName } from "../service/adapters.ts"
 import { ADAPTER_CONFIG } from "../store/adapter-folder.ts"
-import { type Bucket, writeBucketFolder } from "../store/bucket-folder.ts"
+import { type Bucket, type BucketEntry, bucketFolder } from "../store/bucket-folder.ts"
+import type { Folder } from "../store/folder.ts"
+import { manifestKey, publishedFolder, publishFolder } from "../store/published-folder.ts"
 
 /** How an engine follows a bucket. */
 export interface BucketAdaptersOptions {
   readonly bucket: Bucket
-  /** Ends in a slash. */
-  readonly prefix: string
   /** For how long the bucket isn't asked again whether an adapter is still the same, in milliseconds. @default {2000} */
   readonly trustMs?: number
   /** Milliseconds since 1970. @default {Date.now} */
   readonly now?: () => number
+  /** Told why an adapter's version before goes on answering: the bucket can't be asked, or its new one can't be read. */
+  readonly onStale?: (name: string, error: unknown) => void
 }
 
 /** An engine that knows a bucket's adapters. */
 export interface BucketEngine extends EngineApi {
-  /** Puts an adapter's files into the bucket; the next request for it gets this one. */
+  /**
+   * Puts an adapter's files into the bucket; the next request for it gets this one.
+   * @throws {EspalierError} `unavailable` if the bucket did not take them: what lay there before is still whole
+   */
   publish(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>
 }
 
-/** Where an adapter lies, as a prefix of keys. */
-export const adapterPrefix = (prefix: string, name: string): string => `${prefix}${name}/`
+/** An adapter's folder as its files' keys begin. */
+const folderPrefix = (name: string): string => `adapters/${name}/`
+
+/** What of a bucket is an adapter now. */
+interface Kept {
+  /** Changes when the adapter does. */
+  readonly version: string
+  readonly isPublished: boolean
+}
+
+async function findAdapter(bucket: Bucket, name: string): Promise<Kept | null> {
+  const keys = [
+    manifestKey("", name),
+    folderPrefix(name) + ADAPTER_CONFIG,
+    // Two versions of an adapter may have the same configuration.
+    `${folderPrefix(name)}adapter_model.safetensors`,
+  ]
+  const heads = await Promise.all(keys.map((key) => bucket.head(key))).catch((cause: unknown) => {
+    throw new EspalierError("unavailable", "The bucket could not be asked for adapters", { cause })
+  })
+  const [manifest, config, weights] = heads as [BucketEntry | null, BucketEntry | null, BucketEntry | null]
+  // Its configuration is what makes a folder an adapter.
+  if (manifest && !(config && isLater([config, weights], manifest)))
+    return { version: manifest.etag, isPublished: true }
+  return config && { version: `${config.etag} ${weights?.etag ?? ""}`, isPublished: false }
+}
+
+const isLater = (entries: readonly (BucketEntry | null)[], than: BucketEntry): boolean =>
+  entries.some((entry) => (entry?.uploaded?.getTime() ?? 0) > (than.uploaded?.getTime() ?? 0))
+
+/** The folder of an adapter of a bucket. @throws {EspalierError} `invalid_file` or `not_found` where there is none */
+export async function bucketAdapter(bucket: Bucket, name: string): Promise<Folder> {
+  return (await findAdapter(bucket, name))?.isPublished
+    ? publishedFolder(bucket, "", name)
+    : bucketFolder(bucket, folderPrefix(name))
+}
 
 /**
  * The engine, with the bucket's adapters behind it. Its own `load` by path takes the name of a folder of the bucket.
- * @param engine one whose `readAdapter` reads `adapterPrefix(prefix, path)` of the same bucket
+ * @param engine one whose `readAdapter` reads the {@link bucketAdapter} of that name
  */
 export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions): BucketEngine {
-  const { bucket, prefix, trustMs = 2000, now = Date.now } = options
+  const { bucket, trustMs = 2000, now = Date.now, onStale } = options
   /** Of what came from the bucket: its version there, and when that was last looked at. */
-  const known = new Map<string, { readonly etag: string; readonly seenAt: number }>()
+  const known = new Map<string, { readonly version: string; readonly seenAt: number }>()
   /** One at a time, so that two requests for a new adapter load it once. */
   const turns = createExclusive()
   const isName = (name: string): boolean => {
@@ -54,20 +94,26 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
     const seen = known.get(name)
     if (seen && now() - seen.seenAt < trustMs) return
     if (!isName(name)) return
-    // Its configuration is written last: what it says, the rest of the folder already is.
-    const entry = await bucket.head(adapterPrefix(prefix, name) + ADAPTER_CONFIG)
-    if (!entry) {
-      if (seen) await engine.unload(name).catch(unlessMissing)
+    try {
+      await refresh(name, seen?.version)
+    } catch (error) {
+      if (!seen) throw error
+      // It may be half put, or the bucket be away: what answers goes on until there is a whole one.
+      known.set(name, { ...seen, seenAt: now() })
+      onStale?.(name, error)
+    }
+  }
+  /** @param loaded the version that answers, if one does */
+  const refresh = async (name: string, loaded: string | undefined): Promise<void> => {
+    const kept = await findAdapter(bucket, name)
+    if (!kept) {
+      if (loaded !== undefined) await engine.unload(name).catch(unlessMissing)
       known.delete(name)
       return
     }
-    const version = `${entry.etag} ${await weightsVersion(name)}`
-    if (seen?.etag !== version) await engine.load(name, { path: name }, { replace: true })
-    known.set(name, { etag: version, seenAt: now() })
+    if (kept.version !== loaded) await engine.load(name, { path: name }, { replace: true })
+    known.set(name, { version: kept.version, seenAt: now() })
   }
-  /** Two versions of an adapter may have the same configuration. */
-  const weightsVersion = async (name: string): Promise<string> =>
-    (await bucket.head(`${adapterPrefix(prefix, name)}adapter_model.safetensors`))?.etag ?? ""
   const followAll = (names: readonly string[]): Promise<void> =>
     turns.run(async () => {
       for (const name of names) await follow(name)
@@ -105,7 +151,11 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
       checkName(name, engine.info.base)
       if (!files.has(ADAPTER_CONFIG))
         throw new EspalierError("invalid_file", `Expected ${ADAPTER_CONFIG} among the adapter's files`)
-      await writeBucketFolder(bucket, adapterPrefix(prefix, name), files, ADAPTER_CONFIG)
+      await publishFolder(bucket, "", name, files).catch((cause: unknown) => {
+        throw new EspalierError("unavailable", `The bucket did not take adapter "${name}"`, {
+          ...{ cause, hint: "Train it again in a moment; an adapter that had this name is as it was" },
+        })
+      })
       forget(name)
     },
   }

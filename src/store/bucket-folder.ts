@@ -11,6 +11,8 @@ export interface BucketEntry {
   readonly size: number
   /** Changes when the content does. */
   readonly etag: string
+  /** When it was put, where the store says so. */
+  readonly uploaded?: Date
 }
 
 /** An object store: what is used of R2's binding. */
@@ -91,19 +93,4 @@ export function bucketFolder(bucket: Bucket, prefix: string): Folder {
       return taken
     },
   }
-}
-
-/**
- * Puts files below a prefix.
- * @param last the file that makes a folder of them: written after all others, so that nobody reads half of them
- */
-export async function writeBucketFolder(
-  bucket: Bucket,
-  prefix: string,
-  files: ReadonlyMap<string, Uint8Array>,
-  last: string,
-): Promise<void> {
-  for (const [file, bytes] of files) if (file !== last) await bucket.put(prefix + confined(file), bytes)
-  const bytes = files.get(last)
-  if (bytes) await bucket.put(prefix + last, bytes)
 }

@@ -23,7 +23,8 @@ const manifestSchema = v.object({
   ),
 })
 
-const manifestKey = (prefix: string, name: string): string => `${prefix}adapters/${confined(name)}.json`
+/** Where it is said what a name has. */
+export const manifestKey = (prefix: string, name: string): string => `${prefix}adapters/${confined(name)}.json`
 const blobKey = (prefix: string, sha256: string): string => `${prefix}blobs/${sha256}`
 
 /**

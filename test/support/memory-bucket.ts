@@ -21,7 +21,7 @@ export function memoryBucket(pageSize = 1000) {
       return { arrayBuffer: async () => object.bytes.slice(offset, offset + length).buffer as ArrayBuffer }
     },
     async put(key, bytes) {
-      objects.set(key, { key, size: bytes.length, etag: `v${++version}`, bytes })
+      objects.set(key, { key, size: bytes.length, etag: `v${++version}`, uploaded: new Date(version), bytes })
     },
     async list({ prefix, cursor }) {
       const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort()

@@ -35,7 +35,7 @@ beforeAll(async () => {
     cpSync(join(root, "test", "fixtures", "parity", name), assets, { recursive: true })
     listFiles(assets)
   }
-  workerd = await startWorkerd(folder, {}, "ParityEngine")
+  workerd = await startWorkerd(folder, {}, { engine: "ParityEngine" })
 }, 120_000)
 afterAll(async () => {
   await workerd?.dispose()

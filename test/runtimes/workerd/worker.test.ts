@@ -11,6 +11,7 @@ import { lora } from "../../../adapters/lora.ts"
 import { buildWorker, type WorkerSizes } from "../../../scripts/build-worker.ts"
 import { writeRandomLora } from "../../../scripts/random-lora.ts"
 import { bucketOf, hasWorkerd, startWorkerd } from "../../../scripts/workerd.ts"
+import { bucketAdapter } from "../../../src/presets/bucket-adapters.ts"
 import { methodEnv } from "../../../src/presets/method-env.ts"
 import { wasm } from "../../../src/runtime/wasm.ts"
 import { createEngine } from "../../../src/serve/engine.ts"
@@ -278,12 +279,12 @@ describe("the worker", () => {
         (await ask(model, { logprobs: true })).choices[0]!.logprobs!.content![0]!.logprob
       expect(Math.abs((await likely("lo")) - (await likely("sprig")))).toBeGreaterThan(1e-3)
       expect((await ask("soft")).system_fingerprint).not.toBe((await ask("lo")).system_fingerprint)
-      const objects = (await (await bucketOf(workerd)).list({ prefix: "adapters/lo/" })).objects
-      expect(objects.map(({ key }) => key)).toEqual(
-        ["README.md", "adapter_config.json", "adapter_model.safetensors", "espalier.json"].map(
-          (file) => `adapters/lo/${file}`,
-        ),
-      )
+      const bucket = await bucketOf(workerd)
+      const folder = await bucketAdapter(bucket, "lo")
+      expect(await folder.list()).toEqual([
+        "README.md",
+        ...["adapter_config.json", "adapter_model.safetensors", "espalier.json"],
+      ])
     },
     120_000,
   )

@@ -4,8 +4,10 @@
 import { expect, test } from "bun:test"
 import { decodeUtf8, encodeUtf8 } from "../../../src/core/bytes.ts"
 import { EspalierError } from "../../../src/core/errors.ts"
-import { bucketEngine } from "../../../src/presets/bucket-adapters.ts"
+import { bucketAdapter, bucketEngine } from "../../../src/presets/bucket-adapters.ts"
 import type { AdapterSource, EngineApi, GenerateRequest } from "../../../src/serve/engine-api.ts"
+import type { Bucket } from "../../../src/store/bucket-folder.ts"
+import { publishFolder } from "../../../src/store/published-folder.ts"
 import { fakeAdapter } from "../../support/fake-decoder.ts"
 import { createFakeEngine, greedyText } from "../../support/fake-engine.ts"
 import { memoryBucket } from "../../support/memory-bucket.ts"
@@ -14,10 +16,12 @@ import { memoryBucket } from "../../support/memory-bucket.ts"
 function noted() {
   const loaded = new Set<string>()
   const log: string[] = []
+  const broken = new Set<string>()
   const engine = {
     info: { base: "base" },
     async load(name: string, source: AdapterSource) {
       log.push(`load ${name} from ${"path" in source ? source.path : "memory"}`)
+      if (broken.has(name)) throw new EspalierError("invalid_file", name)
       loaded.add(name)
     },
     async unload(name: string) {
@@ -31,7 +35,7 @@ function noted() {
       log.push(`embed ${adapter}`)
     },
   } as unknown as EngineApi
-  return { engine, log }
+  return { engine, log, broken }
 }
 
 const files = () =>
@@ -39,15 +43,23 @@ const files = () =>
     ["adapter_config.json", encodeUtf8("{}")],
     ["adapter_model.safetensors", encodeUtf8("weights")],
   ])
+/** Puts an adapter as people do, a file after the other. */
+async function putByHand(bucket: Bucket, name: string, weights = "weights"): Promise<void> {
+  await bucket.put(`adapters/${name}/adapter_model.safetensors`, encodeUtf8(weights))
+  await bucket.put(`adapters/${name}/adapter_config.json`, encodeUtf8("{}"))
+}
 const ask = (engine: EngineApi, adapter: string | null) => engine.generate({ prompts: [], adapter })
 
 function scene(trustMs: number) {
-  const { engine, log } = noted()
+  const { engine, log, broken } = noted()
   const store = memoryBucket()
   let time = 0
-  const followed = bucketEngine(engine, { bucket: store.bucket, prefix: "adapters/", trustMs, now: () => time })
+  const followed = bucketEngine(engine, {
+    ...{ bucket: store.bucket, trustMs, now: () => time },
+    onStale: (name, error) => log.push(`stale ${name}: ${(error as Error).message}`),
+  })
   return {
-    ...{ engine: followed, log, store },
+    ...{ engine: followed, log, store, broken },
     pass(ms: number) {
       time += ms
     },
@@ -56,7 +68,7 @@ function scene(trustMs: number) {
 
 test("an adapter is loaded when it is first asked for, once for many requests, and anew when its weights change", async () => {
   const { engine, log, store, pass } = scene(100)
-  await engine.publish("a", files())
+  await putByHand(store.bucket, "a")
   await Promise.all([ask(engine, "a"), ask(engine, "a"), ask(engine, null)])
   expect(log.filter((line) => line.startsWith("load"))).toEqual(["load a from a"])
   await store.bucket.put("adapters/a/adapter_model.safetensors", encodeUtf8("others"))
@@ -91,7 +103,7 @@ test("what is published here is served at once", async () => {
 
 test("what is deleted in the bucket is unloaded, and what never lay there is the engine's to refuse", async () => {
   const { engine, log, store } = scene(0)
-  await engine.publish("a", files())
+  await putByHand(store.bucket, "a")
   await ask(engine, "a")
   store.delete("adapters/a/adapter_config.json")
   await ask(engine, "a")
@@ -119,21 +131,68 @@ test("names that no adapter may have, and files that are no adapter, are not pub
 
 test("more adapters than memory holds give way and come back, as the bucket has them by then", async () => {
   const store = memoryBucket()
-  const weightsOf = (name: string): string => `adapters/${name}/adapter_model.safetensors`
   const { engine: local } = createFakeEngine({
     maxAdapters: 1,
     readAdapter: async (name) =>
-      fakeAdapter(decodeUtf8(new Uint8Array(await (await store.bucket.get(weightsOf(name)))!.arrayBuffer()))),
+      fakeAdapter(decodeUtf8(await (await bucketAdapter(store.bucket, name)).read("adapter_model.safetensors"))),
   })
-  const engine = bucketEngine(local, { bucket: store.bucket, prefix: "adapters/", trustMs: 1e9 })
-  const publish = (name: string, weights: string): Promise<unknown> =>
-    engine.publish(name, new Map([...files(), ["adapter_model.safetensors", encodeUtf8(weights)]]))
-  for (const name of ["a", "b", "c"]) await publish(name, name)
+  const engine = bucketEngine(local, { bucket: store.bucket, trustMs: 1e9 })
+  const filesOf = (weights: string) => files().set("adapter_model.safetensors", encodeUtf8(weights))
+  for (const name of ["a", "b", "c"]) await engine.publish(name, filesOf(name))
   const said = await Promise.all(["a", "b", "c", "a"].map((name) => greedyText(engine, "hello", name)))
   expect([new Set(said).size, said[3]]).toEqual([3, said[0]!])
   expect((await engine.list()).map(({ resident }) => resident).sort()).toEqual([false, false, true])
   const away = (await engine.list()).find(({ resident }) => !resident)!.name
-  await store.bucket.put(weightsOf(away), encodeUtf8("another"))
+  await publishFolder(store.bucket, "", away, filesOf("another"))
   const { adapter } = await engine.generate({ prompts: [{ text: "x" }], adapter: away, maxTokens: 1 })
   expect(adapter!.hash).toBe(fakeAdapter("another").hash)
+})
+
+test("of what was published and what was put there by hand, the later one counts", async () => {
+  const { engine, store } = scene(0)
+  const weights = async () =>
+    new TextDecoder().decode(await (await bucketAdapter(store.bucket, "a")).read("adapter_model.safetensors"))
+  await putByHand(store.bucket, "a", "by hand")
+  expect(await weights()).toBe("by hand")
+  await engine.publish("a", files())
+  expect(await weights()).toBe("weights")
+  await putByHand(store.bucket, "a", "by hand again")
+  expect(await weights()).toBe("by hand again")
+  store.delete("adapters/a/adapter_config.json")
+  expect(await weights()).toBe("weights")
+})
+
+test("an adapter answers on while its new version can't be read, or the bucket can't be asked; one that is new is refused", async () => {
+  const { engine, log, store, broken } = scene(0)
+  await engine.publish("a", files())
+  await ask(engine, "a")
+  broken.add("a")
+  await engine.publish("a", files())
+  await ask(engine, "a")
+  expect(log.splice(0)).toEqual(["load a from a", "generate a", "load a from a", "stale a: a", "generate a"])
+  broken.clear()
+  await ask(engine, "a")
+  expect(log.splice(0)).toEqual(["load a from a", "generate a"])
+  const { head } = store.bucket
+  store.bucket.head = () => Promise.reject(new Error("away"))
+  await ask(engine, "a")
+  expect(log.splice(0)).toEqual(["stale a: The bucket could not be asked for adapters", "generate a"])
+  expect(ask(engine, "b")).rejects.toMatchObject({ code: "unavailable" })
+  store.bucket.head = head
+})
+
+test("a bucket that takes no more leaves what it had, and is told", async () => {
+  const { engine, store } = scene(0)
+  await engine.publish("a", files())
+  const { put } = store.bucket
+  for (const key of ["blobs/", "adapters/"]) {
+    store.bucket.put = async (at, ...rest) => {
+      if (at.startsWith(key)) throw new Error("full")
+      return put(at, ...rest)
+    }
+    const next = files().set("adapter_model.safetensors", encodeUtf8(`more for ${key}`))
+    await expect(engine.publish("a", next)).rejects.toMatchObject({ code: "unavailable" })
+    const kept = await bucketAdapter(store.bucket, "a")
+    expect(await kept.read("adapter_model.safetensors")).toEqual(encodeUtf8("weights"))
+  }
 })

@@ -3,7 +3,7 @@
  */
 import { expect, test } from "bun:test"
 import { encodeUtf8 } from "../../../src/core/bytes.ts"
-import { bucketFolder, writeBucketFolder } from "../../../src/store/bucket-folder.ts"
+import { bucketFolder } from "../../../src/store/bucket-folder.ts"
 import { memoryBucket } from "../../support/memory-bucket.ts"
 
 test("a prefix reads as a folder, over as many pages as there are, without what lies deeper", async () => {
@@ -42,11 +42,4 @@ test("what is missing, too short or no file name is refused", async () => {
   expect(folder.readRange("b", 0, 1)).rejects.toThrow("no readable file")
   expect(folder.readRange("a", 1, 9)).rejects.toThrow("a ended at byte 3 where 9 was expected")
   expect(folder.read("../f/a")).rejects.toThrow("Not a file name")
-})
-
-test("a folder is written with the file last that makes it one", async () => {
-  const { bucket, keys } = memoryBucket()
-  const files = new Map(["config", "weights", "notes"].map((name) => [name, encodeUtf8(name)]))
-  await writeBucketFolder(bucket, "p/", files, "config")
-  expect(keys()).toEqual(["p/weights", "p/notes", "p/config"])
 })
