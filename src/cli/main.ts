@@ -5,7 +5,7 @@
 import { EspalierError } from "../core/errors.ts"
 import { type Command, exitCodeOf, exitCodes, helpOf, type Io, nearest, parseOptions } from "./command.ts"
 import { readConfigFile } from "./config-file.ts"
-import { describeError, processIo } from "./io.ts"
+import { describeError, processIo, withTyped } from "./io.ts"
 
 /** Every command, by name. */
 export const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
@@ -104,7 +104,7 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
     const based = isElsewhere ? { ...merged, base: await (await import("./pull.ts")).pulledBase(base, io) } : merged
     return await command.run(based as typeof values, positionals, io)
   } catch (error) {
-    io.err(describeError(error))
+    io.err(withTyped(describeError(error), Object.keys(commands), io.env))
     return exitCodeOf(error)
   }
 }

@@ -19,6 +19,7 @@ import { openTrainingRun } from "../service/training-run.ts"
 import { lossChart } from "../train/chart.ts"
 import { formatBytes, formatDuration, progressReporter } from "../train/progress.ts"
 import { defineCommand, exitCodes, type Io } from "./command.ts"
+import { typedAs } from "./io.ts"
 import { methodSettings } from "./method-settings.ts"
 import { openRetention } from "./retention-suite.ts"
 import { baseFolder, quantizeSetting } from "./shared-options.ts"
@@ -191,7 +192,7 @@ async function runTrain(values: TrainValues, io: Io): Promise<number> {
   if (isHeldBack)
     say(
       `\nHeld back from serving: the base forgot ${kept!.forgotten!.toFixed(1)} points, more than the ${limit} that --max-forgetting allows.\n` +
-        "espalier serve --force serves it all the same; docs/forgetting.md has remedies\n",
+        `${typedAs("serve", io.env)} --force serves it all the same; docs/forgetting.md has remedies\n`,
     )
   emit({
     type: "result",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { typedAs } from "../../../src/cli/io.ts"
+import { sourcesRunBy, typedAs, withTyped } from "../../../src/cli/io.ts"
 import { nextSteps } from "../../../src/cli/train-text.ts"
 
 const adapter = { ownBase: false, heldBack: false, env: {} }
@@ -28,4 +28,13 @@ test("typedAs() is what a user of a clone, and of the package, can type", () => 
   expect(typedAs("chat", clone)).toBe("npm run espalier -- chat")
   expect(typedAs("chat", { npm_lifecycle_event: "npx", npm_package_name: "mine" })).toBe("npx espalier chat")
   expect(typedAs("chat", {})).toBe("espalier chat")
+  expect(typedAs("chat", {}, "deno")).toBe("deno task espalier chat")
+  expect(typedAs("serve", { npm_lifecycle_event: "npx" }, "deno")).toBe("npx deno task serve")
+  expect(typedAs("chat", {}, "node")).toBe("node src/cli/main.ts chat")
+  expect(typedAs("chat", clone, "bun")).toBe("npm run espalier -- chat")
+  expect(sourcesRunBy("/clone/scripts/train.ts", "/clone")).toBe("bun")
+  expect(sourcesRunBy("/usr/bin/espalier", "/clone")).toBe(null)
+  expect(withTyped("See espalier rag --help, or espalier trees", ["rag"], clone)).toBe(
+    "See npm run espalier -- rag --help, or espalier trees",
+  )
 })
