@@ -1,6 +1,6 @@
 /**
  * @module `npm run build:package`: what is published to npm, in dist/package: JavaScript with its types, for Node runs no
- * TypeScript below node_modules; the embedded base; the documents. Publish it with `npm publish dist/package`.
+ * TypeScript below node_modules; the embedded base; the documents. Publish it with `npm publish ./dist/package`.
  */
 import { spawnSync } from "node:child_process"
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
@@ -97,5 +97,5 @@ function published(manifest: Record<string, unknown>): Record<string, unknown> {
 if (import.meta.main) {
   const out = join(root, "dist", "package")
   await buildPackage(out)
-  console.log("dist/package is ready: npm publish dist/package")
+  console.log("dist/package is ready: npm publish ./dist/package")
 }
