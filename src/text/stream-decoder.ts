@@ -37,7 +37,8 @@ function byteDecoder(tokenizer: Tokenizer): StreamDecoder {
 
 /** Ids that are decoded again: those last given, as context, and those not given yet. */
 function differenceDecoder(tokenizer: Tokenizer, before: readonly number[]): StreamDecoder {
-  let context: number[] = [...before]
+  // The signs of half a character are none of those that the whole one has: what is new could not be told by their number.
+  let context: number[] = tokenizer.decode(before).endsWith("\uFFFD") ? [] : [...before]
   let open: number[] = []
   const take = (all: boolean): string => {
     const before = tokenizer.decode(context).length

@@ -95,6 +95,16 @@ describe.each(Object.entries({ gpt2, llama2, llama3 }))("a stream that goes on w
     }
   })
 
+  test("shows no half of a character where the cut is inside one", () => {
+    const ids = tokenizer.encode("a🌱 bc")
+    for (let cut = 1; cut < ids.length; cut++) {
+      const decoder = createStreamDecoder(tokenizer, ids.slice(0, cut))
+      const text = [...ids.slice(cut).map((id) => decoder.push(id)), decoder.flush()].join("")
+      expect(text).not.toMatch(/\p{Surrogate}/u)
+      expect(text).toEndWith("c")
+    }
+  })
+
   test("is a text of its own without one", () => {
     const answer = tokenizer.encode("Once upon")
     expect(stream(tokenizer, answer).join("")).toBe("Once upon")
