@@ -4,7 +4,6 @@
  * a folder in PEFT's layout, `adapters/<name>/`. Where there are both, the later one counts.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
-import { createExclusive } from "../core/exclusive.ts"
 import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { checkName } from "../service/adapters.ts"
@@ -78,8 +77,8 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
   const { bucket, trustMs = 2000, now = Date.now, onStale } = options
   /** Of what came from the bucket: its version there, and when that was last looked at. */
   const known = new Map<string, { readonly version: string; readonly seenAt: number }>()
-  /** One at a time, so that two requests for a new adapter load it once. */
-  const turns = createExclusive()
+  /** What is being looked at: two requests for a new adapter load it once, and those for others wait for neither. */
+  const following = new Map<string, Promise<void>>()
   const isName = (name: string): boolean => {
     try {
       checkName(name, engine.info.base)
@@ -114,10 +113,13 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
     if (kept.version !== loaded) await engine.load(name, { path: name }, { replace: true })
     known.set(name, { version: kept.version, seenAt: now() })
   }
-  const followAll = (names: readonly string[]): Promise<void> =>
-    turns.run(async () => {
-      for (const name of names) await follow(name)
-    })
+  const followAll = async (names: readonly string[]): Promise<void> => {
+    for (const name of names) {
+      const under = following.get(name) ?? follow(name).finally(() => following.delete(name))
+      following.set(name, under)
+      await under
+    }
+  }
   /** What `call` gives, once the engine has what the bucket has. */
   const followed = async <T>(adapter: string | null, call: () => Promise<T>): Promise<T> => {
     if (adapter === null) return call()

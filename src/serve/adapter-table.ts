@@ -13,6 +13,7 @@ import {
   createVersions,
   type NamedHold,
   type PreparedAdapter,
+  type Resident,
   type Version,
 } from "./adapter-versions.ts"
 import type { AdapterInfo } from "./engine-api.ts"
@@ -43,10 +44,11 @@ export interface AdapterTable {
    */
   put(name: string, read: () => Promise<LoadedAdapter>, facts: PutFacts): Promise<AdapterInfo>
   /**
-   * Puts the version before in the place of the one that `name` has now, which becomes the one before.
-   * @throws {EspalierError} `not_found`, or `conflict` where no version before is kept
+   * Puts the version before in the place of the one that `name` has now, which becomes the one before: at once, or once it has been
+   * read again where it had given way. Until then, and where it can't be, the name stands for what it stood for.
+   * @throws {EspalierError} `not_found`, or `conflict` where no version before is kept or it isn't any more what it was
    */
-  rollback(name: string): AdapterInfo
+  rollback(name: string): Promise<AdapterInfo>
   /** Takes the name away, and the version before. @throws {EspalierError} `not_found` */
   remove(name: string): Promise<void>
   /** Holds the version that `name` has now, which is in memory: see `bringBack`. @throws {EspalierError} `not_found` */
@@ -63,7 +65,7 @@ export interface AdapterTable {
   list(): readonly AdapterInfo[]
   /** Names that there are. */
   readonly size: number
-  /** Takes every name away. */
+  /** Takes every name away, and ends when nothing is on its way any more. What is asked from then on is refused: `unavailable`. */
   clear(): Promise<void>
 }
 
@@ -82,7 +84,7 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
   const kept = new Map<string, Version>()
   const moves = new Map<string, { evictions: number; reloads: number }>()
   const places = createPlaces(maxAdapters)
-  const { make, drop, dropLater, granted, holdOn } = createVersions(binder, places, {
+  const { make, drop, dropLater, granted, holdOn, close } = createVersions(binder, places, {
     isNamed: (version) => versions.get(version.facts.name) === version,
     moved({ name }, move) {
       const counts = moves.get(name) ?? { evictions: 0, reloads: 0 }
@@ -90,6 +92,13 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       moves.set(name, counts)
     },
   })
+
+  /** Loads that have not ended. */
+  const loading = new Set<Promise<unknown>>()
+  let refusal: EspalierError | null = null
+  const checkOpen = (): void => {
+    if (refusal) throw refusal
+  }
 
   const keep = (name: string, version: Version): void => {
     const before = kept.get(name)
@@ -121,6 +130,7 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
     ...(moves.get(name) ?? { evictions: 0, reloads: 0 }),
   })
   const versionOf = (name: string): Version => {
+    checkOpen()
     const version = versions.get(name)
     if (version !== undefined) return version
     const names = [...versions.keys()].sort().join(", ")
@@ -130,6 +140,7 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
     })
   }
   const checkFree = (name: string, replace: boolean): void => {
+    checkOpen()
     if (versions.has(name) && !replace) {
       throw new EspalierError("conflict", `An adapter "${name}" is already loaded`, {
         hint: "Unload it first, or ask to replace it",
@@ -144,59 +155,87 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
     }
   }
 
-  return {
-    async put(name, read, { path, replace, laid, owned, again }) {
-      checkFree(name, replace)
-      let isTaken = false
-      const hasPlace = (): boolean => isTaken || versions.get(name)?.resident != null
-      const takePlace = async (): Promise<void> => {
-        await places.take("name")
-        isTaken = true
-      }
+  const beforeOf = (name: string): Version => {
+    versionOf(name)
+    const before = kept.get(name)
+    if (before) return before
+    throw new EspalierError("conflict", `No version of "${name}" before this one is kept`, {
+      hint: "Load it from where it lies, with replace",
+      param: "name",
+    })
+  }
+  /** Puts the version before, which is in memory, in the place of the one there is. */
+  const goBack = (name: string, before: Version & { readonly resident: Resident }): AdapterInfo => {
+    const version = versionOf(name)
+    versions.set(name, before)
+    kept.delete(name)
+    kept.set(name, version)
+    if (version.resident) places.hand(version.resident, before.resident)
+    else places.admit(before.resident)
+    return infoOf(name, before)
+  }
+  const load: AdapterTable["put"] = async (name, read, { path, replace, laid, owned, again }) => {
+    checkFree(name, replace)
+    let isTaken = false
+    const hasPlace = (): boolean => isTaken || versions.get(name)?.resident != null
+    const takePlace = async (): Promise<void> => {
+      await places.take("name")
+      isTaken = true
+    }
+    try {
+      if (!hasPlace()) await takePlace()
+      const adapter = laid ?? (await read())
+      const bound = await binder.bind(adapter, owned)
       try {
-        if (!hasPlace()) await takePlace()
-        const adapter = laid ?? (await read())
-        const bound = await binder.bind(adapter, owned)
-        try {
-          // Another load of the same name may have won meanwhile, and the version whose place this one was to have may have given way.
-          for (checkFree(name, replace); !hasPlace(); checkFree(name, replace)) await takePlace()
-        } catch (error) {
-          await binder.dispose(bound)
-          throw error
-        }
-        const { hash, method, sizeBytes } = adapter
-        const { virtualTokens } = bound
-        const facts = { name, hash, method, sizeBytes, virtualTokens, path, loadedAt: now() }
-        const { version, resident } = make(facts, { read, again: again ?? null, bound })
-        const old = versions.get(name)
-        versions.set(name, version)
-        if (old?.resident) places.hand(old.resident, resident)
-        else {
-          isTaken = false
-          places.occupy(resident)
-        }
-        if (old) retire(name, old, facts)
-        return infoOf(name, version)
+        // Another load of the same name may have won meanwhile, and the version whose place this one was to have may have given way.
+        for (checkFree(name, replace); !hasPlace(); checkFree(name, replace)) await takePlace()
+      } catch (error) {
+        await binder.dispose(bound)
+        throw error
+      }
+      const { hash, method, sizeBytes } = adapter
+      const { virtualTokens } = bound
+      const facts = { name, hash, method, sizeBytes, virtualTokens, path, loadedAt: now() }
+      const { version, resident } = make(facts, { read, again: again ?? null, bound })
+      const old = versions.get(name)
+      versions.set(name, version)
+      if (old?.resident) places.hand(old.resident, resident)
+      else {
+        isTaken = false
+        places.occupy(resident)
+      }
+      if (old) retire(name, old, facts)
+      return infoOf(name, version)
+    } finally {
+      if (isTaken) places.cancel()
+    }
+  }
+
+  return {
+    async put(name, read, facts) {
+      const loaded = load(name, read, facts)
+      loading.add(loaded)
+      try {
+        return await loaded
       } finally {
-        if (isTaken) places.cancel()
+        loading.delete(loaded)
       }
     },
-    rollback(name) {
-      const version = versionOf(name)
-      const before = kept.get(name)
-      if (before === undefined) {
-        throw new EspalierError("conflict", `No version of "${name}" before this one is kept`, {
-          hint: "Load it from where it lies, with replace",
-          param: "name",
-        })
+    async rollback(name) {
+      for (;;) {
+        const before = beforeOf(name)
+        if (isResident(before)) return goBack(name, before)
+        let back: PreparedAdapter | null = null
+        try {
+          back = await granted(before)
+          if (kept.get(name) === before && isResident(before)) return goBack(name, before)
+        } catch (error) {
+          // Meanwhile another may be the one before.
+          if (kept.get(name) === before) throw error
+        } finally {
+          back?.release()
+        }
       }
-      versions.set(name, before)
-      kept.delete(name)
-      kept.set(name, version)
-      if (version.resident && before.resident) places.hand(version.resident, before.resident)
-      else if (version.resident) places.vacate(version.resident)
-      else if (before.resident) places.admit(before.resident)
-      return infoOf(name, before)
     },
     async remove(name) {
       const version = versionOf(name)
@@ -204,8 +243,7 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       versions.delete(name)
       kept.delete(name)
       moves.delete(name)
-      await drop(version)
-      if (before !== undefined) await drop(before)
+      await Promise.all([drop(version), before && drop(before)])
     },
     hold(name) {
       const { resident } = versionOf(name)
@@ -237,12 +275,14 @@ export function createAdapterTable(binder: AdapterBinder, maxAdapters: number, n
       return versions.size
     },
     async clear() {
+      refusal = new EspalierError("unavailable", "The engine is shutting down", { hint: "Try again in a moment" })
       const all = [...versions.values(), ...kept.values()]
       versions.clear()
       kept.clear()
-      places.close(new EspalierError("unavailable", "The engine is shutting down", { hint: "Try again in a moment" }))
-      await Promise.all(all.map(drop))
-      await Promise.allSettled(all.map(({ coming }) => coming))
+      const [dropped] = await Promise.allSettled([Promise.all(all.map(drop)), close(refusal), ...loading])
+      if (dropped.status === "rejected") throw dropped.reason
     },
   }
 }
+
+const isResident = (version: Version): version is Version & { readonly resident: Resident } => version.resident !== null

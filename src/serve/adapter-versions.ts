@@ -79,6 +79,8 @@ export interface Versions {
   granted(version: Version, signal?: AbortSignal): Promise<PreparedAdapter>
   /** One more hold on a version's memory. */
   holdOn(name: string, resident: Resident): NamedHold
+  /** Lets nothing come back any more: refuses all who wait, and ends when nothing is on its way. */
+  close(error: EspalierError): Promise<void>
 }
 
 /** What the table knows of its versions, and is told. */
@@ -90,6 +92,11 @@ export interface VersionEvents {
 
 /** Versions over a decoder. */
 export function createVersions(binder: AdapterBinder, places: Places, { isNamed, moved }: VersionEvents): Versions {
+  let refusal: EspalierError | null = null
+  const coming = new Set<Promise<void>>()
+  const checkOpen = (): void => {
+    if (refusal) throw refusal
+  }
   const release = async (resident: Resident): Promise<void> => {
     resident.holders--
     if (resident.holders > 0) return places.review()
@@ -130,21 +137,37 @@ export function createVersions(binder: AdapterBinder, places: Places, { isNamed,
 
   /** Puts a version in memory again that has given way, for those who wait for it. */
   const comeBack = async (version: Version): Promise<void> => {
-    await places.take("model")
-    let isSeated = false
+    checkOpen()
+    // The version before, which a rollback waits for, has no place: it is named once it is there.
+    let isTaken = isNamed(version)
+    if (isTaken) await places.take("model")
     try {
       // All who wanted it have gone.
       if (version.waiters.size === 0) return
       const { facts, again } = version
       const bound = await binder.bind(await readAgain(facts, again!), true)
+      // Neither it nor its waiters are there any more.
+      if (refusal || (!version.stands && version.waiters.size === 0)) {
+        await binder.dispose(bound)
+        return checkOpen()
+      }
       const resident = residentOf(version, bound)
-      isSeated = isNamed(version)
-      if (isSeated) places.occupy(resident)
       if (version.stands) moved(facts, "reloads")
-      if (resident.holders === 0) await binder.dispose(bound)
+      if (!isNamed(version)) return
+      isTaken = false
+      // It may give way at once, where nobody waits for it any more and somebody for its place.
+      places.occupy(resident)
     } finally {
-      if (!isSeated) places.cancel()
+      if (isTaken) places.cancel()
     }
+  }
+  const startBack = (version: Version): Promise<void> => {
+    const back = comeBack(version).finally(() => {
+      version.coming = null
+      coming.delete(back)
+    })
+    coming.add(back)
+    return back
   }
   const granted = async (version: Version, signal?: AbortSignal): Promise<PreparedAdapter> => {
     const waiter: Waiter = { granted: version.resident }
@@ -152,9 +175,7 @@ export function createVersions(binder: AdapterBinder, places: Places, { isNamed,
     try {
       while (!waiter.granted) {
         version.waiters.add(waiter)
-        version.coming ??= comeBack(version).finally(() => {
-          version.coming = null
-        })
+        version.coming ??= startBack(version)
         await orAborted(version.coming, signal)
       }
       return prepared(version.facts.name, waiter.granted)
@@ -199,6 +220,11 @@ export function createVersions(binder: AdapterBinder, places: Places, { isNamed,
     holdOn(name, resident) {
       resident.holders++
       return holdOf(name, resident)
+    },
+    async close(error) {
+      refusal = error
+      places.close(error)
+      await Promise.allSettled(coming)
     },
   }
 }

@@ -3,6 +3,7 @@
  * removing an adapter rebuilds nothing and touches no generation in flight.
  */
 import { EspalierError } from "../core/errors.ts"
+import type { Exclusive } from "../core/exclusive.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import { parseExpression } from "../merge/expression.ts"
 import { answerLead, encodeChat } from "../text/chat.ts"
@@ -67,13 +68,23 @@ export function createEngine(parts: EngineParts): LocalEngine {
   const { decoder, tokenizer } = parts
   const breathe = parts.scheduler?.breathe ?? createBreathe()
   const scheduler = createScheduler(decoder, tokenizer, parts.scheduler)
+  let closed = false
+  const checkOpen = (): void => {
+    if (closed) throw new EspalierError("unavailable", "The engine has been closed")
+  }
+  /** Runs a call of the decoder while it is there and no other is under way. */
+  const whileOpen: Exclusive["run"] = (job) =>
+    scheduler.exclusive(() => {
+      checkOpen()
+      return job()
+    })
   const binder: AdapterBinder = {
     async bind(adapter, owned) {
       // Streams go on meanwhile.
       const laid = isLaid(adapter) ? adapter : await decoder.layOut?.(adapter, breathe)
       // What has nothing to compute need not wait for a step that is under way.
       const bound =
-        (laid && decoder.bindNow?.(laid)) ?? (await scheduler.exclusive(() => decoder.bind(laid ?? adapter)))
+        (laid && !closed && decoder.bindNow?.(laid)) || (await whileOpen(() => decoder.bind(laid ?? adapter)))
       if (owned && laid && !isLaid(adapter)) freeForms(adapter.forms, laid)
       return bound
     },
@@ -82,7 +93,6 @@ export function createEngine(parts: EngineParts): LocalEngine {
   const table = createAdapterTable(binder, parts.maxAdapters ?? 256, parts.now ?? Date.now)
   const merges = createRequestMerges(table, binder, parts.maxMerges ?? 8)
   const constraints = createConstraints(tokenizer)
-  let closed = false
   /** Texts that are being embedded, or wait for it. */
   let embedding = 0
   /** Generations whose adapters are being read again. */
@@ -122,23 +132,12 @@ export function createEngine(parts: EngineParts): LocalEngine {
       if (laid) return table.put(name, read, { ...facts, laid })
       return scheduler.beside(() => table.put(name, read, facts))
     },
-    async rollback(name) {
-      const info = table.rollback(name)
-      if (info.resident) return info
-      try {
-        const back = await table.bringBack(name)
-        back.release()
-      } catch (error) {
-        // It can't be gone back to: what there was answers on.
-        if (table.find(name)?.info.hash === info.hash) table.rollback(name)
-        throw error
-      }
-      return { ...info, resident: true }
-    },
+    rollback: (name) => table.rollback(name),
     unload: (name) => table.remove(name),
     list: async () => table.list(),
 
     async generate(request, options = {}) {
+      checkOpen()
       const prompts = request.prompts.map((prompt) => encodePrompt(prompt, parts))
       const preparing = mergeOf(request.adapter) ?? returnOf(request, options.signal)
       // Not a tick is lost where nothing is merged and nothing read again.
@@ -159,7 +158,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
     },
 
     async embed({ inputs, adapter }, { signal } = {}) {
-      if (closed) throw new EspalierError("unavailable", "The engine has been closed")
+      checkOpen()
       const texts = inputs.map((input) => encodePrompt(input, parts))
       if (embedding + texts.length > MOST_EMBEDDING)
         throw new EspalierError("queue_full", `The queue is full: ${embedding} texts are being embedded`, {
@@ -176,7 +175,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
         const vectors: Float32Array[] = []
         for (const ids of texts) {
           if (signal?.aborted) throw new EspalierError("aborted", "The request was aborted")
-          vectors.push(await embed(decoder, scheduler.exclusive, ids, bound))
+          vectors.push(await embed(decoder, whileOpen, ids, bound))
         }
         return {
           adapter: held && { name: held.name, hash: held.bound.hash },
@@ -190,7 +189,7 @@ export function createEngine(parts: EngineParts): LocalEngine {
     },
 
     async stats() {
-      if (closed) throw new EspalierError("unavailable", "The engine has been closed")
+      checkOpen()
       parts.check?.()
       return { ...scheduler.stats(), adapters: table.size }
     },

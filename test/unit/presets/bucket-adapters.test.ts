@@ -79,6 +79,18 @@ test("an adapter is loaded when it is first asked for, once for many requests, a
   expect(log.slice(-2)).toEqual(["load a from a", "embed a"])
 })
 
+test("nobody waits for another adapter to be loaded", async () => {
+  const { engine } = createFakeEngine({
+    readAdapter: async (name) => (name === "slow" ? new Promise(() => {}) : fakeAdapter(name)),
+  })
+  const { bucket } = memoryBucket()
+  const followed = bucketEngine(engine, { bucket, trustMs: 0 })
+  await followed.publish("slow", files())
+  await followed.publish("quick", files())
+  void greedyText(followed, "hello", "slow", 4)
+  expect(await greedyText(followed, "hello", "quick", 4)).toHaveLength(4)
+})
+
 test("the bucket is asked once for as long as its answer is trusted", async () => {
   const { engine, store, pass } = scene(100)
   await engine.publish("a", files())
