@@ -7,6 +7,7 @@
 import { createApp } from "../../routes/app.ts"
 import { trainAdapterRoutes } from "../../routes/train-adapter.ts"
 import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { createExclusive } from "../core/exclusive.ts"
 import { bucketAdapter, bucketEngine } from "../presets/bucket-adapters.ts"
 import { type BucketDocuments, bucketDocuments } from "../presets/bucket-documents.ts"
 import { bucketTrainer } from "../presets/bucket-trainer.ts"
@@ -128,14 +129,17 @@ async function openApp(id: string, bindings: WorkerBindings): Promise<App> {
     makeRoom: () => turns.beforeAnswers(),
   })
   decoders.set(id, decoder)
+  // Each holds a file and what is made of it.
+  const reads = createExclusive()
   const local = createEngine({
     base: base.name,
     baseHash: base.hash,
     backend: `${runtime.name} (${runtime.detail})`,
     ...{ decoder, tokenizer, eosIds },
-    readAdapter: async (name) => readAdapterFrom(open, await bucketAdapter(bucket, name), { promotedOnly: true }),
+    readAdapter: (name) =>
+      reads.run(async () => readAdapterFrom(open, await bucketAdapter(bucket, name), { promotedOnly: true })),
     scheduler: SCHEDULER,
-    maxAdapters: 64,
+    maxAdapters: 16,
   })
   const engine = bucketEngine(local, {
     bucket,

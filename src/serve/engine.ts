@@ -2,6 +2,7 @@
  * @module The engine: a decoder, its tokenizer and a table of adapters behind {@link EngineApi}. Loading, replacing or
  * removing an adapter rebuilds nothing and touches no generation in flight.
  */
+import { freeNow } from "../core/bytes.ts"
 import { EspalierError } from "../core/errors.ts"
 import type { Exclusive } from "../core/exclusive.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
@@ -13,11 +14,11 @@ import { createAdapterTable } from "./adapter-table.ts"
 import type { AdapterBinder, NamedHold, PreparedAdapter } from "./adapter-versions.ts"
 import { createBreathe } from "./breathe.ts"
 import { createConstraints } from "./constrain/constraint.ts"
-import type { Decoder } from "./decoder.ts"
+import type { BoundAdapter, Decoder } from "./decoder.ts"
 import { embed } from "./embedding.ts"
 import type { ChoiceEvent, EngineApi, GenerateRequest, PromptInput } from "./engine-api.ts"
 import { EventQueue } from "./event-queue.ts"
-import { freeForms, isLaid, type LaidAdapter } from "./laid-adapter.ts"
+import { freeForms, isLaid, type LaidAdapter, memoryOf } from "./laid-adapter.ts"
 import { createRequestMerges } from "./request-merges.ts"
 import { queueFull } from "./room.ts"
 import { defaultSampling } from "./sampling.ts"
@@ -78,6 +79,8 @@ export function createEngine(parts: EngineParts): LocalEngine {
       checkOpen()
       return job()
     })
+  /** What nobody else has of adapters that are bound. */
+  const owns = new WeakMap<BoundAdapter, LaidAdapter>()
   const binder: AdapterBinder = {
     async bind(adapter, owned) {
       // Streams go on meanwhile.
@@ -86,9 +89,16 @@ export function createEngine(parts: EngineParts): LocalEngine {
       const bound =
         (laid && !closed && decoder.bindNow?.(laid)) || (await whileOpen(() => decoder.bind(laid ?? adapter)))
       if (owned && laid && !isLaid(adapter)) freeForms(adapter.forms, laid)
+      if (owned && laid) owns.set(bound, laid)
       return bound
     },
-    dispose: (bound) => scheduler.exclusive(() => bound.dispose()),
+    dispose: (bound) =>
+      scheduler.exclusive(async () => {
+        await bound.dispose()
+        const laid = owns.get(bound)
+        // Left to the collector, adapters that gave way lie about until it comes.
+        for (const memory of laid ? memoryOf(laid) : []) freeNow(new Uint8Array(memory))
+      }),
   }
   const table = createAdapterTable(binder, parts.maxAdapters ?? 256, parts.now ?? Date.now)
   const merges = createRequestMerges(table, binder, parts.maxMerges ?? 8)

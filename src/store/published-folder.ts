@@ -104,6 +104,12 @@ export async function publishedFolder(bucket: Bucket, prefix: string, name: stri
         throw new EspalierError("invalid_file", `${file} ended at byte ${bytes.length} where ${end} was expected`)
       return bytes.subarray(start, end)
     },
+    async beginning(file, most) {
+      const { sha256: stamp, bytes: size } = factsOf(file)
+      // A small one is the caller's own: nothing of it is kept here.
+      if (size <= most) return { stamp, size, bytes: await fetchFile(file), isOwn: true }
+      return { stamp, size, bytes: (await readFile(file)).subarray(0, most), isOwn: false }
+    },
   }
 }
 

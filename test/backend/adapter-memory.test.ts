@@ -8,7 +8,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine, openEngineWorker } from "../../src/presets/open-engine.ts"
+import { openRuntime } from "../../src/presets/open-runtime.ts"
+import { readServedAdapter } from "../../src/presets/read-adapter.ts"
+import { createEngine } from "../../src/serve/engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
+import { graphDecoder } from "../../src/serve/graph-decoder.ts"
+import { type LaidAdapter, memoryOf } from "../../src/serve/laid-adapter.ts"
 import { writeRandomAdapter } from "../support/random-adapter.ts"
 import { writeTinyBase } from "../support/tiny-base.ts"
 
@@ -69,5 +74,46 @@ test("120 requests at once to eight adapters on three places, each as its adapte
   })
   rmSync(join(root, away.name), { recursive: true })
   await expect(say(engine, away.name)).rejects.toMatchObject({ message: expect.stringContaining("is gone from") })
+  await engine.close()
+})
+
+test("the memory of an adapter that has given way is given back at once, but not that of one whose tensors are the caller's", async () => {
+  const open = await openBase(base)
+  const { runtime } = await openRuntime("native", { threads: 1 })
+  const decoder = await graphDecoder({ runtime, base: open.base })
+  const laid: LaidAdapter[] = []
+  const engine = createEngine({
+    ...{ base: "tiny", baseHash: open.base.hash, backend: runtime.name, tokenizer: open.tokenizer!, maxAdapters: 1 },
+    decoder: {
+      ...decoder,
+      async layOut(adapter, breathe) {
+        const found = await decoder.layOut!(adapter, breathe)
+        laid.push(found)
+        return found
+      },
+    },
+    readAdapter: (path) => readServedAdapter(open, path, true),
+  })
+  const bytesOf = (adapter: LaidAdapter): number => memoryOf(adapter).reduce((sum, each) => sum + each.byteLength, 0)
+  const [first, second] = names as [string, string]
+  const sizes: number[] = []
+  for (const [i, name] of [first, second].entries()) {
+    await write(name, i)
+    await engine.load(name, { path: join(root, name) })
+    sizes.push(bytesOf(laid.at(-1)!))
+    expect(await say(engine, name)).toBe(golden.get(name)!)
+  }
+  // It has given way while an answer may still be handed out: the memory goes between two steps.
+  await engine.rest()
+  expect(laid.map(bytesOf)).toEqual([0, sizes[1]!])
+  expect(await say(engine, first)).toBe(golden.get(first)!)
+  await engine.unload(second)
+  await engine.unload(first)
+  await engine.load("own", { adapter: await readServedAdapter(open, join(root, first), true) })
+  const own = laid.at(-1)!
+  await engine.unload("own")
+  await engine.rest()
+  expect(laid.map((each) => bytesOf(each) > 0)).toEqual([false, false, false, true])
+  expect(bytesOf(own)).toBe(sizes[0]!)
   await engine.close()
 })
