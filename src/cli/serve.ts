@@ -10,10 +10,10 @@ import type { RetrievalMode } from "../answering/decide.ts"
 import { createGate } from "../entry/gate.ts"
 import { serveHttp } from "../entry/http-server.ts"
 import { untilSignal } from "../entry/shutdown.ts"
+import { isAddress } from "../presets/adapter-stores.ts"
 import { openEngineWorker } from "../presets/open-engine.ts"
 import { openProfile } from "../presets/open-profile.ts"
 import type { TrainerSettings } from "../presets/run-job.ts"
-import { isS3 } from "../presets/s3-adapters.ts"
 import type { EngineApi, EngineInfo } from "../serve/engine-api.ts"
 import type { AdapterRoot } from "../service/adapter-path.ts"
 import { checkName } from "../service/adapters.ts"
@@ -35,7 +35,8 @@ const options = {
   "adapters-root": {
     type: "string",
     value: "folder",
-    description: "adapters may be loaded over HTTP from below this folder, or from below s3://bucket/prefix",
+    description:
+      "adapters may be loaded over HTTP from below this folder, or from below file:///folder or s3://bucket/prefix",
     default: "adapters-out",
   },
   store: {
@@ -165,7 +166,7 @@ async function openServed(values: Values, io: Io): Promise<{ service: Service; e
     for (const text of values.adapter ?? []) {
       const { name, path } = namedAdapter(text)
       checkName(name, engine.info.base)
-      await engine.load(name, { path: isS3(path) ? path : resolve(path) })
+      await engine.load(name, { path: isAddress(path) ? path : resolve(path) })
     }
     const kept = await openServedStore(values.store, io)
     const training = kept && (await openServedTraining(kept, engine, trainerSettings(values)))
@@ -200,9 +201,9 @@ async function retrievalSettings(values: Values, { baseHash }: EngineInfo): Prom
   }
 }
 
-/** Where adapters may be loaded from by request; a bucket has no links that could lead out of it. */
+/** Where adapters may be loaded from by request; a store has no links that could lead out of it. */
 const adapterRoot = (given: string): AdapterRoot =>
-  isS3(given) ? { path: given } : { path: resolve(given), realPath: realpath }
+  isAddress(given) ? { path: given } : { path: resolve(given), realPath: realpath }
 
 /** How jobs are trained: as the engine computes, on fewer threads. */
 function trainerSettings(values: Values): Omit<TrainerSettings, "store"> {

@@ -8,10 +8,10 @@ import type { LoadedAdapter } from "../forms/form.ts"
 import type { Method } from "../method.ts"
 import { openAdapterFolder, type ReadAdapter, readAdapterFolder } from "../store/adapter-folder.ts"
 import type { Folder } from "../store/folder.ts"
+import { isAddress, openStored } from "./adapter-stores.ts"
 import { methodEnv } from "./method-env.ts"
 import type { OpenBase } from "./open-base.ts"
 import { checkPromoted } from "./promotion.ts"
-import { isS3, openS3Folder } from "./s3-adapters.ts"
 
 /** The base that an adapter is read for. */
 export type ReadingBase = Pick<OpenBase, "base" | "tokenizer">
@@ -49,12 +49,12 @@ export async function readAdapterFrom(
 }
 
 /**
- * Reads an adapter as a server takes it, from a folder on disk or from a bucket.
+ * Reads an adapter as a server takes it, from a folder on disk or from a store.
  * @param force take what a run held back, and what was trained on another base
  */
 export async function readServedAdapter(open: ReadingBase, place: string, force: boolean): Promise<LoadedAdapter> {
   const options = { promotedOnly: !force, anyBase: force }
-  if (isS3(place)) return readAdapterFrom(open, await openS3Folder(place, process.env), options)
+  if (isAddress(place)) return readAdapterFrom(open, await openStored(place, process.env), options)
   return readAdapter(open, place, options)
 }
 

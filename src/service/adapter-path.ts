@@ -47,7 +47,7 @@ export function relativeTo(root: string, path: string): string | null {
   return rootParts.every((part, i) => part === parts[i]) ? parts.slice(rootParts.length).join("/") : null
 }
 
-const isAbsolute = (path: string): boolean => /^([\\/]|[A-Za-z]:|s3:)/.test(path)
+const isAbsolute = (path: string): boolean => /^([\\/]|[A-Za-z]:|s3:|file:)/.test(path)
 
 const partsOf = (path: string): string[] => path.split(/[\\/]+/).filter((part) => part !== "" && part !== ".")
 

@@ -62,7 +62,7 @@ export async function publishFolder(
 export async function publishedFolder(bucket: Bucket, prefix: string, name: string): Promise<Folder> {
   const object = await bucket.get(manifestKey(prefix, name))
   if (object === null)
-    throw new EspalierError("not_found", `There is no adapter "${name}" in the bucket`, { param: "path" })
+    throw new EspalierError("not_found", `There is no adapter "${name}" in the store`, { param: "path" })
   const files = filesOf(decodeUtf8(new Uint8Array(await object.arrayBuffer())), name)
   const read = new Map<string, Promise<Uint8Array>>()
   const factsOf = (file: string): { readonly sha256: string; readonly bytes: number } => {
@@ -74,15 +74,11 @@ export async function publishedFolder(bucket: Bucket, prefix: string, name: stri
     const { sha256, bytes: size } = factsOf(file)
     const blob = await bucket.get(blobKey(prefix, sha256))
     const bytes = blob && new Uint8Array(await blob.arrayBuffer())
-    if (bytes === null) throw new EspalierError("invalid_file", `${name}/${file} is missing from the bucket`)
+    if (bytes === null) throw new EspalierError("invalid_file", `${name}/${file} is missing from the store`)
     if (bytes.length !== size || (await sha256Hex(bytes)) !== sha256) {
-      throw new EspalierError(
-        "invalid_file",
-        `${name}/${file} is damaged in the bucket: it is not what was published`,
-        {
-          hint: "Publish the adapter again",
-        },
-      )
+      throw new EspalierError("invalid_file", `${name}/${file} is damaged in the store: it is not what was published`, {
+        hint: "Publish the adapter again",
+      })
     }
     return bytes
   }
@@ -122,5 +118,5 @@ function filesOf(text: string, name: string): ReadonlyMap<string, { readonly sha
   }
   const parsed = v.safeParse(manifestSchema, json)
   if (parsed.success) return new Map(Object.entries(parsed.output.files))
-  throw new EspalierError("invalid_file", `What the bucket has under the name "${name}" says of no adapter`)
+  throw new EspalierError("invalid_file", `What the store has under the name "${name}" says of no adapter`)
 }

@@ -8,9 +8,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createApp } from "../../routes/app.ts"
 import { main } from "../../src/cli/main.ts"
+import { locate } from "../../src/presets/adapter-stores.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
-import { locate } from "../../src/presets/s3-adapters.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
 import { type FakeS3, fakeS3Key, startFakeS3 } from "../support/fake-s3.ts"
@@ -135,7 +135,7 @@ test("what is damaged, missing or out of reach is refused, and what serves goes 
       )
   }
   const damaged = await load("support")
-  expect([damaged.code, damaged.message]).toEqual(["invalid_file", expect.stringContaining("is damaged in the bucket")])
+  expect([damaged.code, damaged.message]).toEqual(["invalid_file", expect.stringContaining("is damaged in the store")])
   expect(await load("none")).toMatchObject({ code: "not_found", param: "path" })
   expect(await load("../other/support")).toMatchObject({ code: "invalid_request", param: "path" })
   expect(await load("s3://other/support")).toMatchObject({ code: "invalid_request", param: "path" })

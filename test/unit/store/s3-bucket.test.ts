@@ -165,7 +165,7 @@ describe("published folders", () => {
     expect(await folder.read("adapter_model.safetensors")).toEqual(bytes("weights of one"))
     for (const key of s3.objects.keys()) if (key.includes("blobs/")) s3.objects.delete(key)
     const fresh = await publishedFolder(bucket, "", "support")
-    await expect(fresh.read("adapter_config.json")).rejects.toThrow("missing from the bucket")
+    await expect(fresh.read("adapter_config.json")).rejects.toThrow("missing from the store")
     expect(await publishFolder(bucket, "", "support", files)).toEqual({ uploaded: 2 })
     expect(await fresh.read("adapter_config.json")).toEqual(files.get("adapter_config.json")!)
     // Half of an object, as a store might keep that doesn't make them whole, is put anew.
