@@ -4,6 +4,7 @@
  * a folder in PEFT's layout, `adapters/<name>/`. Where there are both, the later one counts.
  */
 import { EspalierError, isEspalierError } from "../core/errors.ts"
+import { createOneFlight } from "../core/one-flight.ts"
 import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
 import { checkName } from "../service/adapters.ts"
@@ -78,7 +79,7 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
   /** Of what came from the bucket: its version there, and when that was last looked at. */
   const known = new Map<string, { readonly version: string; readonly seenAt: number }>()
   /** What is being looked at: two requests for a new adapter load it once, and those for others wait for neither. */
-  const following = new Map<string, Promise<void>>()
+  const following = createOneFlight<void>()
   const isName = (name: string): boolean => {
     try {
       checkName(name, engine.info.base)
@@ -114,11 +115,7 @@ export function bucketEngine(engine: EngineApi, options: BucketAdaptersOptions):
     known.set(name, { version: kept.version, seenAt: now() })
   }
   const followAll = async (names: readonly string[]): Promise<void> => {
-    for (const name of names) {
-      const under = following.get(name) ?? follow(name).finally(() => following.delete(name))
-      following.set(name, under)
-      await under
-    }
+    for (const name of names) await following(name, () => follow(name))
   }
   /** What `call` gives, once the engine has what the bucket has. */
   const followed = async <T>(adapter: string | null, call: () => Promise<T>): Promise<T> => {

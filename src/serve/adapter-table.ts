@@ -11,12 +11,11 @@ import {
   type AdapterBinder,
   type AdapterFacts,
   createVersions,
-  type NamedHold,
-  type PreparedAdapter,
   type Resident,
   type Version,
 } from "./adapter-versions.ts"
 import type { AdapterInfo } from "./engine-api.ts"
+import type { NamedHold, PreparedAdapter } from "./holds.ts"
 import type { LaidAdapter } from "./laid-adapter.ts"
 import { createPlaces } from "./places.ts"
 import { readAgain } from "./read-again.ts"

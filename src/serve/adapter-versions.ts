@@ -6,7 +6,7 @@ import { EspalierError } from "../core/errors.ts"
 import type { LoadedAdapter } from "../forms/form.ts"
 import type { BoundAdapter } from "./decoder.ts"
 import type { AdapterInfo } from "./engine-api.ts"
-import type { AdapterHold } from "./generation.ts"
+import { type Counted, holdOn, type NamedHold, type PreparedAdapter, preparedBy } from "./holds.ts"
 import type { LaidAdapter } from "./laid-adapter.ts"
 import type { Occupant, Places } from "./places.ts"
 import { readAgain } from "./read-again.ts"
@@ -18,24 +18,11 @@ export interface AdapterBinder {
   dispose(bound: BoundAdapter): Promise<void>
 }
 
-/** A held version and the name that it was asked by. */
-export interface NamedHold extends AdapterHold {
-  readonly name: string
-}
-
-/** A version that is in memory until it is released. */
-export interface PreparedAdapter {
-  /** One more hold on it. */
-  hold(): NamedHold
-  release(): void
-}
-
 /** What never changes of a version. */
 export type AdapterFacts = Omit<AdapterInfo, "previousHash" | "resident" | "evictions" | "reloads">
 
 /** A version's memory. */
-export interface Resident extends Occupant {
-  readonly bound: BoundAdapter
+export interface Resident extends Occupant, Counted {
   /** Generations in flight, and one for the name while the version stands in the table. */
   holders: number
 }
@@ -178,37 +165,13 @@ export function createVersions(binder: AdapterBinder, places: Places, { isNamed,
         version.coming ??= startBack(version)
         await orAborted(version.coming, signal)
       }
-      return prepared(version.facts.name, waiter.granted)
+      return preparedBy(version.facts.name, waiter.granted, releaseLater)
     } catch (error) {
       version.waiters.delete(waiter)
       if (waiter.granted) releaseLater(waiter.granted)
       throw error
     }
   }
-  /** Holds on a version's memory, of which the first is its own. */
-  const prepared = (name: string, resident: Resident): PreparedAdapter => {
-    const own = holdOf(name, resident)
-    return {
-      hold() {
-        resident.holders++
-        return holdOf(name, resident)
-      },
-      release: () => own.release(),
-    }
-  }
-  const holdOf = (name: string, resident: Resident): NamedHold => {
-    let held = true
-    return {
-      name,
-      bound: resident.bound,
-      release() {
-        if (!held) return
-        held = false
-        releaseLater(resident)
-      },
-    }
-  }
-
   return {
     make(facts, { read, again, bound }) {
       const version: Version = { facts, read, again, stands: true, resident: null, coming: null, waiters: new Set() }
@@ -217,10 +180,7 @@ export function createVersions(binder: AdapterBinder, places: Places, { isNamed,
     drop,
     dropLater: (version) => void (version && drop(version).catch(() => {})),
     granted,
-    holdOn(name, resident) {
-      resident.holders++
-      return holdOf(name, resident)
-    },
+    holdOn: (name, resident) => holdOn(name, resident, releaseLater),
     async close(error) {
       refusal = error
       places.close(error)

@@ -10,8 +10,8 @@ import type { LoadedAdapter } from "../forms/form.ts"
 import { catForms } from "../merge/cat-forms.ts"
 import type { WeightedName } from "../merge/expression.ts"
 import type { AdapterTable } from "./adapter-table.ts"
-import type { AdapterBinder, NamedHold, PreparedAdapter } from "./adapter-versions.ts"
-import type { BoundAdapter } from "./decoder.ts"
+import type { AdapterBinder } from "./adapter-versions.ts"
+import { type Counted, type PreparedAdapter, preparedBy } from "./holds.ts"
 
 /** Merges by request. */
 export interface RequestMerges {
@@ -26,8 +26,7 @@ export interface RequestMerges {
   clear(): Promise<void>
 }
 
-interface Entry {
-  readonly bound: BoundAdapter
+interface Entry extends Counted {
   /** Generations, and one for the cache while it has this entry. */
   holders: number
 }
@@ -80,26 +79,7 @@ export function createRequestMerges(table: AdapterTable, binder: AdapterBinder, 
     async prepare(name, terms) {
       const parts = partsOf(table, name, terms)
       const entry = await take(await contentOf(parts), parts)
-      const holdOf = (): NamedHold => {
-        let held = true
-        return {
-          name,
-          bound: entry.bound,
-          release() {
-            if (!held) return
-            held = false
-            releaseLater(entry)
-          },
-        }
-      }
-      const own = holdOf()
-      return {
-        hold() {
-          entry.holders++
-          return holdOf()
-        },
-        release: () => own.release(),
-      }
+      return preparedBy(name, entry, releaseLater)
     },
     async clear() {
       const all = [...entries.values()]

@@ -3,6 +3,7 @@
  * lets those go that were asked longest ago and reads them again.
  */
 import { isEspalierError, rephrased } from "../core/errors.ts"
+import { createOneFlight } from "../core/one-flight.ts"
 import type { AdapterShelf, ShelvedModel } from "../jobs/adapter-shelf.ts"
 import { expressionParts } from "../merge/expression.ts"
 import type { EngineApi } from "../serve/engine-api.ts"
@@ -21,7 +22,7 @@ export interface ShelfLoader {
 
 /** A loader over a shelf. */
 export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): ShelfLoader {
-  const loading = new Map<string, Promise<void>>()
+  const loading = createOneFlight<void>()
   const modelsOf = (asked: string): ShelvedModel[] => expressionParts(asked).flatMap((part) => shelf.find(part) ?? [])
 
   async function loadOne({ name, path }: ShelvedModel): Promise<void> {
@@ -39,14 +40,7 @@ export function createShelfLoader(engine: EngineApi, shelf: AdapterShelf): Shelf
   return {
     knows: (asked) => modelsOf(asked).length > 0,
     async load(asked) {
-      await Promise.all(
-        modelsOf(asked).map((model) => {
-          const { name } = model
-          const known = loading.get(name) ?? loadOne(model).finally(() => loading.delete(name))
-          loading.set(name, known)
-          return known
-        }),
-      )
+      await Promise.all(modelsOf(asked).map((model) => loading(model.name, () => loadOne(model))))
     },
   }
 }

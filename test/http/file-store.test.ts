@@ -8,13 +8,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { createApp } from "../../routes/app.ts"
-import { main } from "../../src/cli/main.ts"
 import { locate } from "../../src/presets/adapter-stores.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngineWorker } from "../../src/presets/open-engine.ts"
 import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
 import { writeRandomAdapter } from "../support/random-adapter.ts"
+import { runCli } from "../support/run-cli.ts"
 import { writeTinyBase } from "../support/tiny-base.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier file store-"))
@@ -52,18 +52,11 @@ const ask = async (adapter: string): Promise<string> => {
   for await (const event of events) if (event.type === "text-delta") ids.push(...event.tokens.map(({ id }) => id))
   return `${version!.hash} ${ids.join(" ")}`
 }
-const publish = async (from: string, address: string): Promise<{ code: number; text: string }> => {
-  let text = ""
-  const write = (more: string): void => {
-    text += more
-  }
-  const io = { isTerminal: false, columns: () => 80, out: write, err: write, env: {} }
-  return { code: await main(["publish", join(root, from), address, "--json"], io), text }
-}
+const publish = (from: string, address: string) => runCli("publish", join(root, from), address, "--json")
 
 test("what is published answers as it does from its folder, by request and by its whole address", async () => {
-  const { code, text } = await publish("a1", `${store}/support`)
-  expect([code, JSON.parse(text)]).toEqual([
+  const { code, out } = await publish("a1", `${store}/support`)
+  expect([code, JSON.parse(out)]).toEqual([
     0,
     expect.objectContaining({ url: `${store}/support`, files: 4, uploaded: 4 }),
   ])
@@ -79,7 +72,7 @@ test("what is published answers as it does from its folder, by request and by it
 test("each file is kept once, under its sha256, and a new version takes the name's place at once", async () => {
   const blobs = (): string[] => readdirSync(join(folder, "blobs")).sort()
   const before = blobs()
-  expect(JSON.parse((await publish("a1", `${store}/again`)).text).uploaded).toBe(0)
+  expect(JSON.parse((await publish("a1", `${store}/again`)).out).uploaded).toBe(0)
   expect(blobs()).toEqual(before)
   expect(before.every((name) => /^[0-9a-f]{64}$/.test(name))).toBe(true)
   const first = await ask("support")

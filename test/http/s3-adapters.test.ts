@@ -7,7 +7,6 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createApp } from "../../routes/app.ts"
-import { main } from "../../src/cli/main.ts"
 import { locate } from "../../src/presets/adapter-stores.ts"
 import { openBase } from "../../src/presets/open-base.ts"
 import { openEngine } from "../../src/presets/open-engine.ts"
@@ -15,6 +14,7 @@ import type { EngineApi } from "../../src/serve/engine-api.ts"
 import { createService } from "../../src/service/service.ts"
 import { type FakeS3, fakeS3Key, startFakeS3 } from "../support/fake-s3.ts"
 import { writeRandomAdapter } from "../support/random-adapter.ts"
+import { runCliWith } from "../support/run-cli.ts"
 import { writeTinyBase } from "../support/tiny-base.ts"
 
 const root = mkdtempSync(join(tmpdir(), "espalier-s3-"))
@@ -64,18 +64,11 @@ const ask = async (model: string): Promise<string> => {
   const { status, body } = await post("/v1/completions", asked)
   return status === 200 ? JSON.stringify(body.choices[0]) : body.error.code
 }
-const publish = async (...args: string[]): Promise<{ code: number; text: string }> => {
-  let text = ""
-  const write = (more: string): void => {
-    text += more
-  }
-  const io = { isTerminal: false, columns: () => 80, out: write, err: write, env }
-  return { code: await main(["publish", ...args], io), text }
-}
+const publish = (...args: string[]) => runCliWith(env, "publish", ...args)
 
 test("what is published answers as it does from disk, by request and by its whole address", async () => {
-  const { code, text } = await publish(join(root, "a1"), "s3://models/team/support")
-  expect([code, text]).toEqual([0, expect.stringContaining("as s3://models/team/support: ")])
+  const { code, out } = await publish(join(root, "a1"), "s3://models/team/support")
+  expect([code, out]).toEqual([0, expect.stringContaining("as s3://models/team/support: ")])
   await engine.load("disk", { path: join(root, "a1") })
   const { status, body } = await post("/v1/adapters", { name: "support", path: "support" })
   expect([status, body.hash]).toEqual([201, (await engine.list()).find(({ name }) => name === "disk")!.hash])
@@ -89,8 +82,8 @@ test("what is published answers as it does from disk, by request and by its whol
 
 test("a new version takes the name's place when it is loaded, and the old one comes back", async () => {
   const first = await ask("support")
-  const { text } = await publish(join(root, "a2"), "s3://models/team/support", "--json")
-  expect(JSON.parse(text)).toMatchObject({
+  const { out } = await publish(join(root, "a2"), "s3://models/team/support", "--json")
+  expect(JSON.parse(out)).toMatchObject({
     url: "s3://models/team/support",
     hash: expect.stringMatching(/^[0-9a-f]{64}$/),
   })

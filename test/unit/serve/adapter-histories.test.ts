@@ -7,8 +7,9 @@ import { EspalierError, isEspalierError } from "../../../src/core/errors.ts"
 import { rng } from "../../../src/core/rng.ts"
 import type { LoadedAdapter } from "../../../src/forms/form.ts"
 import { createAdapterTable } from "../../../src/serve/adapter-table.ts"
-import type { AdapterBinder, NamedHold, PreparedAdapter } from "../../../src/serve/adapter-versions.ts"
+import type { AdapterBinder } from "../../../src/serve/adapter-versions.ts"
 import type { BoundAdapter } from "../../../src/serve/decoder.ts"
+import type { NamedHold, PreparedAdapter } from "../../../src/serve/holds.ts"
 import { fakeAdapter } from "../../support/fake-decoder.ts"
 
 /** More of them by hand: `SEEDS=2000 bun test test/unit/serve/adapter-histories.test.ts`. */
